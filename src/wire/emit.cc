@@ -1,0 +1,202 @@
+#include "wire/emit.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+
+namespace sekimori::wire {
+namespace {
+
+void put_ethernet(Buffer& out, const FrameShape& shape, std::uint16_t type_or_length) {
+  put_mac(out, shape.destination);
+  put_mac(out, shape.source);
+  if (shape.tag) {
+    SEKIMORI_ASSERT(shape.tag->vid < 4096 && shape.tag->priority < 8);
+    put_be16(out, shape.tag->tpid);
+    put_be16(out, static_cast<std::uint16_t>(shape.tag->priority << 13 | shape.tag->drop_eligible << 12 |
+                                             shape.tag->vid));
+  }
+  put_be16(out, type_or_length);
+}
+
+// Zeros up to the length of the frame that starts at `start`.
+void pad(Buffer& out, std::size_t start, const FrameShape& shape) {
+  SEKIMORI_ASSERT(out.size() - start <= shape.bytes);
+  out.resize(start + shape.bytes, 0);
+}
+
+// The alphabet, as some implementations of ping fill their echo: easy to see in a dump.
+void put_pattern(Buffer& out, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) out.push_back(static_cast<std::uint8_t>('a' + i % 26));
+}
+
+std::size_t payload_size(const FrameShape& shape, std::size_t headers, std::optional<std::size_t> wanted) {
+  SEKIMORI_ASSERT(shape.bytes >= headers && shape.bytes - headers >= wanted.value_or(0));
+  return wanted.value_or(shape.bytes - headers);
+}
+
+void store_be16(Buffer& out, std::size_t at, std::uint16_t v) {
+  out[at] = static_cast<std::uint8_t>(v >> 8);
+  out[at + 1] = static_cast<std::uint8_t>(v);
+}
+
+void put_ipv4(Buffer& out, const Ipv4Header& ip, std::uint8_t protocol, std::size_t payload) {
+  const std::size_t start = out.size();
+  SEKIMORI_ASSERT(payload <= 65515);
+  put_be16(out, static_cast<std::uint16_t>(0x4500 | ip.tos));
+  put_be16(out, static_cast<std::uint16_t>(20 + payload));
+  put_be16(out, ip.id);
+  put_be16(out, ip.dont_fragment ? 0x4000 : 0);
+  put_be16(out, static_cast<std::uint16_t>(ip.ttl << 8 | protocol));
+  put_be16(out, 0);
+  put_be32(out, ip.source.bits);
+  put_be32(out, ip.destination.bits);
+  store_be16(out, start + 10, fold_checksum(add_checksum(Bytes(out).subspan(start))));
+}
+
+// The checksum of a segment that ends the buffer, over it and the pseudo header of addresses, protocol and
+// length.
+std::uint16_t segment_checksum(const Buffer& out, std::size_t segment, const Ipv4Header& ip,
+                               std::uint8_t protocol) {
+  const std::uint32_t pseudo = (ip.source.bits >> 16) + (ip.source.bits & 0xffff) +
+                               (ip.destination.bits >> 16) + (ip.destination.bits & 0xffff) + protocol +
+                               static_cast<std::uint32_t>(out.size() - segment);
+  return fold_checksum(add_checksum(Bytes(out).subspan(segment), pseudo));
+}
+
+std::size_t tcp_option_bytes(const Tcp& tcp) {
+  return (tcp.mss ? 4u : 0u) + (tcp.window_scale ? 4u : 0u) +
+         (tcp.timestamps ? 12u : (tcp.sack_permitted ? 4u : 0u));
+}
+
+void put_tcp_options(Buffer& out, const Tcp& tcp) {
+  if (tcp.mss) {
+    put_be16(out, 0x0204);
+    put_be16(out, *tcp.mss);
+  }
+  // Two bytes of NOP align the timestamps; in a SYN, SACK permitted takes their place.
+  if (tcp.sack_permitted) put_be16(out, 0x0402);
+  if (tcp.timestamps) {
+    if (!tcp.sack_permitted) put_be16(out, 0x0101);
+    put_be16(out, 0x080a);
+    put_be32(out, tcp.timestamps->value);
+    put_be32(out, tcp.timestamps->echo);
+  } else if (tcp.sack_permitted) {
+    put_be16(out, 0x0101);
+  }
+  if (tcp.window_scale) put_be32(out, 0x0103'0300u | *tcp.window_scale);
+}
+
+void put_bridge(Buffer& out, const BridgeId& id) {
+  put_be16(out, id.priority);
+  put_mac(out, id.mac);
+}
+
+void put_timer(Buffer& out, base::Duration timer) {
+  const auto units = timer / Bpdu::kTimerUnit;
+  SEKIMORI_ASSERT(units >= 0 && units <= 0xffff);
+  put_be16(out, static_cast<std::uint16_t>(units));
+}
+
+}  // namespace
+
+std::size_t tcp_header_bytes(const FrameShape& shape, const Tcp& tcp) {
+  return ethernet_header_bytes(shape) + 20 + 20 + tcp_option_bytes(tcp);
+}
+
+void append_arp(Buffer& out, const FrameShape& shape, const Arp& arp) {
+  const std::size_t start = out.size();
+  put_ethernet(out, shape, arp.is_reverse() ? ethertype::kRarp : ethertype::kArp);
+  put_be16(out, 1);  // Ethernet
+  put_be16(out, ethertype::kIpv4);
+  put_be16(out, 0x0604);  // lengths of the addresses
+  put_be16(out, arp.operation);
+  put_mac(out, arp.sender_mac);
+  put_be32(out, arp.sender_ip.bits);
+  put_mac(out, arp.target_mac);
+  put_be32(out, arp.target_ip.bits);
+  pad(out, start, shape);
+}
+
+void append_udp(Buffer& out, const FrameShape& shape, const Ipv4Header& ip, const Udp& udp,
+                std::optional<std::size_t> payload_bytes) {
+  const std::size_t start = out.size();
+  const std::size_t payload = payload_size(shape, udp_header_bytes(shape), payload_bytes);
+  put_ethernet(out, shape, ethertype::kIpv4);
+  put_ipv4(out, ip, ip_protocol::kUdp, 8 + payload);
+  const std::size_t segment = out.size();
+  put_be16(out, udp.source_port);
+  put_be16(out, udp.destination_port);
+  put_be16(out, static_cast<std::uint16_t>(8 + payload));
+  put_be16(out, 0);
+  put_pattern(out, payload);
+  const std::uint16_t checksum = segment_checksum(out, segment, ip, ip_protocol::kUdp);
+  store_be16(out, segment + 6, checksum == 0 ? 0xffff : checksum);  // zero would mean "none"
+  pad(out, start, shape);
+}
+
+void append_icmp_echo(Buffer& out, const FrameShape& shape, const Ipv4Header& ip, const Icmp& echo,
+                      std::optional<std::size_t> payload_bytes) {
+  const std::size_t start = out.size();
+  const std::size_t payload = payload_size(shape, icmp_header_bytes(shape), payload_bytes);
+  SEKIMORI_ASSERT(echo.is_echo());
+  put_ethernet(out, shape, ethertype::kIpv4);
+  put_ipv4(out, ip, ip_protocol::kIcmp, 8 + payload);
+  const std::size_t message = out.size();
+  put_be16(out, static_cast<std::uint16_t>(echo.type << 8 | echo.code));
+  put_be16(out, 0);
+  put_be16(out, echo.id);
+  put_be16(out, echo.sequence);
+  put_pattern(out, payload);
+  store_be16(out, message + 2, fold_checksum(add_checksum(Bytes(out).subspan(message))));
+  pad(out, start, shape);
+}
+
+void append_tcp(Buffer& out, const FrameShape& shape, const Ipv4Header& ip, const Tcp& tcp,
+                std::optional<std::size_t> payload_bytes) {
+  const std::size_t start = out.size();
+  const std::size_t payload = payload_size(shape, tcp_header_bytes(shape, tcp), payload_bytes);
+  const std::size_t header = 20 + tcp_option_bytes(tcp);
+  put_ethernet(out, shape, ethertype::kIpv4);
+  put_ipv4(out, ip, ip_protocol::kTcp, header + payload);
+  const std::size_t segment = out.size();
+  put_be16(out, tcp.source_port);
+  put_be16(out, tcp.destination_port);
+  put_be32(out, tcp.seq);
+  put_be32(out, tcp.ack);
+  put_be16(out, static_cast<std::uint16_t>(header / 4 << 12 | tcp.flags));
+  put_be16(out, tcp.window);
+  put_be32(out, 0);  // checksum, urgent pointer
+  put_tcp_options(out, tcp);
+  SEKIMORI_ASSERT(out.size() - segment == header);
+  put_pattern(out, payload);
+  store_be16(out, segment + 16, segment_checksum(out, segment, ip, ip_protocol::kTcp));
+  pad(out, start, shape);
+}
+
+void append_bpdu(Buffer& out, const FrameShape& shape, const Bpdu& bpdu) {
+  SEKIMORI_ASSERT(!bpdu.mst && !bpdu.pvst_vlan && (bpdu.version == 0 || bpdu.version == 2));
+  const bool rapid = bpdu.version == 2 && !bpdu.is_tcn();
+  const std::size_t start = out.size();
+  const int bytes = bpdu.is_tcn() ? 4 : rapid ? 36 : 35;
+  put_ethernet(out, shape, static_cast<std::uint16_t>(3 + bytes));
+  put_be16(out, 0x4242);  // LLC: both access points are the bridge's,
+  put_u8(out, 0x03);      // unnumbered information
+  put_be16(out, 0);       // protocol id
+  put_u8(out, bpdu.is_tcn() ? 0 : bpdu.version);
+  put_u8(out, bpdu.is_tcn() ? Bpdu::kTcn : rapid ? Bpdu::kRapid : Bpdu::kConfiguration);
+  if (!bpdu.is_tcn()) {
+    put_u8(out, bpdu.flags);
+    put_bridge(out, bpdu.root);
+    put_be32(out, bpdu.root_path_cost);
+    put_bridge(out, bpdu.bridge);
+    put_be16(out, bpdu.port);
+    for (const base::Duration timer : {bpdu.message_age, bpdu.max_age, bpdu.hello, bpdu.forward_delay}) {
+      put_timer(out, timer);
+    }
+    if (rapid) put_u8(out, 0);  // version 1 length
+  }
+  pad(out, start, shape);
+}
+
+}  // namespace sekimori::wire

@@ -1,0 +1,56 @@
+// Exact frame bytes for what a simulator sends: addresses, checksums and lengths are right, so that Wireshark
+// shows a simulated run as it shows a real one.
+//
+// Every function appends one whole frame, without the FCS (captures hold none), of exactly `shape.bytes`
+// bytes. What the headers leave is payload in a plain pattern; where the caller asks for less payload, zeros
+// pad the frame, as a network card would. A frame too short for its headers is our bug.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "wire/arp.h"
+#include "wire/bytes.h"
+#include "wire/ethernet.h"
+#include "wire/ip.h"
+#include "wire/stp.h"
+#include "wire/transport.h"
+
+namespace sekimori::wire {
+
+constexpr std::size_t kLeastFrame = 60;  // without FCS; IEEE 802.3 pads shorter ones
+
+struct FrameShape {
+  Mac destination{};
+  Mac source{};
+  std::optional<VlanTag> tag{};
+  std::size_t bytes = kLeastFrame;
+};
+
+// The bytes that headers take, for callers who start from a payload: max(kLeastFrame, headers + payload).
+constexpr std::size_t ethernet_header_bytes(const FrameShape& shape) { return shape.tag ? 18 : 14; }
+constexpr std::size_t udp_header_bytes(const FrameShape& shape) {
+  return ethernet_header_bytes(shape) + 20 + 8;
+}
+constexpr std::size_t icmp_header_bytes(const FrameShape& shape) { return udp_header_bytes(shape); }
+std::size_t tcp_header_bytes(const FrameShape& shape, const Tcp& tcp);
+
+// ARP, or RARP for its two operations.
+void append_arp(Buffer& out, const FrameShape& shape, const Arp& arp);
+
+// Of `ip` counts what a sender chooses (addresses, TTL, TOS, id, DF); protocol, lengths and checksum are
+// worked out. `payload_bytes`: none means all that fits. Of `udp` and `tcp` likewise: ports, numbers, flags
+// and options count.
+void append_udp(Buffer& out, const FrameShape& shape, const Ipv4Header& ip, const Udp& udp,
+                std::optional<std::size_t> payload_bytes = std::nullopt);
+void append_icmp_echo(Buffer& out, const FrameShape& shape, const Ipv4Header& ip, const Icmp& echo,
+                      std::optional<std::size_t> payload_bytes = std::nullopt);
+// Options stand as Linux puts them: MSS, SACK permitted, timestamps, NOP, window scale in a SYN.
+void append_tcp(Buffer& out, const FrameShape& shape, const Ipv4Header& ip, const Tcp& tcp,
+                std::optional<std::size_t> payload_bytes = std::nullopt);
+
+// STP configuration (version 0), RSTP (version 2), or TCN, in LLC. The destination is kStpGroup, as a rule.
+void append_bpdu(Buffer& out, const FrameShape& shape, const Bpdu& bpdu);
+
+}  // namespace sekimori::wire
