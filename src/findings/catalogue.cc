@@ -1,0 +1,55 @@
+#include "findings/catalogue.h"
+
+#include "base/assert.h"
+
+namespace sekimori::findings {
+namespace {
+
+using enum Code;
+using enum Severity;
+
+constexpr CatalogueEntry kCatalogue[] = {
+    {kLoop, "loop", kError, "frames circulate for ever"},
+    {kMacDuplicate, "mac-duplicate", kError, "two running stations of a segment have the same MAC"},
+    {kIpDuplicate, "ip-duplicate", kError, "two running stations of a segment have the same IP address"},
+    {kFloodLeak, "flood-leak", kError, "a virtual switch sends frames for its own guest out of the physical NIC"},
+    {kFloodNoLearning, "flood-no-learning", kError, "a switch floods because it does not learn"},
+    {kFloodTableFull, "flood-table-full", kError, "a switch floods because its table is full"},
+    {kFloodSilent, "flood-silent", kError, "a switch floods because the receiver never sends"},
+    {kFloodTimers, "flood-timers", kError, "a switch forgets a station sooner than the senders do"},
+    {kFloodUndecided, "flood-undecided", kError, "a switch floods and the evidence leaves several causes"},
+    {kBlackholeSuppressed, "blackhole-suppressed", kError, "frames are lost because unknown unicast is blocked"},
+    {kMacDuplicateLatent, "mac-duplicate-latent", kWarning, "the same MAC exists twice, not yet in one segment at once"},
+    {kSegmentOverWan, "segment-over-wan", kWarning, "a segment spans a wide-area service without a router"},
+    {kSegmentMixed, "segment-mixed", kNote, "virtual and physical stations share a segment without a router"},
+};
+
+}  // namespace
+
+std::span<const CatalogueEntry> catalogue() { return kCatalogue; }
+
+const CatalogueEntry& entry(Code code) {
+  for (const CatalogueEntry& e : kCatalogue) {
+    if (e.code == code) return e;
+  }
+  SEKIMORI_ASSERT(!"a code without an entry in the catalogue");
+  return kCatalogue[0];
+}
+
+std::optional<Code> code_of(std::string_view word) {
+  for (const CatalogueEntry& e : kCatalogue) {
+    if (e.word == word) return e.code;
+  }
+  return std::nullopt;
+}
+
+std::string_view to_text(Severity severity) {
+  switch (severity) {
+    case kNote: return "note";
+    case kWarning: return "warning";
+    case kError: return "error";
+  }
+  return "?";
+}
+
+}  // namespace sekimori::findings

@@ -1,0 +1,291 @@
+#include "model/builder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/fingerprint.h"
+
+namespace sekimori::model {
+namespace {
+
+std::string scoped(std::uint32_t owner, char separator, std::string_view name) {
+  return fmt::format("{}{}{}", owner, separator, name);
+}
+
+std::string bridge_key(MachineId machine, std::string_view name) {
+  return machine.valid() ? scoped(machine.value, '/', name) : std::string(name);
+}
+
+// "eth0.10" is VLAN 10 on "eth0"; any other name is the NIC itself.
+struct NicName {
+  std::string_view parent;
+  std::uint16_t vlan = 0;
+};
+
+Result<NicName> parse_nic_name(std::string_view name) {
+  const std::size_t dot = name.rfind('.');
+  if (dot == std::string_view::npos || dot + 1 == name.size()) return NicName{name, 0};
+  std::uint32_t vlan = 0;
+  for (const char c : name.substr(dot + 1)) {
+    if (c < '0' || c > '9') return NicName{name, 0};
+    vlan = std::min(vlan * 10 + static_cast<std::uint32_t>(c - '0'), 100'000u);
+  }
+  if (vlan < 1 || vlan > 4094) {
+    return base::fail(fmt::format("NIC '{}' names VLAN {}; a VLAN ID is 1 to 4094", name, name.substr(dot + 1)));
+  }
+  return NicName{name.substr(0, dot), static_cast<std::uint16_t>(vlan)};
+}
+
+// A locally administered unicast address (IEEE 802c: 02 is in the AAI quadrant) that depends only on the name, so
+// that adding a guest to a site does not change the others' addresses.
+Mac mac_from_name(std::string_view machine, std::string_view nic, std::uint64_t attempt) {
+  base::Fingerprint print;
+  print.add(machine);
+  print.add(nic);
+  print.add(attempt);
+  return Mac{(std::uint64_t{0x02} << 40) | (print.value() & 0xff'ffff'ffffu)};
+}
+
+}  // namespace
+
+Result<MachineId> Builder::add_machine(std::string name, MachineKind kind, MachineId host) {
+  if (find_bridge({}, name).valid() || !machines_.try_emplace(name, model_.machines.size()).second) {
+    return base::fail(fmt::format("the name '{}' is used twice; hosts, guests, routers, switches and WANs share one "
+                                  "name space",
+                                  name));
+  }
+  Machine machine;
+  machine.name = std::move(name);
+  machine.kind = kind;
+  machine.host = host;
+  if (kind == MachineKind::kRouter) {
+    // A router's entries live for hours and are then asked for anew by broadcast (Cisco IOS: `arp timeout 14400`).
+    machine.arp.timeout = base::seconds(14'400);
+    machine.arp.confirm_by_progress = false;
+    machine.arp.confirm_by_probe = false;
+  }
+  model_.machines.push_back(std::move(machine));
+  return MachineId(model_.machines.size() - 1);
+}
+
+Result<BridgeId> Builder::add_bridge(std::string name, BridgeKind kind, MachineId machine) {
+  const bool taken = (!machine.valid() && find_machine(name).valid()) ||
+                     !bridges_.try_emplace(bridge_key(machine, name), model_.bridges.size()).second;
+  if (taken) return base::fail(fmt::format("the name '{}' is used twice", name));
+  Bridge bridge;
+  bridge.name = std::move(name);
+  bridge.kind = kind;
+  bridge.machine = machine;
+  bridge.vlan_aware = kind == BridgeKind::kSwitch;
+  model_.bridges.push_back(std::move(bridge));
+  const BridgeId id(model_.bridges.size() - 1);
+  if (machine.valid()) model_[machine].bridges.push_back(id);
+  return id;
+}
+
+Result<StationId> Builder::add_station(MachineId machine, std::string name, std::optional<Mac> mac, MacOrigin origin) {
+  const StationId id(model_.stations.size());
+  const auto nic = parse_nic_name(name);
+  if (!nic) return std::unexpected(nic.error());
+  if (!stations_.try_emplace(scoped(machine.value, ':', name), id.value).second) {
+    return base::fail(fmt::format("'{}' has two NICs named '{}'", model_[machine].name, name));
+  }
+  Station station;
+  station.machine = machine;
+  station.vlan = nic->vlan;
+  station.mac = mac.value_or(Mac{});
+  station.mac_origin = mac ? origin : MacOrigin::kAllocated;
+  if (!mac) without_mac_.push_back(id);
+
+  const auto [entry, is_new] = nic_ports_.try_emplace(scoped(machine.value, ':', nic->parent), model_.ports.size());
+  station.port = PortId(entry->second);
+  if (is_new) {
+    Port port;
+    port.name = nic->parent;
+    port.pvid = 0;
+    port.station = id;
+    model_.ports.push_back(std::move(port));
+  } else {
+    station.next_on_port = std::exchange(model_[station.port].station, id);
+  }
+  station.name = std::move(name);
+  model_.stations.push_back(std::move(station));
+  model_[machine].stations.push_back(id);
+  return id;
+}
+
+PortId Builder::bridge_port(BridgeId bridge, std::string_view name, PortRole role) {
+  const PortId next(model_.ports.size());
+  if (!name.empty()) {
+    const auto [entry, is_new] = bridge_ports_.try_emplace(scoped(bridge.value, ':', name), next.value);
+    if (!is_new) return PortId(entry->second);
+  }
+  Port port;
+  port.name = name;
+  port.bridge = bridge;
+  port.role = role;
+  model_.ports.push_back(std::move(port));
+  model_[bridge].ports.push_back(next);
+  return next;
+}
+
+Result<PortId> Builder::enslave(StationId nic, BridgeId bridge) {
+  const Station& station = model_[nic];
+  if (wires_.contains(nic.value)) {
+    return base::fail(fmt::format("NIC {} is already the uplink of {}; a NIC belongs to one switch", name_of(model_, nic),
+                                  name_of(model_, model_[wires_.at(nic.value)].bridge)));
+  }
+  if (model_[station.port].link.valid()) {
+    return base::fail(fmt::format("NIC {} is cabled already and cannot become an uplink", name_of(model_, nic)));
+  }
+  const PortId uplink = bridge_port(bridge, station.name, PortRole::kUplink);
+  const auto host_port = attach(nic, bridge, PortRole::kHost);
+  if (!host_port) return host_port;
+  wires_.emplace(nic.value, uplink);
+  return uplink;
+}
+
+Result<PortId> Builder::attach(StationId station, BridgeId bridge, PortRole role) {
+  const PortId port = bridge_port(bridge, {}, role);
+  Link cable;
+  // Copies between a guest and its virtual switch cost some microseconds and are fast beside any wire.
+  cable.rate = base::gbit(10);
+  cable.delay = base::microseconds(5);
+  cable.queue_bytes = 1024 * 1024;
+  cable.is_virtual = true;
+  cable.line = model_[station].line;
+  const auto link = connect(wire_port(station), port, cable);
+  if (!link) return std::unexpected(link.error());
+  // The kernel keeps a bridge's own addresses as permanent local entries and never floods unknown unicast to the
+  // bridge device (net/bridge/br_input.c, br_fdb.c).
+  if (role == PortRole::kHost && model_[bridge].kind == BridgeKind::kLinuxBridge) model_[port].floods_unknown = false;
+  return port;
+}
+
+PortId Builder::wire_port(StationId nic) const {
+  const auto wire = wires_.find(nic.value);
+  return wire != wires_.end() ? wire->second : model_[nic].port;
+}
+
+Result<LinkId> Builder::connect(PortId a, PortId b, Link properties) {
+  if (a == b) return base::fail(fmt::format("{} cannot be linked to itself", name_of(model_, a)));
+  for (const PortId end : {a, b}) {
+    if (model_[end].link.valid()) {
+      return base::fail(fmt::format("port {} is used twice; it is already in the link {}", name_of(model_, end),
+                                    name_of(model_, model_[end].link)));
+    }
+  }
+  properties.a = a;
+  properties.b = b;
+  model_.links.push_back(properties);
+  const LinkId id(model_.links.size() - 1);
+  model_[a].link = model_[b].link = id;
+  return id;
+}
+
+std::uint32_t Builder::intern(const VlanSet& set) {
+  if (set.none()) return 0;
+  const auto [entry, is_new] = vlan_set_index_.try_emplace(set, model_.vlan_sets.size());
+  if (is_new) model_.vlan_sets.push_back(set);
+  return entry->second;
+}
+
+std::uint32_t Builder::intern(const StormControl& limits) {
+  const auto known = std::ranges::find(model_.storm_controls, limits);
+  if (known != model_.storm_controls.end()) return static_cast<std::uint32_t>(known - model_.storm_controls.begin());
+  model_.storm_controls.push_back(limits);
+  return static_cast<std::uint32_t>(model_.storm_controls.size() - 1);
+}
+
+Result<MachineId> Builder::clone(MachineId original, std::string name, BridgeId onto) {
+  const Machine source = model_[original];
+  if (source.kind != MachineKind::kGuest) {
+    return base::fail(fmt::format("'{}' is a {}; only guests can be cloned", source.name, to_text(source.kind)));
+  }
+  const auto copy = add_machine(std::move(name), MachineKind::kGuest, onto.valid() ? model_[onto].machine : source.host);
+  if (!copy) return copy;
+  model_[*copy].running = false;
+  model_[*copy].arp = source.arp;
+  model_[*copy].routes = source.routes;
+  model_[*copy].clone_of = original;
+  for (const StationId id : source.stations) {
+    const Station nic = model_[id];
+    if (nic.mac_origin == MacOrigin::kAllocated && nic.mac.is_zero()) {
+      // The clone brings the original's address along, so the original's must be known now.
+      return base::fail(fmt::format("'{}' must have its MACs before it is cloned", source.name));
+    }
+    const auto twin = add_station(*copy, nic.name, nic.mac, MacOrigin::kCloned);
+    if (!twin) return std::unexpected(twin.error());
+    model_[*twin].ip = nic.ip;
+    const PortId far = peer(model_, nic.port);
+    const BridgeId bridge = onto.valid() ? onto : far.valid() ? model_[far].bridge : BridgeId{};
+    if (nic.vlan == 0 && bridge.valid()) {
+      const auto port = attach(*twin, bridge, PortRole::kGuest);
+      if (!port) return std::unexpected(port.error());
+      if (far.valid()) {
+        model_[*port].pvid = model_[far].pvid;
+        model_[*port].tagged_vlans = model_[far].tagged_vlans;
+      }
+    }
+  }
+  return copy;
+}
+
+void Builder::allocate_macs() {
+  std::unordered_set<Mac> used;
+  for (const Station& station : model_.stations) {
+    if (!station.mac.is_zero()) used.insert(station.mac);
+  }
+  for (const StationId id : without_mac_) {
+    Station& station = model_[id];
+    // VLANs of one NIC share its address, as Linux's do.
+    Mac mac;
+    for (StationId other = model_[station.port].station; other.valid(); other = model_[other].next_on_port) {
+      if (!model_[other].mac.is_zero()) mac = model_[other].mac;
+    }
+    for (std::uint64_t attempt = 0; mac.is_zero(); ++attempt) {
+      const Mac candidate = mac_from_name(model_[station.machine].name, station.name, attempt);
+      if (used.insert(candidate).second) mac = candidate;
+    }
+    station.mac = mac;
+  }
+  without_mac_.clear();
+}
+
+MachineId Builder::find_machine(std::string_view name) const {
+  const auto found = machines_.find(std::string(name));
+  return found == machines_.end() ? MachineId{} : MachineId(found->second);
+}
+
+StationId Builder::find_station(MachineId machine, std::string_view name) const {
+  const auto found = stations_.find(scoped(machine.value, ':', name));
+  return found == stations_.end() ? StationId{} : StationId(found->second);
+}
+
+BridgeId Builder::find_bridge(MachineId machine, std::string_view name) const {
+  const auto found = bridges_.find(bridge_key(machine, name));
+  return found == bridges_.end() ? BridgeId{} : BridgeId(found->second);
+}
+
+Model Builder::finish() && {
+  allocate_macs();
+  // A Linux bridge holds its own stack's address as a permanent entry.
+  for (const Station& station : model_.stations) {
+    const PortId far = peer(model_, station.port);
+    if (!far.valid() || model_[far].role != PortRole::kHost) continue;
+    const BridgeId bridge = model_[far].bridge;
+    if (model_[bridge].kind == BridgeKind::kLinuxBridge) {
+      model_[bridge].static_entries.push_back({station.vlan != 0 ? station.vlan : model_[far].pvid, station.mac, far});
+    }
+  }
+  std::ranges::stable_sort(model_.changes, {}, &Change::at);
+  for (const Port& port : model_.ports) SEKIMORI_ASSERT(port.bridge.valid() != port.station.valid());
+  for (const Link& link : model_.links) {
+    SEKIMORI_ASSERT(link.a.index() < model_.ports.size() && link.b.index() < model_.ports.size());
+  }
+  return std::move(model_);
+}
+
+}  // namespace sekimori::model

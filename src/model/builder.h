@@ -1,0 +1,79 @@
+// Builds a Model and refuses malformed shapes. Importers translate their format into these calls; the rules that hold
+// for every site are here, once. Each call that can be refused returns an Error whose text says what is wrong in the
+// site's own words; the importer adds file and line.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "base/result.h"
+#include "model/model.h"
+
+namespace sekimori::model {
+
+using base::Result;
+
+class Builder {
+ public:
+  explicit Builder(std::uint64_t seed = 1) { model_.seed = seed; }
+
+  // Names are unique in the site over machines and bridges without a machine.
+  Result<MachineId> add_machine(std::string name, MachineKind kind, MachineId host = {});
+  Result<BridgeId> add_bridge(std::string name, BridgeKind kind, MachineId machine = {});
+
+  // A NIC with its port. `mac`: none allocates one (allocate_macs), unique in the site and the same on every run.
+  // A name "eth0.10" makes a station of VLAN 10 on the NIC eth0, whether or not eth0 has been added itself.
+  Result<StationId> add_station(MachineId machine, std::string name, std::optional<Mac> mac, MacOrigin origin);
+
+  // The named port of a bridge, made when it is first asked for.
+  PortId bridge_port(BridgeId bridge, std::string_view name, PortRole role = PortRole::kNetwork);
+
+  // Makes the machine's NIC an uplink of its bridge: the wire side becomes a port of the bridge with role uplink. When
+  // the NIC is used by the machine itself (has an address), its station moves to a host port (see model.h).
+  Result<PortId> enslave(StationId nic, BridgeId bridge);
+  // Puts a station that has no wire (a guest's NIC, a bridge's own interface) on a bridge, by a virtual cable.
+  Result<PortId> attach(StationId station, BridgeId bridge, PortRole role);
+
+  // The port that a cable to the machine's NIC plugs into: the station's own, or the bridge's uplink port.
+  PortId wire_port(StationId nic) const;
+
+  // Refused when a port is used twice or both ends are the same.
+  Result<LinkId> connect(PortId a, PortId b, Link properties);
+
+  std::uint32_t intern(const VlanSet& set);
+  std::uint32_t intern(const StormControl& limits);
+
+  // A copy of a machine as hypervisors clone: the same NICs, MACs and addresses, another name, switched off.
+  // Bridges inside the machine are not cloned.
+  Result<MachineId> clone(MachineId original, std::string name, BridgeId onto);
+
+  // Gives every station without a MAC one. Call before cloning: a clone copies the addresses. finish() calls it too.
+  void allocate_macs();
+
+  MachineId find_machine(std::string_view name) const;
+  StationId find_station(MachineId machine, std::string_view name) const;
+  BridgeId find_bridge(MachineId machine, std::string_view name) const;  // machine invalid: gear of its own
+
+  Model& model() { return model_; }
+  const Model& model() const { return model_; }
+
+  // Allocates the MACs left out, sorts the changes, checks that every index is sound. The builder is spent.
+  Model finish() &&;
+
+ private:
+  Model model_;
+  // Lookup tables; see builder.cc.
+  std::unordered_map<std::string, std::uint32_t> machines_;
+  std::unordered_map<std::string, std::uint32_t> bridges_;   // "name" or "<machine index>/name"
+  std::unordered_map<std::string, std::uint32_t> stations_;  // "<machine index>:name"
+  std::unordered_map<std::string, std::uint32_t> bridge_ports_;  // "<bridge index>:name"
+  std::unordered_map<std::string, std::uint32_t> nic_ports_;  // "<machine index>:parent NIC" -> port of the NIC
+  std::unordered_map<std::uint32_t, PortId> wires_;  // station -> uplink port of the bridge it is enslaved to
+  std::vector<StationId> without_mac_;
+  std::unordered_map<VlanSet, std::uint32_t> vlan_set_index_;
+};
+
+}  // namespace sekimori::model

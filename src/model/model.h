@@ -1,0 +1,300 @@
+// The model of a site: what every importer produces and every engine reads (the first waist of the program).
+//
+// It is a plain graph. **Stations** are NICs with a MAC; **bridges** are whatever forwards frames: physical
+// switches, virtual switches inside a machine, hubs, provider E-LANs. Both have **ports**, and a **link** joins two
+// ports. A virtual cable (guest NIC to virtual switch, or a host's own stack to the virtual switch above its NIC) is
+// a link like any other. **Machines** own stations and bridges: hosts, guests and routers.
+//
+// A host NIC that is the uplink of a virtual switch splits in two, as in the kernel: its wire side is a port of the
+// bridge with role `uplink`, and the host's own use of it is a station on a port with role `host`:
+//
+//        station server:eth0 ── [host] vmnet0 [guest] ── station app:net0
+//                                    [uplink] ── cable ── sw1:1
+//
+// Everything refers by typed index into the arrays of Model. The arrays are append-only while a Builder works, and
+// never change afterwards; a remedy is tried on a copy.
+#pragma once
+
+#include <bitset>
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/id.h"
+#include "base/rate.h"
+#include "base/time.h"
+#include "wire/ipv4.h"
+#include "wire/mac.h"
+
+namespace sekimori::model {
+
+using base::BitRate;
+using base::Duration;
+using base::Time;
+using wire::Ipv4;
+using wire::Ipv4Prefix;
+using wire::Mac;
+
+using MachineId = base::Id<struct MachineTag>;
+using StationId = base::Id<struct StationTag>;
+using BridgeId = base::Id<struct BridgeTag>;
+using PortId = base::Id<struct PortTag>;
+using LinkId = base::Id<struct LinkTag>;
+using FlowId = base::Id<struct FlowTag>;
+
+// Line of the site file that declares a thing, 1-based; 0 when it does not come from a file.
+using SourceLine = std::uint32_t;
+
+// ---------------------------------------------------------------- machines
+
+enum class MachineKind : std::uint8_t { kHost, kGuest, kRouter };
+
+// How a machine keeps its address resolutions (ARP: RFC 826; timers: RFC 1122 section 2.3.2.1).
+struct ArpSettings {
+  // An entry not confirmed for this long is confirmed again when it is next used. Linux: base_reachable_time, 30 s;
+  // routers commonly 14 400 s.
+  Duration timeout = base::seconds(30);
+  // Progress of an upper layer (a TCP acknowledgement) confirms an entry, as Linux's dst_confirm does.
+  bool confirm_by_progress = true;
+  // An entry to be confirmed is asked for by unicast and used meanwhile (RFC 1122 (2), Linux's PROBE state). Without
+  // it the entry is dropped and asked for again by broadcast.
+  bool confirm_by_probe = true;
+  // Gratuitous ARP (RFC 5227 announcement) when the machine starts, and then at this interval (0: never again).
+  bool announce_at_start = true;
+  Duration announce_every{0};
+  friend bool operator==(const ArpSettings&, const ArpSettings&) = default;
+};
+
+struct Route {
+  Ipv4Prefix destination;
+  Ipv4 via;
+};
+
+struct Machine {
+  std::string name;  // unique in the site
+  MachineKind kind = MachineKind::kHost;
+  MachineId host;  // of a guest: the machine it runs on
+  bool running = true;
+  ArpSettings arp;
+  std::vector<StationId> stations;
+  std::vector<BridgeId> bridges;
+  std::vector<Route> routes;  // beside the connected ones; longest prefix wins
+  MachineId clone_of;         // this guest is a clone of that one (same MACs)
+  SourceLine line = 0;
+};
+
+// ---------------------------------------------------------------- stations
+
+// Where a station's MAC comes from. It decides how a duplicate is explained and which remedies make sense.
+enum class MacOrigin : std::uint8_t {
+  kAllocated,  // left out in the site file: allocated, unique in the site
+  kDeclared,   // written by hand
+  kDrawn,      // drawn at random from a range, without asking whether it is in use
+  kCloned,     // came along with a clone
+};
+
+struct Station {
+  MachineId machine;
+  std::string name;  // of the NIC, unique in its machine; "eth0.10" is VLAN 10 on eth0
+  Mac mac;
+  MacOrigin mac_origin = MacOrigin::kAllocated;
+  bool promiscuous = false;  // takes frames for any destination up to its stack
+  Ipv4Prefix ip;             // 0.0.0.0 when it has none
+  std::uint16_t vlan = 0;    // sends and expects frames tagged with this VID; 0 untagged
+  PortId port;               // stations that are VLANs of one NIC share its port
+  StationId next_on_port;    // the next of them
+  SourceLine line = 0;
+};
+
+// ---------------------------------------------------------------- bridges
+
+// What each kind does with a frame is in switching/, one file per kind.
+enum class BridgeKind : std::uint8_t { kSwitch, kLinuxBridge, kHub, kHostedBridge, kELan };
+
+struct StaticEntry {
+  std::uint16_t vlan;
+  Mac mac;
+  PortId port;
+};
+
+struct Bridge {
+  std::string name;  // unique in its machine, or in the site when it has none
+  BridgeKind kind = BridgeKind::kSwitch;
+  MachineId machine;  // that contains this virtual switch; invalid for gear of its own
+  Duration ageing = base::seconds(300);  // 0: entries are forgotten at once, so nothing is learnt
+  bool learning = true;
+  std::uint32_t table_size = 8192;  // entries; when full nothing more is learnt
+  // False: tags mean nothing to it, frames pass as they are and share one FDB (a Linux bridge without
+  // vlan_filtering, hosted bridges, an E-LAN, hubs). The ports' pvid and tagged_vlans are then ignored.
+  bool vlan_aware = false;
+  bool stp = false;
+  std::uint16_t stp_priority = 32768;
+  // hosted-bridge: frames of the host for one of its guests are kept off the wire (what some products can do).
+  bool filters_local = false;
+  std::vector<PortId> ports;
+  std::vector<StaticEntry> static_entries;
+  SourceLine line = 0;
+};
+
+enum class PortRole : std::uint8_t {
+  kNetwork,  // of a physical switch, hub or E-LAN (there: the UNI)
+  kHost,     // the machine's own stack
+  kGuest,    // a guest's NIC
+  kUplink,   // the wire side of the machine's NIC
+};
+
+// VLANs carried tagged by a port. Interned: ports share the sets in Model::vlan_sets by index; set 0 is empty.
+using VlanSet = std::bitset<4096>;
+
+// Upper bounds for what a port lets in, in bit/s of frames without FCS; 0 is no bound. IEEE 802.1Q has no storm
+// control; these are the three classes that switches commonly police.
+struct StormControl {
+  BitRate broadcast, multicast, unknown_unicast;
+  friend bool operator==(const StormControl&, const StormControl&) = default;
+};
+
+// A port belongs to a bridge or to a station, never both.
+struct Port {
+  std::string name;  // "24", "eth0", "tokyo"; empty for the far end of a guest's virtual cable
+  BridgeId bridge;
+  StationId station;  // the first on this port
+  LinkId link;        // invalid: nothing plugged in
+  PortRole role = PortRole::kNetwork;
+  // VLAN of untagged frames (PVID / native VLAN); 0: untagged frames are dropped.
+  std::uint16_t pvid = 1;
+  std::uint32_t tagged_vlans = 0;  // index into Model::vlan_sets
+  bool floods_unknown = true;      // false: unknown-unicast block (Linux: `flood off`)
+  bool learning = true;
+  bool isolated = false;  // exchanges no frames with other isolated ports (also the split horizon of an E-LAN)
+  // Frames leaving here for a station on another port of the same machine's virtual switch are dropped: the remedy
+  // `guard`, as an eBPF program on the uplink does it.
+  bool guard = false;
+  std::uint32_t mac_limit = 0;  // learnt MACs on this port; 0 is no bound
+  std::uint32_t storm_control = 0;  // index into Model::storm_controls; 0 is none
+};
+
+// ---------------------------------------------------------------- links
+
+struct Link {
+  PortId a, b;
+  BitRate rate = base::gbit(1);
+  Duration delay = base::microseconds(1);
+  std::uint32_t queue_bytes = 128 * 1024;  // in each direction, drop-tail
+  bool up = true;
+  bool is_virtual = false;  // a virtual cable inside a machine
+  SourceLine line = 0;
+};
+
+// ---------------------------------------------------------------- traffic
+
+enum class FlowKind : std::uint8_t {
+  kUdp,      // one way at a constant rate; nobody answers
+  kRequest,  // a request at an interval, answered with a response
+  kPing,     // ICMP echo at an interval
+  kTcp,      // one way, ACK-clocked, with congestion control; rate bounds what the application offers
+};
+
+struct Flow {
+  FlowKind kind = FlowKind::kUdp;
+  MachineId from, to;
+  StationId from_station, to_station;  // invalid: chosen by the routes (from) / the first with an address (to)
+  BitRate rate;                        // udp, tcp: payload offered; tcp 0: as much as it gets
+  Duration interval{0};                // request, ping: between two; udp: between two, when no rate is given
+  std::uint32_t payload = 1448;        // bytes of payload in a frame; request: of the request
+  std::uint32_t response = 0;          // request: bytes of payload of the response
+  Time start{0};
+  Time stop = base::kNever;
+  SourceLine line = 0;
+};
+
+// ---------------------------------------------------------------- changes
+
+struct StartMachine {
+  MachineId machine;
+};
+struct StopMachine {
+  MachineId machine;
+};
+// The station leaves its port and continues on `port`, whose link is down until then.
+struct MigrateMachine {
+  MachineId machine;
+  MachineId to_host;
+  std::vector<std::pair<StationId, PortId>> moves;
+  bool announce = true;  // gratuitous ARP (or RARP) from the new place
+};
+struct SetLink {
+  LinkId link;
+  bool up;
+};
+enum class BridgeOption : std::uint8_t { kAgeing, kLearning, kTableSize, kFiltersLocal, kStp };
+struct SetBridge {
+  BridgeId bridge;
+  BridgeOption option;
+  std::int64_t value;  // picoseconds for kAgeing, 0/1 for switches, entries for the table
+};
+
+struct Change {
+  Time at{0};
+  std::variant<StartMachine, StopMachine, MigrateMachine, SetLink, SetBridge> what;
+  SourceLine line = 0;
+};
+
+// ---------------------------------------------------------------- the site
+
+struct Model {
+  std::string title;
+  std::string source;  // file name, for messages
+  std::uint64_t seed = 1;
+  std::vector<Machine> machines;
+  std::vector<Station> stations;
+  std::vector<Bridge> bridges;
+  std::vector<Port> ports;
+  std::vector<Link> links;
+  std::vector<Flow> flows;
+  std::vector<Change> changes;  // by time, ties in file order
+  std::vector<VlanSet> vlan_sets{VlanSet{}};
+  std::vector<StormControl> storm_controls{StormControl{}};
+
+  const Machine& operator[](MachineId i) const { return machines[i.index()]; }
+  const Station& operator[](StationId i) const { return stations[i.index()]; }
+  const Bridge& operator[](BridgeId i) const { return bridges[i.index()]; }
+  const Port& operator[](PortId i) const { return ports[i.index()]; }
+  const Link& operator[](LinkId i) const { return links[i.index()]; }
+  const Flow& operator[](FlowId i) const { return flows[i.index()]; }
+  Machine& operator[](MachineId i) { return machines[i.index()]; }
+  Station& operator[](StationId i) { return stations[i.index()]; }
+  Bridge& operator[](BridgeId i) { return bridges[i.index()]; }
+  Port& operator[](PortId i) { return ports[i.index()]; }
+  Link& operator[](LinkId i) { return links[i.index()]; }
+  Flow& operator[](FlowId i) { return flows[i.index()]; }
+};
+
+// ---------------------------------------------------------------- names and small questions
+
+std::string_view to_text(BridgeKind kind);  // "hosted-bridge", as in the site file
+std::string_view to_text(FlowKind kind);
+std::string_view to_text(MachineKind kind);
+
+std::string name_of(const Model& m, MachineId id);
+std::string name_of(const Model& m, StationId id);  // "app:net0"
+std::string name_of(const Model& m, BridgeId id);   // "sw1", "server/vmnet0"
+std::string name_of(const Model& m, PortId id);     // "sw1:24", "server/vmnet0:eth0", "app:net0"
+std::string name_of(const Model& m, LinkId id);     // "sw1:24 - ether:tokyo"
+std::string name_of(const Model& m, FlowId id);     // "tcp desk -> branch"
+
+// The port at the other end of this port's link; invalid when nothing is plugged in.
+PortId peer(const Model& m, PortId port);
+
+// True when the bridge port lets frames of this VLAN in and out, tagged or untagged.
+bool carries(const Model& m, PortId port, std::uint16_t vlan);
+
+// The station by which `machine` reaches `destination`, and the next hop's address (the destination itself when it is
+// on the station's own subnet). Longest prefix wins; invalid station when there is no route.
+struct NextHop {
+  StationId station;
+  Ipv4 address;
+};
+NextHop next_hop(const Model& m, MachineId machine, Ipv4 destination);
+
+}  // namespace sekimori::model

@@ -1,0 +1,107 @@
+// Names as the site file writes them, and the small questions about a model that every engine asks.
+#include <fmt/format.h>
+
+#include "model/model.h"
+
+namespace sekimori::model {
+
+std::string_view to_text(BridgeKind kind) {
+  switch (kind) {
+    case BridgeKind::kSwitch: return "switch";
+    case BridgeKind::kLinuxBridge: return "linux-bridge";
+    case BridgeKind::kHub: return "hub";
+    case BridgeKind::kHostedBridge: return "hosted-bridge";
+    case BridgeKind::kELan: return "e-lan";
+  }
+  return "?";
+}
+
+std::string_view to_text(FlowKind kind) {
+  switch (kind) {
+    case FlowKind::kUdp: return "udp";
+    case FlowKind::kRequest: return "request";
+    case FlowKind::kPing: return "ping";
+    case FlowKind::kTcp: return "tcp";
+  }
+  return "?";
+}
+
+std::string_view to_text(MachineKind kind) {
+  switch (kind) {
+    case MachineKind::kHost: return "host";
+    case MachineKind::kGuest: return "guest";
+    case MachineKind::kRouter: return "router";
+  }
+  return "?";
+}
+
+std::string name_of(const Model& m, MachineId id) { return m[id].name; }
+
+std::string name_of(const Model& m, StationId id) {
+  return fmt::format("{}:{}", m[m[id].machine].name, m[id].name);
+}
+
+std::string name_of(const Model& m, BridgeId id) {
+  const Bridge& bridge = m[id];
+  return bridge.machine.valid() ? fmt::format("{}/{}", m[bridge.machine].name, bridge.name) : bridge.name;
+}
+
+std::string name_of(const Model& m, PortId id) {
+  const Port& port = m[id];
+  if (port.station.valid()) return fmt::format("{}:{}", m[m[port.station].machine].name, port.name);
+  if (!port.name.empty()) return fmt::format("{}:{}", name_of(m, port.bridge), port.name);
+  // The unnamed end of a virtual cable is called after what is on it.
+  const PortId far = peer(m, id);
+  return fmt::format("{}({})", name_of(m, port.bridge), far.valid() ? name_of(m, far) : "nothing");
+}
+
+std::string name_of(const Model& m, LinkId id) {
+  return fmt::format("{} - {}", name_of(m, m[id].a), name_of(m, m[id].b));
+}
+
+std::string name_of(const Model& m, FlowId id) {
+  const Flow& flow = m[id];
+  return fmt::format("{} {} -> {}", to_text(flow.kind), m[flow.from].name, m[flow.to].name);
+}
+
+PortId peer(const Model& m, PortId port) {
+  const LinkId link = m[port].link;
+  if (!link.valid()) return {};
+  return m[link].a == port ? m[link].b : m[link].a;
+}
+
+bool carries(const Model& m, PortId port, std::uint16_t vlan) {
+  if (!m[m[port].bridge].vlan_aware) return true;
+  return m[port].pvid == vlan || m.vlan_sets[m[port].tagged_vlans].test(vlan);
+}
+
+NextHop next_hop(const Model& m, MachineId machine, Ipv4 destination) {
+  NextHop best;
+  int best_length = -1;
+  const auto on_link = [&](Ipv4 address) {
+    StationId station;
+    int length = -1;
+    for (const StationId id : m[machine].stations) {
+      const Ipv4Prefix& ip = m[id].ip;
+      if (!ip.address.is_zero() && ip.length > length && ip.contains(address)) {
+        station = id;
+        length = ip.length;
+      }
+    }
+    return std::pair(station, length);
+  };
+  if (const auto [station, length] = on_link(destination); station.valid()) {
+    best = {station, destination};
+    best_length = length;
+  }
+  for (const Route& route : m[machine].routes) {
+    if (route.destination.length <= best_length || !route.destination.contains(destination)) continue;
+    const auto [station, length] = on_link(route.via);
+    if (!station.valid()) continue;
+    best = {station, route.via};
+    best_length = route.destination.length;
+  }
+  return best;
+}
+
+}  // namespace sekimori::model
