@@ -8,7 +8,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <cstring>
 
 #include "wire/bytes.h"
 
@@ -42,5 +42,71 @@ struct VlanTag {
 
   friend constexpr bool operator==(const VlanTag&, const VlanTag&) = default;
 };
+
+struct Ethernet {
+  Mac destination{};
+  Mac source{};
+  VlanTag outer{};         // of tags > 0
+  VlanTag inner{};         // of tags > 1
+  std::uint8_t tags = 0;   // all of them; the third and further ones are only counted
+  std::uint16_t type = 0;  // behind the tags: EtherType, or the length of an LLC frame
+  std::uint8_t header_bytes = 0;
+
+  constexpr bool is_llc() const { return type < ethertype::kLeast; }
+  // VLAN ids with 0 for none: a tag with id 0 only carries a priority.
+  constexpr std::uint16_t outer_vlan() const { return outer.vid; }
+  constexpr std::uint16_t inner_vlan() const { return inner.vid; }
+};
+
+constexpr bool is_vlan_tpid(std::uint16_t type) {
+  return type == ethertype::kCustomerVlan || type == ethertype::kServiceVlan || type == ethertype::kOldQinq;
+}
+
+namespace detail {
+// The tags from `header.type` on, which is the first one's TPID; false if they are cut off.
+bool parse_vlan_tags(Bytes frame, Ethernet& header);
+
+inline std::uint64_t load_be64(const std::uint8_t* p) {
+  std::uint64_t v;
+  std::memcpy(&v, p, sizeof v);
+  return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_bswap64(v) : v;
+}
+}  // namespace detail
+
+inline Parsed<Ethernet> parse_ethernet(Bytes frame) {
+  if (frame.size() < 14) [[unlikely]]
+    return std::unexpected(Defect::truncated);
+  Ethernet header;
+  const std::uint8_t* p = frame.data();
+  // Both loads stay within the 14 bytes; Mac keeps the low 48 bits.
+  header.destination = Mac{detail::load_be64(p) >> 16};
+  header.source = Mac{detail::load_be64(p + 4)};
+  header.type = read_be16(p + 12);
+  header.header_bytes = 14;
+  if (is_vlan_tpid(header.type) && !detail::parse_vlan_tags(frame, header)) [[unlikely]] {
+    return std::unexpected(Defect::truncated);
+  }
+  return header;
+}
+
+// The captured bytes behind the header: of an LLC frame without the padding that its length shows.
+constexpr Bytes ethernet_payload(Bytes frame, const Ethernet& header) {
+  const Bytes rest = frame.subspan(header.header_bytes);
+  return header.is_llc() && header.type < rest.size() ? rest.first(header.type) : rest;
+}
+
+// IEEE 802.2. SNAP (both access points 0xaa) names an organisation and a protocol of it; of organisation 0
+// the protocol is an EtherType.
+struct Llc {
+  std::uint8_t destination_sap = 0;
+  std::uint8_t source_sap = 0;
+  std::uint16_t control = 0;
+  bool is_snap = false;
+  std::uint32_t organisation = 0;  // of SNAP: OUI
+  std::uint16_t protocol = 0;      // of SNAP
+  Bytes payload{};
+};
+
+Parsed<Llc> parse_llc(Bytes payload);
 
 }  // namespace sekimori::wire

@@ -42,7 +42,7 @@ PcapngWriter::PcapngWriter(ByteSink sink, std::string_view application) : sink_(
 
 std::uint32_t PcapngWriter::add_interface(const Interface& interface) {
   const std::size_t start = begin_block(kInterfaceDescription);
-  put_u32(interface.link_type);
+  put_u32(static_cast<std::uint32_t>(interface.link_type));
   put_u32(interface.snap_length);
   if (!interface.name.empty()) put_option(kIfName, bytes_of(interface.name));
   if (!interface.description.empty()) put_option(kIfDescription, bytes_of(interface.description));

@@ -13,17 +13,16 @@
 #include "base/result.h"
 #include "wire/byte_sink.h"
 #include "wire/bytes.h"
+#include "wire/frame.h"
 
 namespace sekimori::wire {
-
-enum class Direction : std::uint8_t { unknown, inbound, outbound };
 
 class PcapngWriter {
  public:
   struct Interface {
     std::string_view name{};
     std::string_view description{};
-    std::uint16_t link_type = 1;    // Ethernet
+    LinkType link_type = LinkType::ethernet;
     std::uint32_t snap_length = 0;  // 0: whole frames
   };
   struct Packet {

@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -57,6 +59,25 @@ inline std::string scratch_file(const std::string& name) {
       ::testing::TempDir() + "sekimori-" + test->test_suite_name() + "-" + test->name();
   std::filesystem::create_directories(folder);
   return folder + "/" + name;
+}
+
+// Tests run at the top of the source tree.
+inline std::vector<std::string> sample_captures() {
+  std::vector<std::string> paths;
+  for (const auto& entry : std::filesystem::directory_iterator("tests/data/captures")) {
+    if (entry.path().extension() != ".md") paths.push_back(entry.path().string());
+  }
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
+// A file's name in letters that GoogleTest allows.
+inline std::string test_name(const std::string& path) {
+  std::string name = std::filesystem::path(path).stem().string();
+  for (char& c : name) {
+    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
+  }
+  return name;
 }
 
 inline std::string read_whole(const std::string& path) {

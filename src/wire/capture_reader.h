@@ -1,0 +1,56 @@
+// Reads captures in one stream, whatever their format: pcap and pcapng, packed with gzip or zstd or not, from
+// files of any size.
+//
+//   auto reader = CaptureReader::open(std::move(source), "trace.pcap");
+//   if (!reader) return std::unexpected(reader.error());
+//   for (Frame frame; reader->next(frame);) ...
+//   if (reader->problem()) ...          // the frames so far are good; say that the rest is missing
+//
+// Cost: a block of 1 MiB is read at a time, and frames are views into it, valid until the next call; nothing
+// is allocated or copied per frame.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+
+#include "base/result.h"
+#include "wire/block_buffer.h"
+#include "wire/byte_source.h"
+#include "wire/frame.h"
+#include "wire/pcap_reader.h"
+#include "wire/pcapng_reader.h"
+
+namespace sekimori::wire {
+
+class CaptureReader {
+ public:
+  // Reads the head of the file. `name` is for the messages.
+  static base::Result<CaptureReader> open(ByteSource source, std::string name);
+  static base::Result<CaptureReader> open_file(const std::string& path);
+
+  // The next frame; false at the end, or where the file cannot be read any further.
+  bool next(Frame& frame) {
+    if (is_pcap_) [[likely]]
+      return pcap_.next(buffer_, frame);
+    return pcapng_.next(buffer_, frame);
+  }
+
+  // After next() was false: why, if not because of the file's proper end. A whole sentence.
+  std::optional<CaptureProblem> problem() const;
+
+  // Interfaces described so far; a pcapng file may add some at any time.
+  std::span<const CaptureInterface> interfaces() const;
+  const std::string& name() const { return name_; }
+
+ private:
+  CaptureReader(BlockBuffer buffer, std::string name) : buffer_(std::move(buffer)), name_(std::move(name)) {}
+
+  BlockBuffer buffer_;
+  bool is_pcap_ = false;
+  PcapReader pcap_;
+  PcapngReader pcapng_;
+  std::string name_;
+};
+
+}  // namespace sekimori::wire
