@@ -40,7 +40,7 @@ constexpr Unit kRates[] = {
     {"Tbit/s", 1'000'000'000'000},
 };
 constexpr Unit kBytes[] = {
-    {"B", 1},        {"kB", 1'000},     {"MB", 1'000'000}, {"GB", 1'000'000'000},
+    {"B", 1},         {"kB", 1'000},    {"MB", 1'000'000}, {"GB", 1'000'000'000},
     {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30},
 };
 
@@ -57,7 +57,8 @@ std::string quote(std::string_view text) {
 }
 
 std::unexpected<Error> expected(const Quantity& q, std::string_view text, std::string_view why) {
-  return fail(fmt::format("{} is not {}: {} (write for example {}).", quote(text), q.article, why, q.example));
+  return fail(
+      fmt::format("{} is not {}: {} (write for example {}).", quote(text), q.article, why, q.example));
 }
 
 std::string unknown_unit(const Quantity& q, std::string_view unit) {

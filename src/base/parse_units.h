@@ -4,9 +4,9 @@
 //   10Mbit/s  1.5 Gbit/s           bit/s kbit/s Mbit/s Gbit/s Tbit/s
 //   64KiB  1500B                   B kB MB GB KiB MiB GiB
 //
-// A space may stand between number and unit; 0 needs no unit. The arithmetic is exact: a value that is no whole
-// number of picoseconds, bits per second or bytes is an error, and so is one that is negative or too big. Errors are
-// whole sentences that quote what was written; the caller adds where.
+// A space may stand between number and unit; 0 needs no unit. The arithmetic is exact: a value that is no
+// whole number of picoseconds, bits per second or bytes is an error, and so is one that is negative or too
+// big. Errors are whole sentences that quote what was written; the caller adds where.
 #pragma once
 
 #include <cstdint>

@@ -44,9 +44,11 @@ TEST(ParseUnits, ErrorsSayWhatWasExpected) {
             "\"10Mbits\" is not a rate: there is no unit \"Mbits\", did you mean Mbit/s? "
             "(write for example 10Mbit/s or 1Gbit/s).");
   EXPECT_EQ(why(parse_bytes("10 furlongs")),
-            "\"10 furlongs\" is not a size: there is no unit \"furlongs\", the units are B, kB, MB, GB, KiB, MiB and "
+            "\"10 furlongs\" is not a size: there is no unit \"furlongs\", the units are B, kB, MB, GB, KiB, "
+            "MiB and "
             "GiB (write for example 1500B or 64KiB).");
-  for (const std::string_view bad : {"", "s", "-1s", ".5s", "5.s", "1.2.3s", "1e3s", "+1s", "nan", "1 s s", "0x1s"}) {
+  for (const std::string_view bad :
+       {"", "s", "-1s", ".5s", "5.s", "1.2.3s", "1e3s", "+1s", "nan", "1 s s", "0x1s"}) {
     EXPECT_FALSE(parse_duration(bad)) << bad;
   }
 }

@@ -99,6 +99,7 @@ struct Report {
   std::optional<Time> simulated;       // how long a time the run covered
   std::optional<std::uint64_t> fingerprint;  // of the run: equal for equal runs on any machine
   std::vector<std::string> remarks;    // what the reader must know: assumptions, what was cut short
+  bool interrupted = false;            // stopped by the user: a clean report then proves nothing
 };
 
 // Errors first, then by catalogue order, then by harm (Mbit/s of the worst link), then by name.
