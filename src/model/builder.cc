@@ -48,7 +48,28 @@ Mac mac_from_name(std::string_view machine, std::string_view nic, std::uint64_t 
   return Mac{(std::uint64_t{0x02} << 40) | (print.value() & 0xff'ffff'ffffu)};
 }
 
+// What is set at a port, as opposed to where it is.
+void copy_settings(const Port& from, Port& to) {
+  to.pvid = from.pvid;
+  to.tagged_vlans = from.tagged_vlans;
+  to.floods_unknown = from.floods_unknown;
+  to.learning = from.learning;
+  to.isolated = from.isolated;
+  to.guard = from.guard;
+  to.mac_limit = from.mac_limit;
+  to.storm_control = from.storm_control;
+}
+
 }  // namespace
+
+Link virtual_cable() {
+  Link cable;
+  cable.rate = base::gbit(10);
+  cable.delay = base::microseconds(5);
+  cable.queue_bytes = 1024 * 1024;
+  cable.is_virtual = true;
+  return cable;
+}
 
 Result<MachineId> Builder::add_machine(std::string name, MachineKind kind, MachineId host) {
   if (find_bridge({}, name).valid() || !machines_.try_emplace(name, model_.machines.size()).second) {
@@ -79,6 +100,7 @@ Result<BridgeId> Builder::add_bridge(std::string name, BridgeKind kind, MachineI
   bridge.kind = kind;
   bridge.machine = machine;
   bridge.vlan_aware = kind == BridgeKind::kSwitch;
+  if (kind == BridgeKind::kLinuxBridge) bridge.table_size = 0;  // no bound (fdb_max_learned 0)
   model_.bridges.push_back(std::move(bridge));
   const BridgeId id(model_.bridges.size() - 1);
   if (machine.valid()) model_[machine].bridges.push_back(id);
@@ -133,28 +155,29 @@ PortId Builder::bridge_port(BridgeId bridge, std::string_view name, PortRole rol
 
 Result<PortId> Builder::enslave(StationId nic, BridgeId bridge) {
   const Station& station = model_[nic];
-  if (wires_.contains(nic.value)) {
+  if (wires_.contains(station.port)) {
     return base::fail(fmt::format("NIC {} is already the uplink of {}; a NIC belongs to one switch", name_of(model_, nic),
-                                  name_of(model_, model_[wires_.at(nic.value)].bridge)));
+                                  name_of(model_, model_[wires_.at(station.port)].bridge)));
   }
   if (model_[station.port].link.valid()) {
     return base::fail(fmt::format("NIC {} is cabled already and cannot become an uplink", name_of(model_, nic)));
   }
   const PortId uplink = bridge_port(bridge, station.name, PortRole::kUplink);
-  const auto host_port = attach(nic, bridge, PortRole::kHost);
-  if (!host_port) return host_port;
-  wires_.emplace(nic.value, uplink);
+  bool is_used = false;
+  for (StationId id = model_[station.port].station; id.valid(); id = model_[id].next_on_port) {
+    is_used |= model_[id].promiscuous || !model_[id].ip.address.is_zero();
+  }
+  if (is_used) {
+    const auto host_port = attach(nic, bridge, PortRole::kHost);
+    if (!host_port) return host_port;
+  }
+  wires_.emplace(station.port, uplink);
   return uplink;
 }
 
 Result<PortId> Builder::attach(StationId station, BridgeId bridge, PortRole role) {
   const PortId port = bridge_port(bridge, {}, role);
-  Link cable;
-  // Copies between a guest and its virtual switch cost some microseconds and are fast beside any wire.
-  cable.rate = base::gbit(10);
-  cable.delay = base::microseconds(5);
-  cable.queue_bytes = 1024 * 1024;
-  cable.is_virtual = true;
+  Link cable = virtual_cable();
   cable.line = model_[station].line;
   const auto link = connect(wire_port(station), port, cable);
   if (!link) return std::unexpected(link.error());
@@ -165,7 +188,7 @@ Result<PortId> Builder::attach(StationId station, BridgeId bridge, PortRole role
 }
 
 PortId Builder::wire_port(StationId nic) const {
-  const auto wire = wires_.find(nic.value);
+  const auto wire = wires_.find(model_[nic].port);
   return wire != wires_.end() ? wire->second : model_[nic].port;
 }
 
@@ -219,18 +242,46 @@ Result<MachineId> Builder::clone(MachineId original, std::string name, BridgeId 
     const auto twin = add_station(*copy, nic.name, nic.mac, MacOrigin::kCloned);
     if (!twin) return std::unexpected(twin.error());
     model_[*twin].ip = nic.ip;
-    const PortId far = peer(model_, nic.port);
+    const PortId far = peer(model_, wire_port(id));
     const BridgeId bridge = onto.valid() ? onto : far.valid() ? model_[far].bridge : BridgeId{};
-    if (nic.vlan == 0 && bridge.valid()) {
+    model_[*twin].promiscuous = nic.promiscuous;
+    if (bridge.valid() && !model_[model_[*twin].port].link.valid()) {
       const auto port = attach(*twin, bridge, PortRole::kGuest);
       if (!port) return std::unexpected(port.error());
-      if (far.valid()) {
-        model_[*port].pvid = model_[far].pvid;
-        model_[*port].tagged_vlans = model_[far].tagged_vlans;
-      }
+      if (far.valid()) copy_settings(model_[far], model_[*port]);
     }
   }
   return copy;
+}
+
+Result<std::vector<std::pair<StationId, PortId>>> Builder::prepare_move(MachineId guest, BridgeId onto, SourceLine line) {
+  std::vector<std::pair<StationId, PortId>> moves;
+  std::unordered_map<PortId, PortId> standby;  // of each port; VLANs of one NIC share it
+  for (const StationId id : model_[guest].stations) {
+    const PortId from = model_[id].port;
+    const PortId far = peer(model_, from);
+    if (wires_.contains(from)) {
+      return base::fail(fmt::format("'{}' bridges its own NICs and cannot be moved", model_[guest].name));
+    }
+    if (!far.valid() || model_[far].role != PortRole::kGuest) continue;  // not on a switch of its host
+    auto [entry, is_new] = standby.try_emplace(from, PortId(model_.ports.size()));
+    if (is_new) {
+      Port port;
+      port.name = model_[from].name;
+      port.pvid = 0;
+      port.station = model_[from].station;
+      model_.ports.push_back(std::move(port));
+      const PortId to = bridge_port(onto, {}, PortRole::kGuest);
+      copy_settings(model_[far], model_[to]);
+      Link cable = virtual_cable();
+      cable.up = false;
+      cable.line = line;
+      const auto link = connect(entry->second, to, cable);
+      if (!link) return std::unexpected(link.error());
+    }
+    moves.emplace_back(id, entry->second);
+  }
+  return moves;
 }
 
 void Builder::allocate_macs() {

@@ -16,6 +16,10 @@ namespace sekimori::model {
 
 using base::Result;
 
+// A cable inside a machine. Copies between a guest and its virtual switch cost some microseconds and are fast beside
+// any wire.
+Link virtual_cable();
+
 class Builder {
  public:
   explicit Builder(std::uint64_t seed = 1) { model_.seed = seed; }
@@ -32,7 +36,8 @@ class Builder {
   PortId bridge_port(BridgeId bridge, std::string_view name, PortRole role = PortRole::kNetwork);
 
   // Makes the machine's NIC an uplink of its bridge: the wire side becomes a port of the bridge with role uplink. When
-  // the NIC is used by the machine itself (has an address), its station moves to a host port (see model.h).
+  // the NIC is used by the machine itself (has an address, or is promiscuous), its station moves to a host port (see
+  // model.h); otherwise the station is left without a link. So give it its address before.
   Result<PortId> enslave(StationId nic, BridgeId bridge);
   // Puts a station that has no wire (a guest's NIC, a bridge's own interface) on a bridge, by a virtual cable.
   Result<PortId> attach(StationId station, BridgeId bridge, PortRole role);
@@ -49,6 +54,10 @@ class Builder {
   // A copy of a machine as hypervisors clone: the same NICs, MACs and addresses, another name, switched off.
   // Bridges inside the machine are not cloned.
   Result<MachineId> clone(MachineId original, std::string name, BridgeId onto);
+
+  // Gets a guest's move to another virtual switch ready: for each NIC a second port, on a virtual cable that is down,
+  // with the settings of the port it leaves. The answer is what MigrateMachine needs.
+  Result<std::vector<std::pair<StationId, PortId>>> prepare_move(MachineId guest, BridgeId onto, SourceLine line = 0);
 
   // Gives every station without a MAC one. Call before cloning: a clone copies the addresses. finish() calls it too.
   void allocate_macs();
@@ -71,7 +80,7 @@ class Builder {
   std::unordered_map<std::string, std::uint32_t> stations_;  // "<machine index>:name"
   std::unordered_map<std::string, std::uint32_t> bridge_ports_;  // "<bridge index>:name"
   std::unordered_map<std::string, std::uint32_t> nic_ports_;  // "<machine index>:parent NIC" -> port of the NIC
-  std::unordered_map<std::uint32_t, PortId> wires_;  // station -> uplink port of the bridge it is enslaved to
+  std::unordered_map<PortId, PortId> wires_;  // port of a NIC -> uplink port of the bridge it is enslaved to
   std::vector<StationId> without_mac_;
   std::unordered_map<VlanSet, std::uint32_t> vlan_set_index_;
 };

@@ -1,0 +1,109 @@
+#include "importers/problems.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <span>
+
+namespace sekimori::importers {
+namespace {
+
+bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
+
+unsigned characters(std::string_view text) {
+  return static_cast<unsigned>(text.size()) -
+         static_cast<unsigned>(std::ranges::count_if(text, continues_character));
+}
+
+// The part of a long line around the place at fault, with tabs and other control characters made into spaces.
+void show_source(Problem& problem, std::string_view line) {
+  constexpr std::size_t kBefore = 60, kAfter = 50;
+  std::size_t at = 0;
+  for (unsigned column = 1; at < line.size() && column < problem.column; ++column) {
+    for (++at; at < line.size() && continues_character(line[at]);) ++at;
+  }
+  std::size_t from = at > kBefore + 10 ? at - kBefore : 0;
+  std::size_t to = line.size() - at > kAfter + 10 ? at + kAfter : line.size();
+  while (from > 0 && continues_character(line[from])) --from;
+  while (to < line.size() && continues_character(line[to])) ++to;
+  problem.caret = characters(line.substr(from, at - from)) + (from > 0 ? 3 : 0);
+  problem.source = fmt::format("{}{}{}", from > 0 ? "..." : "", line.substr(from, to - from),
+                               to < line.size() ? "..." : "");
+  for (char& c : problem.source) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  }
+}
+
+}  // namespace
+
+LineIndex::LineIndex(std::string_view text) : text_(text), starts_{0} {
+  for (std::size_t at = text.find('\n'); at != std::string_view::npos; at = text.find('\n', at + 1)) {
+    starts_.push_back(static_cast<std::uint32_t>(at + 1));
+  }
+}
+
+unsigned LineIndex::line(std::uint32_t offset) const {
+  return static_cast<unsigned>(std::ranges::upper_bound(starts_, offset) - starts_.begin());
+}
+
+Position LineIndex::position(std::uint32_t offset) const {
+  // In a line of megabytes (a JSON file without line ends) characters are not worth counting.
+  constexpr std::uint32_t kCounted = 1 << 16;
+  const unsigned at = line(offset);
+  const std::uint32_t start = starts_[at - 1];
+  if (offset - start > kCounted) return {at, offset - start + 1};
+  return {at, characters(text_.substr(start, offset - start)) + 1};
+}
+
+std::string_view LineIndex::line_text(unsigned line) const {
+  if (line == 0 || line > starts_.size()) return {};
+  const std::uint32_t start = starts_[line - 1];
+  std::string_view text = text_.substr(start, text_.find('\n', start) - start);
+  if (text.ends_with('\r')) text.remove_suffix(1);
+  return text;
+}
+
+void Problems::add(std::uint32_t offset, std::string what) {
+  if (full()) {
+    too_many_ = true;
+    return;
+  }
+  add_at(lines_.position(offset), std::move(what));
+}
+
+void Problems::add_at(Position at, std::string what) {
+  if (full()) {
+    too_many_ = true;
+    return;
+  }
+  if (!seen_.emplace(std::uint64_t{at.line} << 32 | at.column, what).second) return;
+  Problem problem{at.line, at.column, std::move(what), {}, 0};
+  show_source(problem, lines_.line_text(at.line));
+  problems_.push_back(std::move(problem));
+}
+
+SiteErrors Problems::finish(std::string file) && {
+  std::ranges::stable_sort(problems_, {}, [](const Problem& p) { return std::pair(p.line, p.column); });
+  return {std::move(file), std::move(problems_), too_many_};
+}
+
+std::string SiteErrors::text(std::size_t most) const {
+  std::string out;
+  const std::size_t shown = std::min(most, problems.size());
+  for (const Problem& problem : std::span(problems).first(shown)) {
+    if (problem.line == 0) {
+      out += fmt::format("{}: error: {}\n", file, problem.what);
+      continue;
+    }
+    out += fmt::format("{}:{}:{}: error: {}\n", file, problem.line, problem.column, problem.what);
+    if (!problem.source.empty())
+      out += fmt::format("    {}\n    {:>{}}\n", problem.source, '^', problem.caret + 1);
+  }
+  if (problems.size() > shown) {
+    out += fmt::format("{}: {}{} more errors are not shown\n", file, too_many ? "at least " : "",
+                       problems.size() - shown);
+  }
+  return out;
+}
+
+}  // namespace sekimori::importers

@@ -1,0 +1,85 @@
+// Every key that a site file may contain, section by section. The readers accept exactly these, and a test
+// holds docs/site-file.schema.json against this table: a section here is a definition of the same name there.
+#pragma once
+
+#include <array>
+#include <span>
+#include <string_view>
+
+namespace sekimori::importers {
+
+struct Section {
+  std::string_view name;  // in messages and in the schema's $defs
+  std::span<const std::string_view> keys;
+};
+
+namespace keys {
+
+using Keys = std::string_view[];
+
+inline constexpr Keys kSite = {"sekimori", "title", "seed",  "defaults", "hosts",  "routers",
+                               "switches", "wans",  "links", "traffic",  "changes"};
+inline constexpr Keys kDefaults = {"link", "ageing", "arp"};
+inline constexpr Keys kDefaultLink = {"rate", "delay", "queue"};
+inline constexpr Keys kHost = {"nics", "switches", "guests", "gateway", "routes", "arp", "state", "count"};
+inline constexpr Keys kRouter = {"nics", "gateway", "routes", "arp", "state"};
+inline constexpr Keys kGuest = {"nics", "switches", "gateway", "routes", "arp", "state", "count"};
+inline constexpr Keys kNic = {"mac", "ip", "promiscuous"};
+inline constexpr Keys kGuestNic = {"on",    "mac",       "ip",           "promiscuous", "access",
+                                   "trunk", "native",    "flood",        "learning",    "isolated",
+                                   "guard", "mac-limit", "storm-control"};
+inline constexpr Keys kDrawnMac = {"drawn-from"};
+inline constexpr Keys kRoute = {"to", "via"};
+inline constexpr Keys kArp = {"timeout", "confirm", "announce"};
+inline constexpr Keys kSwitch = {"kind", "ageing",   "learning", "table-size", "vlan-aware",
+                                 "stp",  "priority", "flood",    "ports",      "static"};
+inline constexpr Keys kVirtualSwitch = {"kind",     "uplinks",  "ip",         "mac",        "filters-local",
+                                        "ageing",   "learning", "table-size", "vlan-aware", "stp",
+                                        "priority", "flood",    "ports",      "static"};
+inline constexpr Keys kPort = {"access",   "trunk", "native",    "flood",        "learning",
+                               "isolated", "guard", "mac-limit", "storm-control"};
+inline constexpr Keys kStormControl = {"broadcast", "multicast", "unknown-unicast"};
+inline constexpr Keys kStaticEntry = {"mac", "station", "port", "vlan"};
+inline constexpr Keys kWan = {"kind", "sites", "delay", "ageing", "table-size"};
+inline constexpr Keys kWanSite = {"rate", "delay", "mac-limit", "storm-control"};
+inline constexpr Keys kLink = {"between", "rate", "delay", "queue", "state"};
+inline constexpr Keys kFlow = {"from", "to", "kind", "rate", "every", "size", "response", "start", "stop"};
+// What happens, and what goes with each.
+inline constexpr Keys kChange = {
+    "at", "start", "stop", "clone",    "migrate", "link-down", "link-up",    "set",           "as",
+    "to", "on",    "ip",   "announce", "ageing",  "learning",  "table-size", "filters-local", "stp"};
+
+}  // namespace keys
+
+namespace sections {
+
+inline constexpr Section kSite{"site", keys::kSite};
+inline constexpr Section kDefaults{"defaults", keys::kDefaults};
+inline constexpr Section kDefaultLink{"default-link", keys::kDefaultLink};
+inline constexpr Section kHost{"host", keys::kHost};
+inline constexpr Section kRouter{"router", keys::kRouter};
+inline constexpr Section kGuest{"guest", keys::kGuest};
+inline constexpr Section kNic{"nic", keys::kNic};
+inline constexpr Section kGuestNic{"guest-nic", keys::kGuestNic};
+inline constexpr Section kDrawnMac{"drawn-mac", keys::kDrawnMac};
+inline constexpr Section kRoute{"route", keys::kRoute};
+inline constexpr Section kArp{"arp", keys::kArp};
+inline constexpr Section kSwitch{"switch", keys::kSwitch};
+inline constexpr Section kVirtualSwitch{"virtual-switch", keys::kVirtualSwitch};
+inline constexpr Section kPort{"port", keys::kPort};
+inline constexpr Section kStormControl{"storm-control", keys::kStormControl};
+inline constexpr Section kStaticEntry{"static-entry", keys::kStaticEntry};
+inline constexpr Section kWan{"wan", keys::kWan};
+inline constexpr Section kWanSite{"wan-site", keys::kWanSite};
+inline constexpr Section kLink{"link", keys::kLink};
+inline constexpr Section kFlow{"flow", keys::kFlow};
+inline constexpr Section kChange{"change", keys::kChange};
+
+inline constexpr std::array kAll = {kSite,          kDefaults, kDefaultLink,  kHost,        kRouter, kGuest,
+                                    kNic,           kGuestNic, kDrawnMac,     kRoute,       kArp,    kSwitch,
+                                    kVirtualSwitch, kPort,     kStormControl, kStaticEntry, kWan,    kWanSite,
+                                    kLink,          kFlow,     kChange};
+
+}  // namespace sections
+
+}  // namespace sekimori::importers

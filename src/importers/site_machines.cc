@@ -1,0 +1,304 @@
+// Hosts, guests and routers, with their NICs, addresses and routes.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/fingerprint.h"
+#include "base/random.h"
+#include "importers/site_reader.h"
+#include "wire/ipv4.h"
+#include "wire/mac.h"
+
+namespace sekimori::importers {
+
+using model::BridgeId;
+using model::Ipv4;
+using model::Ipv4Prefix;
+using model::Mac;
+using model::MachineId;
+using model::MachineKind;
+using model::MacOrigin;
+using model::PortId;
+using model::StationId;
+
+template <class Read>
+void SiteReader::for_each_instance(NodeId count_node, const Instance& outer, Read read) {
+  if (!count_node.valid()) return read(outer);
+  const auto count = in_.integer(count_node, kCountBounds);
+  if (!count) return;
+  const std::size_t problems_before = problems_.size();
+  for (std::uint32_t i = 0; i < *count; ++i) {
+    read(Instance{fmt::format("{}-{}", outer.suffix, i + 1),
+                  outer.number * static_cast<std::uint32_t>(*count) + i});
+    // What is wrong with one is wrong with all.
+    if (problems_.size() > problems_before || too_many_machines_) return;
+  }
+}
+
+MachineId SiteReader::add_machine(NodeId name, MachineKind kind, const Instance& instance, MachineId host) {
+  if (!in_.is_name(name, to_text(kind))) return {};
+  if (model().machines.size() >= kMostMachines) {
+    if (!too_many_machines_) {
+      in_.wrong(name, fmt::format("from here on the site has more than {} machines; that is the limit",
+                                  kMostMachines));
+    }
+    too_many_machines_ = true;
+    return {};
+  }
+  const std::string full = fmt::format("{}{}", in_.text(name), instance.suffix);
+  const auto id = build_.add_machine(full, kind, host);
+  if (!id) {
+    const MachineId other = build_.find_machine(full);
+    ok(name, id, other.valid() ? fmt::format("; first in line {}", model()[other].line) : "");
+    return {};
+  }
+  model()[*id].line = in_.line(name);
+  if (kind != MachineKind::kRouter) read_arp(in_.fields(default_arp_, sections::kArp), model()[*id].arp);
+  return *id;
+}
+
+void SiteReader::read_hosts(NodeId hosts) {
+  for (const Entry& host : in_.entries(hosts, "hosts")) {
+    const Fields fields = in_.fields(host.value, sections::kHost);
+    for_each_instance(fields["count"], {}, [&](const Instance& i) { read_host(host, fields, i); });
+  }
+}
+
+void SiteReader::read_host(const Entry& entry, const Fields& fields, const Instance& instance) {
+  const MachineId host = add_machine(entry.name, MachineKind::kHost, instance);
+  if (!host.valid()) return;
+  read_nics(host, fields["nics"], instance, sections::kNic);
+  read_virtual_switches(host, fields["switches"], instance);
+  read_common(host, fields);
+  for (const Entry& guest : in_.entries(fields["guests"], "guests")) {
+    const Fields guest_fields = in_.fields(guest.value, sections::kGuest);
+    for_each_instance(guest_fields["count"], instance,
+                      [&](const Instance& i) { read_guest(host, guest, guest_fields, i); });
+  }
+}
+
+void SiteReader::read_router(const Entry& entry) {
+  const Fields fields = in_.fields(entry.value, sections::kRouter);
+  const MachineId router = add_machine(entry.name, MachineKind::kRouter, {});
+  if (!router.valid()) return;
+  read_nics(router, fields["nics"], {}, sections::kNic);
+  read_common(router, fields);
+  for (const StationId id : model()[router].stations) routers_.try_emplace(model()[id].ip.address, router);
+}
+
+void SiteReader::read_guest(MachineId host, const Entry& entry, const Fields& fields,
+                            const Instance& instance) {
+  const MachineId guest = add_machine(entry.name, MachineKind::kGuest, instance, host);
+  if (!guest.valid()) return;
+  const std::vector<Nic> nics = read_nics(guest, fields["nics"], instance, sections::kGuestNic);
+  read_virtual_switches(guest, fields["switches"], instance);  // takes its NICs before they are plugged in
+  attach_guest_nics(host, nics);
+  read_common(guest, fields);
+}
+
+void SiteReader::read_common(MachineId machine, const Fields& fields) {
+  refuse_equal_addresses(machine);
+  read_arp(in_.fields(fields["arp"], sections::kArp), model()[machine].arp);
+  read_routes(machine, fields);
+  if (const auto state = in_.choice(fields["state"], "state", {"running", "stopped"})) {
+    model()[machine].running = *state == 0;
+  }
+}
+
+// ---------------------------------------------------------------- NICs
+
+std::vector<SiteReader::Nic> SiteReader::read_nics(MachineId machine, NodeId nics, const Instance& instance,
+                                                   const Section& section) {
+  std::vector<Nic> result;
+  for (const Entry& entry : in_.entries(nics, "nics")) {
+    if (const auto nic = read_nic(machine, entry, instance, section)) result.push_back(*nic);
+  }
+  return result;
+}
+
+// `eth0: 10.0.0.1/24` is short for `eth0: {ip: 10.0.0.1/24}`.
+std::optional<SiteReader::Nic> SiteReader::read_nic(MachineId machine, const Entry& entry,
+                                                    const Instance& instance, const Section& section) {
+  const bool is_short = in_.tree().is_text(entry.value);
+  const Fields fields = in_.fields(is_short ? NodeId{} : entry.value, section);
+  if (!in_.is_name(entry.name, "NIC")) return std::nullopt;
+  const std::string_view name = in_.text(entry.name);
+  const auto [mac, origin] = read_mac(fields["mac"], model()[machine].name, name);
+  const auto station = build_.add_station(machine, std::string(name), mac, origin);
+  if (!ok(entry.name, station)) return std::nullopt;
+  model()[*station].line = in_.line(entry.name);
+  set(model()[*station].ip, read_ip(is_short ? entry.value : fields["ip"], instance));
+  set(model()[*station].promiscuous, in_.flag(fields["promiscuous"], "promiscuous"));
+  return Nic{entry.name, *station, fields};
+}
+
+std::pair<std::optional<Mac>, MacOrigin> SiteReader::read_mac(NodeId node, std::string_view machine,
+                                                              std::string_view nic) {
+  if (!node.valid() || in_.tree().kind(node) == YamlTree::Kind::kNull)
+    return {std::nullopt, MacOrigin::kAllocated};
+  if (in_.tree().kind(node) != YamlTree::Kind::kMapping) return {in_.mac(node), MacOrigin::kDeclared};
+  const Fields fields = in_.fields(node, sections::kDrawnMac);
+  if (!fields.has("drawn-from"))
+    in_.wrong(node, "a mac is an address or {drawn-from: \"00:1a:4a:1a:83:00/40\"}");
+  return {draw_mac(fields["drawn-from"], machine, nic), MacOrigin::kDrawn};
+}
+
+// Depends on the site's seed and the NIC's name only, so that adding a machine changes no other's address.
+std::optional<Mac> SiteReader::draw_mac(NodeId node, std::string_view machine, std::string_view nic) {
+  const auto written = in_.word(node, "a range of MAC addresses");
+  if (!written) return std::nullopt;
+  const std::size_t slash = written->find('/');
+  const auto base = wire::parse_mac(written->substr(0, slash));
+  const std::string_view digits = slash == std::string_view::npos ? "" : written->substr(slash + 1);
+  int length = -1;
+  if (digits.size() == 1 || digits.size() == 2) {
+    length = 0;
+    for (const char c : digits) length = c >= '0' && c <= '9' ? length * 10 + (c - '0') : 1000;
+  }
+  if (!base || base->is_group() || length < 8 || length > 47) {
+    in_.wrong(
+        node,
+        fmt::format("a range of MAC addresses is written 00:1a:4a:1a:83:00/40 (unicast, prefix length 8 to "
+                    "47), found {}",
+                    in_.found(node)));
+    return std::nullopt;
+  }
+  base::Fingerprint print;
+  print.add(model().seed);
+  print.add(machine);
+  print.add(nic);
+  base::Random random(print.value());
+  const std::uint64_t free_bits = (std::uint64_t{1} << (48 - length)) - 1;
+  Mac mac;
+  while (mac.is_zero()) mac = Mac{(base->bits & ~free_bits) | (random.next() & free_bits)};
+  return mac;
+}
+
+std::optional<Ipv4Prefix> SiteReader::read_ip(NodeId node, const Instance& instance) {
+  auto ip = in_.interface_address(node, "ip");
+  if (!ip || instance.number == 0) return ip;
+  const std::uint64_t counted = std::uint64_t{ip->address.bits} + instance.number;
+  const std::uint64_t last = (ip->address.bits | ~ip->mask()) - (ip->length < 31 ? 1u : 0u);
+  if (counted > last) {
+    in_.wrong(
+        node,
+        fmt::format("counted up for '{}', the {}th, the address leaves its subnet; {} has room for {} from "
+                    "here on",
+                    instance.suffix, instance.number + 1, wire::to_text(*ip), last - ip->address.bits + 1));
+    return std::nullopt;
+  }
+  ip->address.bits = static_cast<std::uint32_t>(counted);
+  return ip;
+}
+
+void SiteReader::attach_guest_nics(MachineId host, std::span<const Nic> nics) {
+  for (const Nic& nic : nics) {
+    if (nic.fields.has("on")) attach_guest_nic(host, nic);
+  }
+  for (const Nic& nic : nics) {
+    if (nic.fields.has("on") || model()[build_.wire_port(nic.station)].link.valid()) continue;
+    in_.wrong(nic.name,
+              fmt::format("NIC '{}' is on no virtual switch; write `on: NAME`", in_.text(nic.name)));
+  }
+}
+
+void SiteReader::attach_guest_nic(MachineId host, const Nic& nic) {
+  const NodeId on = nic.fields["on"];
+  const auto name = in_.word(on, "the name of a virtual switch");
+  if (!name) return;
+  const MachineId guest = model()[nic.station].machine;
+  if (*name == model()[guest].name || build_.find_bridge(guest, *name).valid()) {
+    in_.wrong(on, fmt::format("'{}' cannot be on itself; `on` names a virtual switch of its host '{}'", *name,
+                              model()[host].name));
+    return;
+  }
+  const BridgeId bridge = virtual_switch(on, host, *name);
+  if (!bridge.valid()) return;
+  const auto port = build_.attach(nic.station, bridge, model::PortRole::kGuest);
+  if (ok(on, port)) read_port(*port, nic.fields);
+}
+
+void SiteReader::refuse_equal_addresses(MachineId machine) {
+  const auto& stations = model()[machine].stations;
+  if (stations.size() < 2) return;
+  std::vector<std::pair<Ipv4, StationId>> addresses;
+  for (const StationId id : stations) {
+    if (!model()[id].ip.address.is_zero()) addresses.emplace_back(model()[id].ip.address, id);
+  }
+  std::ranges::sort(addresses);
+  for (std::size_t i = 1; i < addresses.size(); ++i) {
+    const auto [ip, id] = addresses[i];
+    if (ip != addresses[i - 1].first) continue;
+    const model::Station& one = model()[addresses[i - 1].second];
+    problems_.add_at(
+        {model()[id].line, 1},
+        fmt::format("'{}' has the address {} twice, on {} (line {}) and {}", model()[machine].name,
+                    wire::to_text(ip), one.name, one.line, model()[id].name));
+  }
+}
+
+// ---------------------------------------------------------------- ARP and routes
+
+void SiteReader::read_arp(const Fields& fields, model::ArpSettings& arp) {
+  if (!fields.node().valid()) return;
+  constexpr Bounds<model::Duration> kTimeout{"timeout", base::milliseconds(1), kLongestTime};
+  constexpr Bounds<model::Duration> kAnnounce{"announce", base::milliseconds(1), kLongestTime};
+  set(arp.timeout, in_.duration(fields["timeout"], kTimeout));
+  if (const NodeId confirm = fields["confirm"]; confirm.valid()) {
+    arp.confirm_by_progress = arp.confirm_by_probe = false;
+    for (const NodeId item : in_.list(confirm, "confirm", true)) {
+      const auto how = in_.choice(item, "confirm", {"progress", "probe", "none"});
+      if (how == 0) arp.confirm_by_progress = true;
+      if (how == 1) arp.confirm_by_probe = true;
+    }
+  }
+  if (const NodeId announce = fields["announce"]; announce.valid()) {
+    arp.announce_at_start = false;
+    arp.announce_every = model::Duration{0};
+    for (const NodeId item : in_.list(announce, "announce", true)) {
+      const std::string_view word = in_.tree().is_text(item) ? in_.text(item) : std::string_view();
+      const bool is_time = !word.empty() && word.front() >= '0' && word.front() <= '9';
+      if (is_time) {
+        set(arp.announce_every, in_.duration(item, kAnnounce));
+      } else if (in_.choice(item, "announce (beside an interval like 100s)", {"start", "never"}) == 0) {
+        arp.announce_at_start = true;
+      }
+    }
+  }
+}
+
+void SiteReader::read_routes(MachineId machine, const Fields& fields) {
+  if (const auto gateway = in_.address(fields["gateway"], "gateway")) {
+    add_route(machine, fields["gateway"], {{}, 0}, *gateway);
+  }
+  for (const NodeId node : in_.list(fields["routes"], "routes")) {
+    const Fields route = in_.fields(node, sections::kRoute);
+    const auto to = in_.network(route["to"], "to");
+    const auto via = in_.address(route["via"], "via");
+    if (!route.has("to") || !route.has("via")) in_.wrong(node, "a route is {to: NETWORK, via: ADDRESS}");
+    if (to && via) add_route(machine, route["via"], *to, *via);
+  }
+}
+
+void SiteReader::add_route(MachineId machine, NodeId node, Ipv4Prefix to, Ipv4 via) {
+  std::vector<std::string> networks;
+  for (const StationId id : model()[machine].stations) {
+    const Ipv4Prefix& ip = model()[id].ip;
+    if (ip.address.is_zero()) continue;
+    if (ip.address == via)
+      return in_.wrong(
+          node, fmt::format("{} is an address of '{}' itself", wire::to_text(via), model()[machine].name));
+    if (ip.contains(via)) {
+      model()[machine].routes.push_back({to, via});
+      return;
+    }
+    networks.push_back(wire::to_text(Ipv4Prefix{ip.network(), ip.length}));
+  }
+  in_.wrong(node, networks.empty()
+                      ? fmt::format("'{}' has no address, so it cannot reach {}", model()[machine].name,
+                                    wire::to_text(via))
+                      : fmt::format("{} is in none of the networks of '{}' ({})", wire::to_text(via),
+                                    model()[machine].name, fmt::join(networks, ", ")));
+}
+
+}  // namespace sekimori::importers

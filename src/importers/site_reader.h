@@ -1,0 +1,167 @@
+// Fills a Builder from the tree of a site file, section by section. The spine is read() in site_reader.cc;
+// the sections are in one file each.
+#pragma once
+
+#include <expected>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "importers/site_values.h"
+#include "model/builder.h"
+
+namespace sekimori::importers {
+
+class SiteReader {
+ public:
+  SiteReader(const YamlTree& tree, Problems& problems) : in_(tree, problems), problems_(problems) {}
+
+  // The model is only worth something when there are no problems.
+  model::Model read(const std::string& name) &&;
+
+ private:
+  using Entry = Values::Entry;
+
+  // One of the machines that `count` makes of an entry. Guests of a counted host carry its number, too.
+  struct Instance {
+    std::string suffix;        // "", "-3", "-3-20"
+    std::uint32_t number = 0;  // from 0; added to the addresses
+  };
+  struct Nic {
+    NodeId name;
+    model::StationId station;
+    Fields fields;
+  };
+  // What a port of a WAN gives the link that plugs into it.
+  struct Uni {
+    model::BitRate rate;
+    model::Duration delay;
+  };
+  struct End {
+    model::PortId port;
+    model::BridgeId virtual_switch;  // when the port belongs to one
+  };
+  struct Timed {
+    model::Time at;
+    Fields fields;
+  };
+
+  // site_reader.cc
+  void read_header(const Fields& site);
+  void read_defaults(const Fields& defaults);
+  std::string line_note(model::SourceLine line) const;
+  template <class T>
+  bool ok(NodeId node, const base::Result<T>& result, const std::string& note = {});
+  const std::vector<std::string_view>& names_of_all();
+  std::string hint(std::string_view name) { return in_.hint(name, names_of_all()); }
+  model::MachineId machine(NodeId node, std::string_view name, std::string_view what);
+  model::BridgeId virtual_switch(NodeId node, model::MachineId host, std::string_view name);
+
+  // site_machines.cc
+  template <class Read>
+  void for_each_instance(NodeId count, const Instance& outer, Read read);
+  model::MachineId add_machine(NodeId name, model::MachineKind kind, const Instance& instance,
+                               model::MachineId host = {});
+  void read_hosts(NodeId hosts);
+  void read_host(const Entry& entry, const Fields& fields, const Instance& instance);
+  void read_router(const Entry& entry);
+  void read_guest(model::MachineId host, const Entry& entry, const Fields& fields, const Instance& instance);
+  void read_common(model::MachineId machine, const Fields& fields);
+  std::vector<Nic> read_nics(model::MachineId machine, NodeId nics, const Instance& instance,
+                             const Section& section);
+  std::optional<Nic> read_nic(model::MachineId machine, const Entry& entry, const Instance& instance,
+                              const Section& section);
+  std::pair<std::optional<model::Mac>, model::MacOrigin> read_mac(NodeId node, std::string_view machine,
+                                                                  std::string_view nic);
+  std::optional<model::Mac> draw_mac(NodeId range, std::string_view machine, std::string_view nic);
+  std::optional<model::Ipv4Prefix> read_ip(NodeId node, const Instance& instance);
+  void attach_guest_nics(model::MachineId host, std::span<const Nic> nics);
+  void attach_guest_nic(model::MachineId host, const Nic& nic);
+  void refuse_equal_addresses(model::MachineId machine);
+  void read_arp(const Fields& fields, model::ArpSettings& arp);
+  void read_routes(model::MachineId machine, const Fields& fields);
+  void add_route(model::MachineId machine, NodeId node, model::Ipv4Prefix to, model::Ipv4 via);
+
+  // site_switches.cc
+  void read_virtual_switches(model::MachineId machine, NodeId switches, const Instance& instance);
+  void read_virtual_switch(model::MachineId machine, const Entry& entry, const Instance& instance);
+  void read_uplinks(model::MachineId machine, model::BridgeId bridge, NodeId node, NodeId uplinks);
+  void read_uplink(model::MachineId machine, model::BridgeId bridge, NodeId node);
+  void read_own_interface(model::MachineId machine, model::BridgeId bridge, const Entry& entry,
+                          const Fields& fields, const Instance& instance);
+  void read_switch(const Entry& entry);
+  void read_bridge(model::BridgeId bridge, const Fields& fields);
+  void read_port(model::PortId port, const Fields& fields);
+  void read_port_vlans(model::PortId port, const Fields& fields);
+  std::uint32_t read_storm_control(NodeId node);
+  void read_wan(const Entry& entry);
+  void give_bridges_their_macs();
+  void read_static_entries();
+  void read_static_entry(model::BridgeId bridge, const Fields& fields);
+  model::PortId static_port(model::BridgeId bridge, NodeId node);
+  void block_floods();
+
+  // site_links.cc
+  void read_link(NodeId node);
+  enum class Ports : std::uint8_t { kMake, kFind };  // may a switch's port be made by naming it?
+  std::optional<End> read_end(NodeId node, Ports ports);
+  std::optional<End> virtual_port(NodeId node, std::string_view owner, std::string_view port, Ports ports);
+  std::optional<End> nic_port(NodeId node, model::MachineId machine, std::string_view nic, Ports ports);
+  std::optional<End> switch_port(NodeId node, model::BridgeId bridge, std::string_view port, Ports ports);
+  bool may_join(NodeId node, const End& a, const End& b);
+  model::StationId read_station(NodeId node, model::MachineId* machine);
+
+  // site_traffic.cc
+  void read_flow(NodeId node);
+  bool read_flow_ends(const Fields& fields, model::Flow& flow);
+  void read_flow_shape(const Fields& fields, model::Flow& flow);
+  std::string why_no_route(model::MachineId from, model::StationId to);
+
+  // site_changes.cc
+  void read_changes(NodeId changes);
+  void read_change(const Timed& change);
+  bool refuse_stray_keys(const Fields& fields, std::string_view action);
+  model::MachineId machine_now(NodeId node, model::Time at);
+  void read_clone(const Timed& change);
+  void read_migration(const Timed& change);
+  void read_link_change(const Timed& change, NodeId node, bool up);
+  void read_setting(const Timed& change);
+  model::BridgeId target_switch(NodeId node, model::MachineId guest, model::MachineId host, NodeId on);
+  void add_change(const Timed& change, decltype(model::Change::what) what);
+
+  model::Model& model() { return build_.model(); }
+  const model::Model& model() const { return build_.model(); }
+
+  Values in_;
+  Problems& problems_;
+  model::Builder build_;
+
+  model::Link default_link_;
+  std::optional<model::Duration> default_ageing_;
+  NodeId default_arp_;
+
+  std::vector<std::string_view> names_;  // of machines and gear; for hints
+  std::size_t names_known_ = 0;
+  std::unordered_map<model::PortId, Uni> unis_;
+  std::vector<std::pair<model::BridgeId, NodeId>> static_lists_;
+  std::vector<std::pair<model::BridgeId, model::StationId>> macs_from_ports_;
+  std::unordered_set<model::BridgeId> not_vlan_aware_;  // said so in the file
+  std::unordered_set<model::BridgeId> flood_off_;
+  std::unordered_set<model::PortId> flood_set_;  // ports with a `flood` of their own
+  std::unordered_map<std::string_view, std::pair<model::Time, NodeId>> clones_;  // name -> when and where
+  std::unordered_map<model::MachineId, model::MachineId> moved_to_;
+  std::unordered_map<model::Ipv4, model::MachineId> routers_;  // by address
+  bool too_many_machines_ = false;
+};
+
+template <class T>
+bool SiteReader::ok(NodeId node, const base::Result<T>& result, const std::string& note) {
+  if (!result) in_.wrong(node, result.error().what + note);
+  return result.has_value();
+}
+
+}  // namespace sekimori::importers
