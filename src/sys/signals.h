@@ -1,0 +1,15 @@
+// Ctrl-C: the first asks the program to stop and tell what it has, the second ends it at once.
+#pragma once
+
+namespace sekimori::sys {
+
+// The exit code of a program that was interrupted, as shells have it (128 + SIGINT).
+constexpr int kInterruptedExit = 130;
+
+// From now on SIGINT and SIGTERM only set a flag; a second one exits with kInterruptedExit.
+void catch_interrupts();
+
+// True once the user asked to stop.
+bool interrupted();
+
+}  // namespace sekimori::sys
