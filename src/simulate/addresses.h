@@ -1,0 +1,86 @@
+// The addresses of a site: MACs interned to small numbers, and who has which.
+#pragma once
+
+#include <unordered_map>
+#include <vector>
+
+#include "model/model.h"
+#include "simulate/frame.h"
+
+namespace sekimori::simulate {
+
+class Addresses {
+ public:
+  explicit Addresses(const model::Model& model) {
+    macs_.push_back(wire::kBroadcast);
+    stations_.emplace_back();
+    of_station_.reserve(model.stations.size());
+    index_.reserve(model.stations.size());
+    for (std::uint32_t i = 0; i < model.stations.size(); ++i) {
+      const model::Station& station = model.stations[i];
+      const AddressIndex address = intern(station.mac);
+      of_station_.push_back(address);
+      stations_[address].push_back(i);
+      if (!station.ip.address.is_zero()) owners_[station.ip.address.bits].push_back(i);
+    }
+  }
+
+  AddressIndex intern(wire::Mac mac) {
+    const auto [entry, is_new] = index_.try_emplace(mac, static_cast<AddressIndex>(macs_.size()));
+    if (is_new) {
+      macs_.push_back(mac);
+      stations_.emplace_back();
+    }
+    return entry->second;
+  }
+
+  // kNone when no station has it.
+  AddressIndex find(wire::Mac mac) const {
+    const auto found = index_.find(mac);
+    return found == index_.end() ? kNone : found->second;
+  }
+  wire::Mac mac(AddressIndex address) const { return macs_[address]; }
+  AddressIndex of_station(std::uint32_t station) const { return of_station_[station]; }
+  // More than one when the MAC is duplicated.
+  const std::vector<std::uint32_t>& stations_with(AddressIndex address) const { return stations_[address]; }
+  const std::vector<std::uint32_t>& owners_of_ip(std::uint32_t ip) const {
+    static const std::vector<std::uint32_t> kNobody;
+    const auto found = owners_.find(ip);
+    return found == owners_.end() ? kNobody : found->second;
+  }
+  std::size_t size() const { return macs_.size(); }
+
+ private:
+  std::vector<wire::Mac> macs_;
+  std::vector<std::vector<std::uint32_t>> stations_;
+  std::vector<AddressIndex> of_station_;
+  std::unordered_map<wire::Mac, AddressIndex> index_;
+  std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> owners_;
+};
+
+// Which stations a broadcast ARP can mean something to: whoever has the address asked for, and whoever keeps an entry
+// for the sender's (RFC 826: others learn nothing from it). The rest of a segment receives copies without effect.
+class Audience {
+ public:
+  explicit Audience(const Addresses& addresses) : addresses_(addresses) {}
+
+  // `station` keeps an ARP entry for `ip` from now on.
+  void keeps_entry(std::uint32_t ip, std::uint32_t station) { keepers_[ip].push_back(station); }
+
+  template <class Visit>
+  void each(const Frame& arp, Visit visit) const {
+    for (const std::uint32_t station : addresses_.owners_of_ip(arp.dst_ip)) visit(station);
+    if (arp.src_ip != arp.dst_ip) {
+      for (const std::uint32_t station : addresses_.owners_of_ip(arp.src_ip)) visit(station);
+    }
+    const auto keepers = keepers_.find(arp.src_ip);
+    if (keepers == keepers_.end()) return;
+    for (const std::uint32_t station : keepers->second) visit(station);
+  }
+
+ private:
+  const Addresses& addresses_;
+  std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> keepers_;
+};
+
+}  // namespace sekimori::simulate

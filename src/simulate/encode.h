@@ -1,0 +1,14 @@
+// The bytes of a simulated frame, for captures: every header as a real station would have written it.
+#pragma once
+
+#include "model/model.h"
+#include "simulate/addresses.h"
+#include "simulate/frame.h"
+#include "wire/bytes.h"
+
+namespace sekimori::simulate {
+
+// Replaces the contents of `out` by the frame, without FCS, as it is on the wire at `now`.
+void encode(const model::Model& model, const Addresses& addresses, const Frame& frame, wire::Buffer& out);
+
+}  // namespace sekimori::simulate

@@ -1,0 +1,243 @@
+// Bridges at work: the path of a frame through a bridge. Setting up and changing them is in fabric_setup.cc.
+#include "simulate/fabric.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "switching/hosted_bridge.h"
+#include "switching/vlan.h"
+
+namespace sekimori::simulate {
+
+using model::BridgeKind;
+using model::PortRole;
+using switching::Fdb;
+
+void Fabric::receive(std::uint32_t in, Frame& frame) {
+  const Port& port = ports_[in];
+  Bridge& bridge = bridges_[port.bridge];
+  if (port.blocked) return;
+  // Having passed more bridges than there are, it passed one twice.
+  if (++frame.hops > bridges_.size()) [[unlikely]] {
+    observer_.circulated(port.bridge, in, wires_.now());
+    frame.hops = 1;
+  }
+
+  std::uint16_t vlan = 0;
+  if (bridge.vlan_aware) {
+    const model::Port& settings = model_.ports[in];
+    const auto classified = switching::classify(settings, model_.vlan_sets[settings.tagged_vlans], frame.tag);
+    if (!classified) return;
+    vlan = *classified;
+  }
+  const bool group = frame.dst == kBroadcastAddress;
+  if (port.policed && group && !admitted(in, frame, false)) return;
+
+  switch (bridge.kind) {
+    case BridgeKind::kHostedBridge:
+      relay_hosted(bridge, in, frame);
+      return;
+    case BridgeKind::kHub:
+      flood(bridge, in, vlan, frame, false);
+      return;
+    case BridgeKind::kSwitch:
+    case BridgeKind::kLinuxBridge:
+    case BridgeKind::kELan:
+      break;
+  }
+  if (!learn(bridge, in, vlan, frame)) return;
+  if (group) {
+    flood(bridge, in, vlan, frame, false);
+    return;
+  }
+  const auto entry = bridge.fdb.lookup(vlan, frame.dst, wires_.now(), bridge.ageing);
+  if (entry.what == Fdb::Found::kHit) [[likely]] {
+    forward(in, entry.port, vlan, frame);
+    return;
+  }
+  if (port.policed && !admitted(in, frame, true)) return;
+  flood(bridge, in, vlan, frame, true);
+}
+
+// IEEE 802.1Q-2018 section 8.7. Returns false when the frame must not be relayed (its address is over the port's limit).
+bool Fabric::learn(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, const Frame& frame) {
+  const model::Port& settings = model_.ports[in];
+  // A Linux bridge with ageing 0 learns nothing (br_fdb_update: "some users want to always flood").
+  if (!bridge.learns || bridge.ageing.count() == 0 || !settings.learning) return true;
+  const Time now = wires_.now();
+  if (settings.mac_limit != 0 && bridge.fdb.lookup(vlan, frame.src, now, bridge.ageing).what != Fdb::Found::kHit &&
+      bridge.fdb.count_port(in, now, bridge.ageing) >= settings.mac_limit) {
+    return false;
+  }
+  const auto learnt = bridge.fdb.learn(vlan, frame.src, in, now, bridge.ageing, bridge.table_size);
+  if (learnt.what == Fdb::Learnt::kMoved) [[unlikely]] {
+    observer_.moved(ports_[in].bridge, vlan, frame.src, addresses_.mac(frame.src), learnt.before, in, now);
+  } else if (learnt.what == Fdb::Learnt::kRefused) [[unlikely]] {
+    observer_.refused(ports_[in].bridge, vlan, frame.src);
+  }
+  return true;
+}
+
+bool Fabric::admitted(std::uint32_t in, const Frame& frame, bool unknown) {
+  const model::StormControl& limits = model_.storm_controls[model_.ports[in].storm_control];
+  const model::BitRate rate = unknown ? limits.unknown_unicast : limits.broadcast;
+  if (rate.bits_per_second == 0) return true;
+  Policer& policer = policers_[in];
+  return (unknown ? policer.unknown_unicast : policer.broadcast).admit(frame.wire_bytes(), rate, wires_.now());
+}
+
+// One copy to one port: a frame in flight, or mere occupation when the station there discards it.
+void Fabric::emit(std::uint32_t out, const Frame& frame) {
+  const Port& port = ports_[out];
+  if (port.lane_out == kNone) return;
+  if (port.leaf && frame.dst != kBroadcastAddress &&
+      addresses_.of_station(model_.ports[port.peer].station.value) != frame.dst) {
+    wires_.send_unseen(port.lane_out, frame);
+  } else {
+    wires_.send(port.lane_out, frame);
+  }
+}
+
+bool Fabric::guarded(std::uint32_t out, const Frame& frame) const {
+  if (!model_.ports[out].guard) return false;
+  const std::uint32_t bridge = ports_[out].bridge;
+  for (const std::uint32_t station : addresses_.stations_with(frame.dst)) {
+    const std::uint32_t at = attachment(station);
+    if (at != kNone && at != out && ports_[at].bridge == bridge) return true;
+  }
+  return false;
+}
+
+void Fabric::forward(std::uint32_t in, std::uint32_t out, std::uint16_t vlan, Frame& frame) {
+  // The destination is where the frame came from: nothing to do (802.1Q 8.6.1: not among the potential ports).
+  if (out == in || ports_[out].blocked) return;
+  const model::Port& settings = model_.ports[out];
+  if (bridges_[ports_[out].bridge].vlan_aware) {
+    const auto tag = switching::egress_tag(settings, model_.vlan_sets[settings.tagged_vlans], vlan);
+    if (!tag) return;
+    frame.tag = *tag;
+  }
+  if (settings.isolated && model_.ports[in].isolated) return;
+  if (settings.guard && guarded(out, frame)) return;
+  emit(out, frame);
+}
+
+void Fabric::flood(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& frame, bool unknown) {
+  const std::uint32_t self = ports_[in].bridge;
+  const FloodPlan& plan = this->plan(bridge, self, vlan);
+  const std::uint32_t wanted = unknown ? towards(self, bridge.vlan_aware ? vlan : frame.tag, frame.dst) : kNone;
+  const bool was_stray = frame.stray;
+  const std::uint16_t tag_in = frame.tag;
+  bool sent = !plan.groups.empty() && flood_leaves(plan, in, vlan, frame, unknown, wanted);
+
+  const bool from_isolated = model_.ports[in].isolated;
+  for (const std::uint32_t out : plan.ports) {
+    const model::Port& settings = model_.ports[out];
+    if (out == in || (unknown && !settings.floods_unknown) || (from_isolated && settings.isolated)) continue;
+    if (settings.guard && guarded(out, frame)) continue;
+    // A plan has members of the VLAN only, so there is a tag to leave with.
+    frame.tag = bridge.vlan_aware ? *switching::egress_tag(settings, model_.vlan_sets[settings.tagged_vlans], vlan)
+                                  : tag_in;
+    frame.stray = was_stray || (unknown && out != wanted);
+    emit(out, frame);
+    sent = true;
+  }
+  frame.stray = was_stray;
+  if (unknown) {
+    observer_.flooded(self, vlan, frame.dst, addresses_.mac(frame.dst), frame, in, why_missing(self, vlan, frame.dst),
+                      !sent, wires_.now());
+  }
+}
+
+// The grouped leaves get copies that are only counted, except where a copy matters and where the frame came from.
+// Returns whether anybody got one.
+bool Fabric::flood_leaves(const FloodPlan& plan, std::uint32_t in, std::uint16_t vlan, Frame& frame, bool unknown,
+                          std::uint32_t wanted) {
+  const std::uint32_t self = ports_[in].bridge;
+  const bool was_stray = frame.stray;
+  spared_.clear();
+  spared_ports_.clear();
+  const auto spare = [&](std::uint32_t port) {
+    if (port == kNone || port == in || ports_[port].bridge != self || ports_[port].lane_out == kNone) return;
+    if (wires_.lane(ports_[port].lane_out).group == 0) return;
+    if (bridges_[self].vlan_aware && model_.ports[port].pvid != vlan) return;
+    if (std::ranges::find(spared_ports_, port) != spared_ports_.end()) return;
+    spared_ports_.push_back(port);
+    spared_.push_back(ports_[port].lane_out);
+  };
+  if (frame.dst == kBroadcastAddress) {
+    audience_.each(frame, [&](std::uint32_t station) { spare(attachment(station)); });
+  } else {
+    for (const std::uint32_t station : addresses_.stations_with(frame.dst)) spare(attachment(station));
+  }
+  const LaneIndex back = ports_[in].lane_out;
+  if (back != kNone && wires_.lane(back).group != 0) spared_.push_back(back);
+
+  if (bridges_[self].vlan_aware) frame.tag = 0;  // leaves are untagged members
+  frame.stray = was_stray || unknown;
+  std::uint32_t copies = 0;
+  for (const std::uint32_t group : plan.groups) {
+    wires_.send_unseen_to_group(group, frame, spared_);
+    copies += wires_.group(group).count;
+  }
+  for (const std::uint32_t port : spared_ports_) {
+    frame.stray = was_stray || (unknown && port != wanted);
+    wires_.send(ports_[port].lane_out, frame);
+  }
+  frame.stray = was_stray;
+  return copies + spared_ports_.size() > spared_.size();
+}
+
+FloodReason Fabric::why_missing(std::uint32_t self, std::uint16_t vlan, AddressIndex address) const {
+  const Bridge& bridge = bridges_[self];
+  if (!bridge.learns || bridge.ageing.count() == 0) return FloodReason::kNoLearning;
+  const auto found = bridge.fdb.lookup(vlan, address, wires_.now(), bridge.ageing).what;
+  if (found == Fdb::Found::kExpired) return FloodReason::kExpired;
+  return observer_.was_refused(self, vlan, address) ? FloodReason::kTableFull : FloodReason::kNoEntry;
+}
+
+void Fabric::relay_hosted(Bridge& bridge, std::uint32_t in, Frame& frame) {
+  using switching::HostedDestination;
+  const std::uint32_t self = ports_[in].bridge;
+  const bool group = frame.dst == kBroadcastAddress;
+  HostedDestination known = group ? HostedDestination::kGroup : HostedDestination::kElsewhere;
+  std::uint32_t guest_station = kNone;
+  if (!group) {
+    for (const std::uint32_t station : addresses_.stations_with(frame.dst)) {
+      const std::uint32_t at = attachment(station);
+      if (at == kNone || ports_[at].bridge != self) continue;
+      if (model_.ports[at].role == PortRole::kHost) {
+        known = HostedDestination::kTheHost;
+      } else if (known != HostedDestination::kTheHost) {
+        known = HostedDestination::kOtherGuest;
+        guest_station = station;
+      }
+    }
+  }
+  const PortRole from = model_.ports[in].role;
+  const bool was_stray = frame.stray;
+  for (const model::PortId id : model_.bridges[self].ports) {
+    const std::uint32_t out = id.value;
+    if (out == in || ports_[out].lane_out == kNone) continue;
+    const PortRole role = model_.ports[out].role;
+    HostedDestination destination = known;
+    if (role == PortRole::kGuest && !group) {
+      // A guest that bridges has its NIC promiscuous and gets everything, as on a hub.
+      const bool everything = !ports_[out].leaf && model_.ports[ports_[out].peer].bridge.valid();
+      const bool its_own = guest_station != kNone && std::ranges::any_of(addresses_.stations_with(frame.dst), [&](std::uint32_t s) {
+                             return attachment(s) == out;
+                           });
+      if (everything || its_own) destination = HostedDestination::kThisGuest;
+    }
+    if (!switching::hosted_bridge_relays(from, role, destination, bridge.filters_local)) continue;
+    if (role == PortRole::kUplink) {
+      if (model_.ports[out].guard && guarded(out, frame)) continue;
+      frame.stray = was_stray || guest_station != kNone;
+      if (from == PortRole::kHost && guest_station != kNone) observer_.leaked(self, guest_station, frame, wires_.now());
+    }
+    emit(out, frame);
+    frame.stray = was_stray;
+  }
+}
+
+}  // namespace sekimori::simulate

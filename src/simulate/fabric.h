@@ -1,0 +1,113 @@
+// The bridges of a site, compiled to arrays, and what they do with a frame.
+//
+// The decisions are those of switching/; here they meet queues, and the copies nobody will look at are elided. For
+// each bridge and VLAN a flood plan is kept: groups of leaf lanes (wires.h), which a flood fills in one sweep, and the
+// ports that need a frame of their own. A plan depends on what is up, so it is made when first needed after a change.
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "model/model.h"
+#include "simulate/addresses.h"
+#include "simulate/observer.h"
+#include "simulate/wires.h"
+#include "switching/fdb.h"
+#include "switching/token_bucket.h"
+
+namespace sekimori::simulate {
+
+class Fabric {
+ public:
+  Fabric(const model::Model& model, const Addresses& addresses, const Audience& audience, Wires& wires,
+         Observer& observer, const std::vector<model::PortId>& captured);
+
+  // A frame has arrived at a port of a bridge.
+  void receive(std::uint32_t port, Frame& frame);
+
+  bool is_bridge_port(std::uint32_t port) const { return ports_[port].bridge != kNone; }
+  // The lane out of a port; kNone when nothing is plugged in.
+  LaneIndex lane_out(std::uint32_t port) const { return ports_[port].lane_out; }
+  LaneIndex lane_of(model::LinkId link, bool from_a) const { return lane_of_[lane_index(link, from_a)]; }
+
+  // Changes while running.
+  void set_link(model::LinkId link, bool up);
+  bool link_up(model::LinkId link) const { return link_up_[link.index()]; }
+  // The station is now on that port (of its own).
+  void move_station(std::uint32_t station, std::uint32_t port);
+  std::uint32_t port_of(std::uint32_t station) const { return station_port_[station]; }
+  void set_option(model::BridgeId bridge, model::BridgeOption option, std::int64_t value);
+  // Recomputes the spanning tree; the bridges whose ports changed forget what they learnt.
+  void converge();
+  bool runs_spanning_tree() const { return any_stp_; }
+
+  // For the report: when the bridge last heard that address, -1 if never.
+  Time last_heard(model::BridgeId bridge, std::uint16_t vlan, wire::Mac mac) const;
+
+ private:
+  struct Port {
+    std::uint32_t bridge = kNone;
+    LaneIndex lane_out = kNone;
+    std::uint32_t peer = kNone;  // the port at the other end
+    bool blocked = false;        // by the spanning tree
+    bool leaf = false;           // one plain station at the other end: copies for others may be elided
+    bool policed = false;        // has storm control or a MAC limit
+  };
+  struct FloodPlan {
+    std::uint16_t vlan = 0;
+    std::vector<std::uint32_t> groups;  // of leaf lanes, by wires_ group
+    std::vector<std::uint32_t> ports;   // the others
+  };
+  struct Bridge {
+    model::BridgeKind kind;
+    bool vlan_aware, learns, filters_local, stp;
+    Duration ageing;
+    std::uint32_t table_size;
+    switching::Fdb fdb;
+    std::vector<FloodPlan> plans;
+  };
+  struct Policer {
+    switching::TokenBucket broadcast, multicast, unknown_unicast;
+  };
+
+  void number_lanes();
+  bool groupable(std::uint32_t port) const;
+  FloodPlan& plan(Bridge& bridge, std::uint32_t index, std::uint16_t vlan);
+  void forget_plans(std::uint32_t bridge);
+
+  bool learn(Bridge& bridge, std::uint32_t port, std::uint16_t vlan, const Frame& frame);
+  bool admitted(std::uint32_t port, const Frame& frame, bool unknown);
+  void forward(std::uint32_t in, std::uint32_t out, std::uint16_t vlan, Frame& frame);
+  void flood(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& frame, bool unknown);
+  void relay_hosted(Bridge& bridge, std::uint32_t in, Frame& frame);
+  void emit(std::uint32_t out, const Frame& frame);
+  bool guarded(std::uint32_t out, const Frame& frame) const;
+  FloodReason why_missing(std::uint32_t bridge, std::uint16_t vlan, AddressIndex address) const;
+  bool flood_leaves(const FloodPlan& plan, std::uint32_t in, std::uint16_t vlan, Frame& frame, bool unknown,
+                    std::uint32_t wanted);
+  // The port by which `bridge` would reach the station with this address; kNone when there is none, or no way.
+  std::uint32_t towards(std::uint32_t bridge, std::uint16_t vlan, AddressIndex address);
+  // The bridge port that a station is plugged into; kNone when it is not on a bridge.
+  std::uint32_t attachment(std::uint32_t station) const { return ports_[station_port_[station]].peer; }
+
+  const model::Model& model_;
+  const Addresses& addresses_;
+  const Audience& audience_;
+  Wires& wires_;
+  Observer& observer_;
+  std::vector<Port> ports_;  // by model port
+  std::vector<Bridge> bridges_;
+  std::vector<LaneIndex> lane_of_;           // by lane_index
+  std::vector<std::uint32_t> station_port_;  // where each station is now
+  std::vector<bool> link_up_;
+  std::vector<bool> captured_;  // by link
+  std::unordered_map<std::uint32_t, Policer> policers_;
+  // Per address: (bridge, vlan) -> port towards it. Filled when something is flooded for the address.
+  std::unordered_map<AddressIndex, std::unordered_map<std::uint64_t, std::uint32_t>> towards_;
+  std::vector<LaneIndex> spared_;           // scratch of flood()
+  std::vector<std::uint32_t> spared_ports_;
+  bool any_stp_ = false;
+};
+
+}  // namespace sekimori::simulate

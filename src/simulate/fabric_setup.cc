@@ -1,0 +1,247 @@
+// Bridges set up and changed: lanes numbered so that floods are sweeps, flood plans, links, options, spanning tree.
+#include <algorithm>
+#include <deque>
+#include <tuple>
+
+#include "base/assert.h"
+#include "simulate/fabric.h"
+#include "switching/spanning_tree.h"
+#include "switching/vlan.h"
+
+namespace sekimori::simulate {
+
+using model::BridgeId;
+using model::PortId;
+
+Fabric::Fabric(const model::Model& model, const Addresses& addresses, const Audience& audience, Wires& wires,
+               Observer& observer, const std::vector<PortId>& captured)
+    : model_(model), addresses_(addresses), audience_(audience), wires_(wires), observer_(observer) {
+  ports_.resize(model.ports.size());
+  for (std::uint32_t i = 0; i < ports_.size(); ++i) {
+    const model::Port& port = model.ports[i];
+    ports_[i].bridge = port.bridge.value;
+    ports_[i].peer = model::peer(model, PortId(i)).value;
+    ports_[i].policed = port.storm_control != 0 || port.mac_limit != 0;
+  }
+  for (const model::Station& station : model.stations) station_port_.push_back(station.port.value);
+  for (const model::Bridge& b : model.bridges) {
+    bridges_.push_back({b.kind, b.vlan_aware, b.learning, b.filters_local, b.stp, b.ageing, b.table_size, {}, {}});
+    any_stp_ |= b.stp;
+  }
+  for (const model::Link& link : model.links) link_up_.push_back(link.up);
+  for (const model::Machine& machine : model.machines) {
+    if (machine.running) continue;
+    for (const model::StationId station : machine.stations) {
+      if (const model::LinkId link = model[model[station].port].link; link.valid()) link_up_[link.index()] = false;
+    }
+  }
+  captured_.assign(model.links.size(), false);
+  for (const PortId port : captured) {
+    if (model[port].link.valid()) captured_[model[port].link.index()] = true;
+  }
+  number_lanes();
+  for (std::uint32_t b = 0; b < bridges_.size(); ++b) {
+    for (const model::StaticEntry& entry : model.bridges[b].static_entries) {
+      const AddressIndex address = addresses.find(entry.mac);
+      if (address == kNone) continue;  // no station has it, so it can never be used
+      bridges_[b].fdb.set_static(bridges_[b].vlan_aware ? entry.vlan : 0, address, entry.port.value);
+    }
+  }
+  if (any_stp_) {
+    const auto blocked = switching::blocked_ports(model, link_up_);
+    for (std::uint32_t i = 0; i < ports_.size(); ++i) ports_[i].blocked = blocked[i];
+  }
+}
+
+void Fabric::number_lanes() {
+  // A leaf is a port with one plain station at the other end; what passes is not recorded.
+  for (std::uint32_t i = 0; i < ports_.size(); ++i) {
+    Port& port = ports_[i];
+    if (port.bridge == kNone || port.peer == kNone) continue;
+    const model::StationId station = model_.ports[port.peer].station;
+    port.leaf = station.valid() && !model_[station].next_on_port.valid() && model_[station].vlan == 0 &&
+                !model_[station].promiscuous && !captured_[model_.ports[i].link.index()];
+  }
+  lane_of_.assign(model_.links.size() * 2, kNone);
+  const auto add = [&](std::uint32_t from) {
+    const model::Link& link = model_[model_.ports[from].link];
+    const std::int64_t bits = link.rate.bits_per_second;
+    Lane lane;
+    lane.ps_per_byte = 8'000'000'000'000 % bits == 0 ? 8'000'000'000'000 / bits : 0;
+    lane.bits_per_second = bits;
+    lane.delay = link.delay;
+    lane.queue = base::transmission_time(link.queue_bytes, link.rate);
+    lane.to_port = ports_[from].peer;
+    lane.up = link_up_[model_.ports[from].link.index()];
+    lane.captured = captured_[model_.ports[from].link.index()];
+    ports_[from].lane_out = static_cast<LaneIndex>(wires_.lanes());
+    lane_of_[lane_index(model_.ports[from].link, link.a.value == from)] = ports_[from].lane_out;
+    wires_.add_lane(lane);
+  };
+  // First the leaves of each bridge, alike ones side by side; then everything else.
+  std::vector<std::uint32_t> leaves;
+  for (const model::Bridge& bridge : model_.bridges) {
+    leaves.clear();
+    for (const PortId port : bridge.ports) {
+      if (ports_[port.index()].leaf) leaves.push_back(port.value);
+    }
+    const auto likeness = [&](std::uint32_t port) {
+      const model::Link& link = model_[model_.ports[port].link];
+      return std::tuple(model_.ports[port].pvid, link.rate, link.delay, link.queue_bytes);
+    };
+    std::ranges::stable_sort(leaves, [&](auto a, auto b) { return likeness(a) < likeness(b); });
+    for (const std::uint32_t port : leaves) add(port);
+  }
+  for (std::uint32_t i = 0; i < ports_.size(); ++i) {
+    if (ports_[i].lane_out == kNone && ports_[i].peer != kNone) add(i);
+  }
+}
+
+bool Fabric::groupable(std::uint32_t index) const {
+  const Port& port = ports_[index];
+  const model::Port& settings = model_.ports[index];
+  return port.leaf && !port.blocked && wires_.lane(port.lane_out).up && settings.floods_unknown && !settings.isolated &&
+         !settings.guard && settings.tagged_vlans == 0;
+}
+
+Fabric::FloodPlan& Fabric::plan(Bridge& bridge, std::uint32_t index, std::uint16_t vlan) {
+  for (FloodPlan& plan : bridge.plans) {
+    if (plan.vlan == vlan) return plan;
+  }
+  FloodPlan plan{vlan, {}, {}};
+  std::vector<std::uint32_t> leaves;
+  for (const PortId id : model_.bridges[index].ports) {
+    const std::uint32_t port = id.value;
+    if (ports_[port].lane_out == kNone || ports_[port].blocked || !wires_.lane(ports_[port].lane_out).up) continue;
+    if (!model::carries(model_, id, vlan)) continue;
+    (groupable(port) ? leaves : plan.ports).push_back(port);
+  }
+  // Runs of neighbouring, alike lanes become groups.
+  const auto alike = [&](LaneIndex a, LaneIndex b) {
+    const Lane &x = wires_.lane(a), &y = wires_.lane(b);
+    return a + 1 == b && x.bits_per_second == y.bits_per_second && x.queue == y.queue;
+  };
+  std::ranges::sort(leaves, {}, [&](std::uint32_t port) { return ports_[port].lane_out; });
+  for (std::size_t first = 0; first < leaves.size();) {
+    std::size_t end = first + 1;
+    while (end < leaves.size() && alike(ports_[leaves[end - 1]].lane_out, ports_[leaves[end]].lane_out)) ++end;
+    plan.groups.push_back(wires_.add_group(ports_[leaves[first]].lane_out, static_cast<std::uint32_t>(end - first)));
+    first = end;
+  }
+  bridge.plans.push_back(std::move(plan));
+  return bridge.plans.back();
+}
+
+void Fabric::forget_plans(std::uint32_t index) {
+  for (const FloodPlan& plan : bridges_[index].plans) {
+    for (const std::uint32_t group : plan.groups) wires_.dissolve(group);
+  }
+  bridges_[index].plans.clear();
+}
+
+void Fabric::set_link(model::LinkId link, bool up) {
+  if (link_up_[link.index()] == up) return;
+  link_up_[link.index()] = up;
+  towards_.clear();
+  for (const bool from_a : {true, false}) {
+    const LaneIndex lane = lane_of(link, from_a);
+    wires_.lane(lane).up = up;
+    if (!up) wires_.cut(lane);
+  }
+  for (const PortId end : {model_[link].a, model_[link].b}) {
+    const std::uint32_t bridge = ports_[end.index()].bridge;
+    if (bridge == kNone) continue;
+    forget_plans(bridge);
+    // Addresses learnt on a port go with its carrier (Linux: br_fdb_delete_by_port).
+    if (!up) bridges_[bridge].fdb.flush_port(end.value);
+  }
+}
+
+void Fabric::move_station(std::uint32_t station, std::uint32_t port) {
+  station_port_[station] = port;
+  towards_.clear();
+}
+
+void Fabric::set_option(BridgeId id, model::BridgeOption option, std::int64_t value) {
+  Bridge& bridge = bridges_[id.index()];
+  switch (option) {
+    case model::BridgeOption::kAgeing: bridge.ageing = Duration{value}; break;
+    case model::BridgeOption::kLearning: bridge.learns = value != 0; break;
+    case model::BridgeOption::kTableSize: bridge.table_size = static_cast<std::uint32_t>(value); break;
+    case model::BridgeOption::kFiltersLocal: bridge.filters_local = value != 0; break;
+    case model::BridgeOption::kStp:
+      bridge.stp = value != 0;
+      any_stp_ |= bridge.stp;
+      break;
+  }
+}
+
+void Fabric::converge() {
+  model::Model now = model_;
+  for (std::size_t i = 0; i < bridges_.size(); ++i) now.bridges[i].stp = bridges_[i].stp;
+  const auto blocked = switching::blocked_ports(now, link_up_);
+  towards_.clear();
+  std::vector<bool> changed(bridges_.size(), false);
+  for (std::uint32_t i = 0; i < ports_.size(); ++i) {
+    if (ports_[i].blocked == blocked[i]) continue;
+    ports_[i].blocked = blocked[i];
+    changed[ports_[i].bridge] = true;
+  }
+  if (std::ranges::find(changed, true) == changed.end()) return;
+  for (std::uint32_t b = 0; b < bridges_.size(); ++b) {
+    forget_plans(b);
+    // A topology change makes every bridge of the tree forget (802.1D-2004 clause 17.11).
+    if (bridges_[b].stp) bridges_[b].fdb.flush();
+  }
+}
+
+std::uint32_t Fabric::towards(std::uint32_t bridge, std::uint16_t vlan, AddressIndex address) {
+  const auto node = [](std::uint32_t b, std::uint16_t v) { return std::uint64_t{b} << 16 | v; };
+  const auto [entry, is_new] = towards_.try_emplace(address);
+  auto& ways = entry->second;
+  if (is_new) {
+    // From the stations outwards over everything that is up, VLAN by VLAN. A bridge that knows no VLANs hands tags on.
+    std::deque<std::uint64_t> open;
+    const auto reach = [&](std::uint32_t port, std::uint16_t tag) {
+      const Port& p = ports_[port];
+      if (p.bridge == kNone || p.blocked) return;
+      std::uint16_t v = tag;
+      if (bridges_[p.bridge].vlan_aware) {
+        const model::Port& settings = model_.ports[port];
+        const auto classified = switching::classify(settings, model_.vlan_sets[settings.tagged_vlans], tag);
+        if (!classified) return;
+        v = *classified;
+      }
+      if (ways.try_emplace(node(p.bridge, v), port).second) open.push_back(node(p.bridge, v));
+    };
+    for (const std::uint32_t station : addresses_.stations_with(address)) {
+      const std::uint32_t at = attachment(station);
+      if (at != kNone && wires_.lane(ports_[at].lane_out).up) reach(at, model_.stations[station].vlan);
+    }
+    while (!open.empty()) {
+      const auto b = static_cast<std::uint32_t>(open.front() >> 16);
+      const auto v = static_cast<std::uint16_t>(open.front());
+      open.pop_front();
+      for (const PortId id : model_.bridges[b].ports) {
+        const Port& p = ports_[id.index()];
+        if (p.peer == kNone || p.blocked || ports_[p.peer].bridge == kNone || !wires_.lane(p.lane_out).up) continue;
+        std::uint16_t tag = v;
+        if (bridges_[b].vlan_aware) {
+          const auto out = switching::egress_tag(model_[id], model_.vlan_sets[model_[id].tagged_vlans], v);
+          if (!out) continue;
+          tag = *out;
+        }
+        reach(p.peer, tag);
+      }
+    }
+  }
+  const auto way = ways.find(node(bridge, vlan));
+  return way == ways.end() ? kNone : way->second;
+}
+
+Time Fabric::last_heard(BridgeId bridge, std::uint16_t vlan, wire::Mac mac) const {
+  const auto* slot = bridges_[bridge.index()].fdb.find(vlan, addresses_.find(mac));
+  return slot == nullptr || slot->is_static ? Time{-1} : slot->seen;
+}
+
+}  // namespace sekimori::simulate

@@ -1,0 +1,201 @@
+// One run: the parts put together, the clock let go, changes made at their time, counters read at every window's end.
+#include "simulate/run.h"
+
+#include <algorithm>
+#include <bit>
+#include <optional>
+
+#include "base/fingerprint.h"
+#include "simulate/encode.h"
+#include "simulate/fabric.h"
+#include "simulate/stacks.h"
+
+namespace sekimori::simulate {
+namespace {
+
+// A storm does not end by itself; what it does to the links is plain after this long.
+constexpr Duration kStormShown = base::milliseconds(100);
+constexpr std::int64_t kStormEvents = 2'000'000;
+constexpr std::int64_t kEventsPerProgress = 1 << 16;
+// Listening and learning states of IEEE 802.1D, two forward delays of 15 s.
+constexpr Duration kSpanningTreeConverges = base::seconds(30);
+
+class Run {
+ public:
+  Run(const model::Model& model, const Options& options)
+      : model_(model),
+        options_(options),
+        addresses_(model),
+        audience_(addresses_),
+        fabric_(model, addresses_, audience_, wires_, observer_, options.captures),
+        stacks_(model, addresses_, audience_, wires_, observer_, fabric_) {}
+
+  base::Result<RunResult> play() {
+    if (!options_.captures.empty()) {
+      wires_.tap = [this](LaneIndex lane, const Frame& frame, bool inbound) { record(lane, frame, inbound); };
+    }
+    for (std::uint32_t c = 0; c < model_.changes.size(); ++c) {
+      wires_.arm(wires_.add_timer(TimerKind::kChange, c), model_.changes[c].at);
+    }
+    tree_timer_ = wires_.add_timer(TimerKind::kSpanningTree, 0);
+    stacks_.start();
+    const Duration window = options_.window.count() > 0 ? options_.window : options_.until;
+    for (Time end = std::min(window, options_.until); go_on_; end = std::min(end + window, options_.until)) {
+      play_until(end);
+      if (failure_) return std::unexpected(*failure_);
+      close_window(result_.stopped || result_.storm ? wires_.now() : end);
+      if (end >= options_.until) break;
+    }
+    finish();
+    return std::move(result_);
+  }
+
+ private:
+  void play_until(Time end) {
+    Wires::Arrival arrival;
+    while (go_on_ && wires_.next(end, arrival)) {
+      if (arrival.is_timer) {
+        on_timer(arrival);
+      } else if (const std::uint32_t port = wires_.lane(arrival.lane).to_port; fabric_.is_bridge_port(port)) {
+        fabric_.receive(port, arrival.frame);
+      } else {
+        stacks_.receive(port, arrival.frame);
+      }
+      if (++result_.events % kEventsPerProgress == 0) pause();
+    }
+    if (go_on_) wires_.advance(end);
+  }
+
+  void pause() {
+    if (options_.progress && !options_.progress(wires_.now())) {
+      result_.stopped = true;
+      go_on_ = false;
+    }
+    check_storm();
+  }
+
+  void check_storm() {
+    if (observer_.storm_since() == base::kNever) return;
+    if (storm_events_ == 0) storm_events_ = result_.events;
+    if (wires_.now() - observer_.storm_since() < kStormShown && result_.events - storm_events_ < kStormEvents) return;
+    result_.storm = true;
+    go_on_ = false;
+  }
+
+  void on_timer(const Wires::Arrival& arrival) {
+    switch (arrival.timer) {
+      case TimerKind::kChange:
+        std::visit([this](const auto& change) { apply(change); }, model_.changes[arrival.subject].what);
+        return;
+      case TimerKind::kSpanningTree:
+        fabric_.converge();
+        return;
+      default:
+        stacks_.on_timer(arrival.timer, arrival.subject);
+    }
+  }
+
+  void plug(model::PortId port, bool up) {
+    if (const model::LinkId link = model_[port].link; link.valid()) set_link(link, up);
+  }
+  void set_link(model::LinkId link, bool up) {
+    fabric_.set_link(link, up);
+    if (fabric_.runs_spanning_tree()) wires_.arm(tree_timer_, wires_.now() + kSpanningTreeConverges);
+  }
+  void switch_on(model::MachineId machine, bool on) {
+    for (const model::StationId station : model_[machine].stations) {
+      plug(model::PortId(fabric_.port_of(station.value)), on);
+    }
+    stacks_.set_running(machine, on);
+  }
+
+  void apply(const model::StartMachine& change) { switch_on(change.machine, true); }
+  void apply(const model::StopMachine& change) { switch_on(change.machine, false); }
+  void apply(const model::SetLink& change) { set_link(change.link, change.up); }
+  void apply(const model::SetBridge& change) {
+    fabric_.set_option(change.bridge, change.option, change.value);
+    if (change.option == model::BridgeOption::kStp) wires_.arm(tree_timer_, wires_.now() + kSpanningTreeConverges);
+  }
+  void apply(const model::MigrateMachine& change) {
+    for (const auto& [station, port] : change.moves) {
+      plug(model::PortId(fabric_.port_of(station.value)), false);
+      fabric_.move_station(station.value, port.value);
+      plug(port, true);
+    }
+    if (change.announce) stacks_.announce(change.machine);
+  }
+
+  void record(LaneIndex lane, const Frame& frame, bool inbound) {
+    for (std::size_t c = 0; c < options_.captures.size(); ++c) {
+      const std::uint32_t port = options_.captures[c].value;
+      if (inbound ? wires_.lane(lane).to_port != port : fabric_.lane_out(port) != lane) continue;
+      encode(model_, addresses_, frame, bytes_);
+      const std::string_view view(reinterpret_cast<const char*>(bytes_.data()), bytes_.size());
+      if (auto written = options_.on_frame({wires_.now(), c, inbound, view}); !written) {
+        failure_ = written.error();
+        go_on_ = false;
+      }
+    }
+  }
+
+  std::vector<LaneCounters> read_lanes() {
+    wires_.settle();
+    std::vector<LaneCounters> lanes(model_.links.size() * 2);
+    for (std::size_t l = 0; l < model_.links.size(); ++l) {
+      for (const bool from_a : {true, false}) {
+        const model::LinkId link(l);
+        lanes[lane_index(link, from_a)] = wires_.lane(fabric_.lane_of(link, from_a)).counters;
+      }
+    }
+    return lanes;
+  }
+
+  void close_window(Time end) {
+    if (options_.window.count() == 0) return;
+    result_.windows.push_back({end, options_.lane_series ? read_lanes() : std::vector<LaneCounters>{}, stacks_.counters()});
+  }
+
+  void finish() {
+    observer_.finish(result_);
+    for (FloodRecord& flood : result_.floods) {
+      flood.last_seen_as_source = fabric_.last_heard(flood.bridge, flood.vlan, flood.destination);
+    }
+    result_.ended = wires_.now();
+    result_.lanes = read_lanes();
+    result_.flows = stacks_.counters();
+    result_.sent_by_station = stacks_.sent_by_station();
+    base::Fingerprint print;
+    for (const LaneCounters& lane : result_.lanes) {
+      result_.frame_hops += lane.frames;
+      for (const std::int64_t n : {lane.frames, lane.bytes, lane.flooded_bytes, lane.dropped_frames}) print.add(n);
+    }
+    for (const FlowCounters& flow : result_.flows) {
+      for (const std::int64_t n : {flow.sent_frames, flow.delivered_bytes, flow.answered, flow.delay_sum.count()}) print.add(n);
+    }
+    print.add(result_.ended.count());
+    result_.fingerprint = print.value();
+  }
+
+  const model::Model& model_;
+  const Options& options_;
+  Addresses addresses_;
+  Audience audience_;
+  Wires wires_;
+  Observer observer_;
+  Fabric fabric_;
+  Stacks stacks_;
+  RunResult result_;
+  TimerIndex tree_timer_ = kNone;
+  std::int64_t storm_events_ = 0;
+  wire::Buffer bytes_;
+  std::optional<base::Error> failure_;
+  bool go_on_ = true;
+};
+
+}  // namespace
+
+base::Result<RunResult> run(const model::Model& model, const Options& options) {
+  return Run(model, options).play();
+}
+
+}  // namespace sekimori::simulate

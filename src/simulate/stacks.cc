@@ -1,0 +1,402 @@
+#include "simulate/stacks.h"
+
+#include <algorithm>
+
+#include "base/random.h"
+
+namespace sekimori::simulate {
+
+using model::FlowKind;
+using model::MachineKind;
+
+namespace {
+
+constexpr std::uint32_t kLargestPayload = 1448;  // of a response's frames
+constexpr Duration kDelayedAck = base::milliseconds(40);  // Linux: TCP_DELACK_MIN
+
+std::uint16_t frame_bytes(std::uint32_t payload, std::uint16_t headers) {
+  return static_cast<std::uint16_t>(std::max<std::uint32_t>(kLeastFrameBytes, payload + headers));
+}
+
+// Frames that travel from a flow's `to` back to its `from`.
+bool is_backward(FrameKind kind) {
+  return kind == FrameKind::kResponse || kind == FrameKind::kEchoReply || kind == FrameKind::kTcpAck ||
+         kind == FrameKind::kTcpSynAck;
+}
+
+}  // namespace
+
+Stacks::Stacks(const model::Model& model, const Addresses& addresses, Audience& audience, Wires& wires,
+               Observer& observer, Fabric& fabric)
+    : model_(model),
+      addresses_(addresses),
+      wires_(wires),
+      observer_(observer),
+      fabric_(fabric),
+      neighbours_(model, addresses, audience, wires, observer, *this),
+      sent_(model.stations.size(), 0) {
+  for (const model::Machine& machine : model.machines) running_.push_back(machine.running);
+  for (const model::Flow& flow : model.flows) {
+    FlowState state{.from_machine = flow.from.value, .to_machine = flow.to.value};
+    for (const model::StationId s : model[flow.to].stations) {
+      if (state.to_ip == 0) state.to_ip = model[s].ip.address.bits;
+    }
+    if (flow.to_station.valid()) state.to_ip = model[flow.to_station].ip.address.bits;
+    const model::StationId out =
+        flow.from_station.valid() ? flow.from_station : next_hop(model, flow.from, {state.to_ip}).station;
+    if (out.valid()) state.from_ip = model[out].ip.address.bits;
+    const bool tcp = flow.kind == FlowKind::kTcp;
+    state.frame_bytes = frame_bytes(flow.payload, tcp ? kEthernetIpTcpBytes : kEthernetIpUdpBytes);
+    state.interval = flow.rate.bits_per_second > 0
+                         ? base::transmission_time(flow.payload, flow.rate)
+                         : flow.interval;
+    if (flow.kind == FlowKind::kRequest) {
+      const std::uint32_t response = std::max<std::uint32_t>(flow.response, 1);
+      state.response_frames = static_cast<std::uint16_t>((response + kLargestPayload - 1) / kLargestPayload);
+      state.response_bytes = frame_bytes(response / state.response_frames, kEthernetIpUdpBytes);
+    }
+    flows_.push_back(std::move(state));
+  }
+}
+
+void Stacks::start() {
+  // Machines do not start in step: each has its own fraction of a second.
+  announce_timers_.assign(model_.machines.size(), kNone);
+  for (std::uint32_t m = 0; m < model_.machines.size(); ++m) {
+    const model::ArpSettings& arp = model_.machines[m].arp;
+    if (!arp.announce_at_start && arp.announce_every.count() == 0) continue;
+    announce_timers_[m] = wires_.add_timer(TimerKind::kAnnounce, m);
+    if (!running_[m]) continue;
+    const Duration offset{static_cast<std::int64_t>(base::mix64(model_.seed ^ m) % 1'000'000'000)};
+    wires_.arm(announce_timers_[m], arp.announce_at_start ? offset : offset + arp.announce_every);
+  }
+  for (std::uint32_t f = 0; f < flows_.size(); ++f) {
+    FlowState& flow = flows_[f];
+    if (flow.from_ip == 0 || flow.to_ip == 0) continue;
+    flow.source = wires_.add_timer(TimerKind::kSource, f);
+    // Neither do applications; but not before the machines have announced themselves.
+    const std::int64_t spread = std::clamp<std::int64_t>(flow.interval.count(), 1, base::milliseconds(10).count());
+    const Duration offset{static_cast<std::int64_t>(base::mix64(model_.seed ^ ~std::uint64_t{f}) % static_cast<std::uint64_t>(spread))};
+    wires_.arm(flow.source, model_.flows[f].start + base::milliseconds(2) + offset);
+  }
+}
+
+// ---------------------------------------------------------------- frames in and out
+
+void Stacks::transmit(std::uint32_t station, Frame& frame) {
+  if (!running_[model_.stations[station].machine.index()]) return;
+  const LaneIndex lane = fabric_.lane_out(fabric_.port_of(station));
+  if (lane == kNone) return;
+  frame.tag = model_.stations[station].vlan;
+  frame.hops = 0;
+  frame.stray = false;
+  ++sent_[station];
+  wires_.send(lane, frame);
+}
+
+NeighbourIndex Stacks::route(std::uint32_t machine, std::uint32_t ip) {
+  const auto [known, is_new] = routes_.try_emplace(std::uint64_t{machine} << 32 | ip, kNone);
+  if (is_new) {
+    const model::NextHop hop = model::next_hop(model_, model::MachineId(machine), {ip});
+    if (hop.station.valid()) known->second = neighbours_.entry(hop.station.value, hop.address.bits);
+  }
+  return known->second;
+}
+
+void Stacks::send(std::uint32_t machine, Frame& frame) {
+  if (!running_[machine]) return;
+  const NeighbourIndex neighbour = route(machine, frame.dst_ip);
+  if (neighbour != kNone) neighbours_.send(neighbour, frame);
+}
+
+bool Stacks::owns(std::uint32_t machine, std::uint32_t ip) const {
+  return std::ranges::any_of(model_.machines[machine].stations,
+                             [&](model::StationId s) { return model_[s].ip.address.bits == ip; });
+}
+
+void Stacks::receive(std::uint32_t port, Frame& frame) {
+  for (model::StationId id = model_.ports[port].station; id.valid(); id = model_[id].next_on_port) {
+    const model::Station& station = model_[id];
+    if (station.vlan != frame.tag || !running_[station.machine.index()]) continue;
+    const bool mine = addresses_.of_station(id.value) == frame.dst;
+    if (!mine && frame.dst != kBroadcastAddress) continue;
+    if (frame.kind == FrameKind::kArpRequest || frame.kind == FrameKind::kArpReply) {
+      neighbours_.receive(id.value, frame);
+    } else if (mine) {
+      take(id.value, frame);
+      return;
+    }
+  }
+}
+
+void Stacks::take(std::uint32_t station, Frame& frame) {
+  const std::uint32_t machine = model_.stations[station].machine.value;
+  if (owns(machine, frame.dst_ip)) {
+    deliver(machine, station, frame);
+    return;
+  }
+  if (model_.machines[machine].kind == MachineKind::kRouter) {
+    if (--frame.ttl > 0) send(machine, frame);
+    return;
+  }
+  const auto& owners = addresses_.owners_of_ip(frame.dst_ip);
+  observer_.misdelivered(station, owners.empty() ? kNone : owners.front(), wires_.now());
+}
+
+void Stacks::deliver(std::uint32_t machine, std::uint32_t station, const Frame& frame) {
+  const std::uint32_t f = frame.flow;
+  FlowState& flow = flows_[f];
+  const std::uint32_t meant = is_backward(frame.kind) ? flow.from_machine : flow.to_machine;
+  if (machine != meant) {
+    // Another machine with the same IP address. It would answer a ping as well as the right one does.
+    const auto& stations = model_.machines[meant].stations;
+    observer_.misdelivered(station, stations.empty() ? kNone : stations.front().value, wires_.now());
+    if (frame.kind != FrameKind::kEchoRequest) return;
+  }
+  switch (frame.kind) {
+    case FrameKind::kUdp:
+      count_delivery(flow, frame, model_.flows[f].payload);
+      return;
+    case FrameKind::kRequest:
+    case FrameKind::kEchoRequest: {
+      count_delivery(flow, frame, model_.flows[f].payload);
+      const bool ping = frame.kind == FrameKind::kEchoRequest;
+      Frame answer = make(f, ping ? FrameKind::kEchoReply : FrameKind::kResponse, true);
+      answer.number = frame.number;
+      answer.sent = frame.sent;
+      answer.bytes = ping ? frame.bytes : flow.response_bytes;
+      for (std::uint32_t left = ping ? 1 : flow.response_frames; left > 0; --left) {
+        answer.ack = left;
+        send(machine, answer);
+      }
+      return;
+    }
+    case FrameKind::kResponse:
+    case FrameKind::kEchoReply:
+      flow.counters.answered += frame.kind == FrameKind::kEchoReply || frame.ack == 1;
+      return;
+    case FrameKind::kTcpSyn: {
+      Frame answer = make(f, FrameKind::kTcpSynAck, true);
+      answer.sent = frame.sent;
+      send(machine, answer);
+      return;
+    }
+    case FrameKind::kTcpSynAck:
+    case FrameKind::kTcpAck:
+      tcp_on_ack(f, frame);
+      return;
+    case FrameKind::kTcpData:
+      tcp_on_data(f, frame);
+      return;
+    case FrameKind::kArpRequest:
+    case FrameKind::kArpReply:
+      return;
+  }
+}
+
+// ---------------------------------------------------------------- traffic
+
+Frame Stacks::make(std::uint32_t f, FrameKind kind, bool backward) const {
+  const FlowState& flow = flows_[f];
+  Frame frame;
+  frame.kind = kind;
+  frame.flow = f;
+  frame.src_ip = backward ? flow.to_ip : flow.from_ip;
+  frame.dst_ip = backward ? flow.from_ip : flow.to_ip;
+  frame.bytes = kEthernetIpTcpBytes;
+  frame.sent = wires_.now();
+  return frame;
+}
+
+bool Stacks::active(std::uint32_t f) const {
+  return running_[flows_[f].from_machine] && wires_.now() < model_.flows[f].stop;
+}
+
+void Stacks::on_timer(TimerKind kind, std::uint32_t subject) {
+  switch (kind) {
+    case TimerKind::kNeighbour:
+      neighbours_.on_timer(subject);
+      return;
+    case TimerKind::kSource:
+      on_source(subject);
+      return;
+    case TimerKind::kRetransmit:
+      tcp_on_timer(subject);
+      return;
+    case TimerKind::kDelayedAck:
+      tcp_acknowledge(subject);
+      return;
+    case TimerKind::kAnnounce:
+      if (!running_[subject]) return;
+      announce(model::MachineId(subject));
+      if (const Duration every = model_.machines[subject].arp.announce_every; every.count() > 0) {
+        wires_.arm(announce_timers_[subject], wires_.now() + every);
+      }
+      return;
+    case TimerKind::kChange:
+    case TimerKind::kSpanningTree:
+      return;
+  }
+}
+
+void Stacks::on_source(std::uint32_t f) {
+  FlowState& flow = flows_[f];
+  const model::Flow& settings = model_.flows[f];
+  if (wires_.now() >= settings.stop) return;
+  if (settings.kind == FlowKind::kTcp) {
+    flow.connected ? tcp_pump(f) : tcp_connect(f);
+    return;
+  }
+  wires_.arm(flow.source, wires_.now() + flow.interval);
+  if (!active(f)) return;
+  constexpr FrameKind kKinds[] = {FrameKind::kUdp, FrameKind::kRequest, FrameKind::kEchoRequest};
+  Frame frame = make(f, kKinds[static_cast<std::size_t>(settings.kind)], false);
+  frame.bytes = flow.frame_bytes;
+  frame.number = flow.next_number++;
+  flow.counters.offered_bytes += settings.payload;
+  ++flow.counters.sent_frames;
+  send(flow.from_machine, frame);
+}
+
+void Stacks::count_delivery(FlowState& flow, const Frame& frame, std::int64_t payload) {
+  ++flow.counters.delivered_frames;
+  flow.counters.delivered_bytes += payload;
+  flow.counters.delay_sum += wires_.now() - frame.sent;
+}
+
+void Stacks::tcp_connect(std::uint32_t f) {
+  FlowState& flow = flows_[f];
+  if (flow.retransmit == kNone) flow.retransmit = wires_.add_timer(TimerKind::kRetransmit, f);
+  const int backoff = std::min<int>(flow.syn_tries++, 6);
+  wires_.arm(flow.retransmit, wires_.now() + base::seconds(std::int64_t{1} << backoff));
+  if (!active(f)) return;
+  Frame syn = make(f, FrameKind::kTcpSyn, false);
+  send(flow.from_machine, syn);
+}
+
+std::uint32_t Stacks::tcp_available(std::uint32_t f) const {
+  const Duration interval = flows_[f].interval;
+  if (interval.count() == 0) return ~std::uint32_t{0};
+  const Time until = std::min(wires_.now(), model_.flows[f].stop);
+  return static_cast<std::uint32_t>(std::max<std::int64_t>((until - model_.flows[f].start) / interval, 0));
+}
+
+void Stacks::tcp_pump(std::uint32_t f) {
+  FlowState& flow = flows_[f];
+  if (!active(f)) {
+    // Switched off: look again now and then.
+    if (wires_.now() < model_.flows[f].stop) wires_.arm(flow.source, wires_.now() + base::seconds(1));
+    return;
+  }
+  const std::uint32_t available = tcp_available(f);
+  while (flow.sender.may_send(available)) tcp_send_segment(f, flow.sender.take_next());
+  if (flow.sender.in_flight() && !wires_.armed(flow.retransmit)) {
+    wires_.arm(flow.retransmit, wires_.now() + flow.sender.timeout());
+  }
+  // All written has been sent: wake when the application writes the next segment.
+  if (flow.sender.next() >= available && flow.interval.count() > 0) {
+    const Time next = model_.flows[f].start + flow.interval * (std::int64_t{available} + 1);
+    if (next < model_.flows[f].stop) wires_.arm(flow.source, next);
+  }
+}
+
+void Stacks::tcp_send_segment(std::uint32_t f, std::uint32_t number) {
+  FlowState& flow = flows_[f];
+  Frame frame = make(f, FrameKind::kTcpData, false);
+  frame.bytes = flow.frame_bytes;
+  frame.number = number;
+  ++flow.counters.sent_frames;
+  flow.counters.repeated_frames += number < flow.next_number;
+  flow.next_number = std::max(flow.next_number, number + 1);
+  send(flow.from_machine, frame);
+}
+
+void Stacks::tcp_on_timer(std::uint32_t f) {
+  FlowState& flow = flows_[f];
+  if (!flow.connected) {
+    tcp_connect(f);
+    return;
+  }
+  if (!flow.sender.in_flight()) return;
+  flow.sender.on_timeout();
+  tcp_pump(f);
+}
+
+void Stacks::tcp_on_data(std::uint32_t f, const Frame& frame) {
+  FlowState& flow = flows_[f];
+  const auto outcome = flow.receiver.on_segment(frame.number);
+  count_delivery(flow, frame, std::int64_t{outcome.advanced} * model_.flows[f].payload);
+  flow.last_echo = frame.sent;
+  if (outcome.acknowledge_now) {
+    tcp_acknowledge(f);
+  } else {
+    if (flow.delayed_ack == kNone) flow.delayed_ack = wires_.add_timer(TimerKind::kDelayedAck, f);
+    wires_.arm(flow.delayed_ack, wires_.now() + kDelayedAck);
+  }
+}
+
+void Stacks::tcp_acknowledge(std::uint32_t f) {
+  FlowState& flow = flows_[f];
+  if (flow.delayed_ack != kNone) wires_.disarm(flow.delayed_ack);
+  flow.receiver.acknowledged();
+  Frame ack = make(f, FrameKind::kTcpAck, true);
+  ack.ack = flow.receiver.expected();
+  ack.sent = flow.last_echo;
+  send(flow.to_machine, ack);
+}
+
+void Stacks::tcp_on_ack(std::uint32_t f, const Frame& frame) {
+  FlowState& flow = flows_[f];
+  if (!flow.connected) {
+    flow.connected = true;
+    wires_.disarm(flow.retransmit);
+    tcp_pump(f);
+    return;
+  }
+  if (frame.kind == FrameKind::kTcpSynAck) return;
+  const auto reaction = flow.sender.on_ack(frame.ack, wires_.now() - frame.sent);
+  if (reaction == TcpSender::Reaction::kNothing) {
+    tcp_pump(f);
+    return;
+  }
+  if (frame.ack >= flow.sender.acknowledged()) {
+    const NeighbourIndex neighbour = route(flow.from_machine, flow.to_ip);
+    if (neighbour != kNone) neighbours_.confirm(neighbour);
+  }
+  if (reaction == TcpSender::Reaction::kRetransmit) tcp_send_segment(f, flow.sender.acknowledged());
+  if (flow.sender.in_flight()) {
+    wires_.arm(flow.retransmit, wires_.now() + flow.sender.timeout());
+  } else {
+    wires_.disarm(flow.retransmit);
+  }
+  tcp_pump(f);
+}
+
+// ---------------------------------------------------------------- changes and counters
+
+void Stacks::set_running(model::MachineId machine, bool running) {
+  running_[machine.index()] = running;
+  if (running && announce_timers_[machine.index()] != kNone) {
+    wires_.arm(announce_timers_[machine.index()], wires_.now() + base::milliseconds(1));
+  }
+}
+
+void Stacks::announce(model::MachineId machine) {
+  for (const model::StationId station : model_[machine].stations) neighbours_.announce(station.value);
+}
+
+std::vector<FlowCounters> Stacks::counters() const {
+  std::vector<FlowCounters> counters;
+  counters.reserve(flows_.size());
+  for (std::uint32_t f = 0; f < flows_.size(); ++f) {
+    FlowCounters c = flows_[f].counters;
+    if (model_.flows[f].kind == FlowKind::kTcp) {
+      c.offered_bytes = flows_[f].interval.count() > 0 ? std::int64_t{tcp_available(f)} * model_.flows[f].payload : 0;
+    }
+    c.lost_frames = std::max<std::int64_t>(c.sent_frames - c.delivered_frames, 0);
+    counters.push_back(c);
+  }
+  return counters;
+}
+
+}  // namespace sekimori::simulate

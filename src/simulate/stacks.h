@@ -1,0 +1,88 @@
+// The machines: what their IP stacks do with frames, and the traffic they carry.
+//
+// Hosts and guests take what is addressed to their MAC and IP; routers pass the rest on by longest prefix (RFC 1812)
+// in a new frame of their own, which is how they end a segment. Traffic is constant-rate UDP, requests with responses,
+// ping, and TCP (tcp.h).
+#pragma once
+
+#include <unordered_map>
+#include <vector>
+
+#include "simulate/fabric.h"
+#include "simulate/neighbours.h"
+#include "simulate/tcp.h"
+
+namespace sekimori::simulate {
+
+class Stacks final : Neighbours::Transmitter {
+ public:
+  Stacks(const model::Model& model, const Addresses& addresses, Audience& audience, Wires& wires, Observer& observer,
+         Fabric& fabric);
+
+  // Announces whoever runs and starts the traffic.
+  void start();
+  // A frame has arrived at a station's port.
+  void receive(std::uint32_t port, Frame& frame);
+  void on_timer(TimerKind kind, std::uint32_t subject);
+
+  void set_running(model::MachineId machine, bool running);
+  // Announces all addresses of the machine now.
+  void announce(model::MachineId machine);
+
+  // Flow counters as of now.
+  std::vector<FlowCounters> counters() const;
+  const std::vector<std::int64_t>& sent_by_station() const { return sent_; }
+
+ private:
+  struct FlowState {
+    std::uint32_t from_machine, to_machine;
+    std::uint32_t from_ip = 0, to_ip = 0;
+    Duration interval{0};  // between two packets, as the application makes them; 0: as fast as TCP goes
+    std::uint16_t frame_bytes = 0;
+    std::uint16_t response_frames = 0, response_bytes = 0;
+    TimerIndex source = kNone, retransmit = kNone, delayed_ack = kNone;
+    std::uint32_t next_number = 0;
+    bool connected = false;
+    std::uint8_t syn_tries = 0;
+    Time last_echo{0};  // of the segment that the next delayed ACK answers
+    TcpSender sender{};
+    TcpReceiver receiver{};
+    FlowCounters counters{};
+  };
+
+  void transmit(std::uint32_t station, Frame& frame) override;
+  // Sends an IP packet from the machine: route, resolve, transmit.
+  void send(std::uint32_t machine, Frame& frame);
+  NeighbourIndex route(std::uint32_t machine, std::uint32_t ip);
+  bool owns(std::uint32_t machine, std::uint32_t ip) const;
+  void take(std::uint32_t station, Frame& frame);
+  void deliver(std::uint32_t machine, std::uint32_t station, const Frame& frame);
+
+  Frame make(std::uint32_t flow, FrameKind kind, bool backward) const;
+  bool active(std::uint32_t flow) const;
+  void on_source(std::uint32_t flow);
+  void count_delivery(FlowState& state, const Frame& frame, std::int64_t payload);
+
+  void tcp_connect(std::uint32_t flow);
+  void tcp_pump(std::uint32_t flow);
+  void tcp_send_segment(std::uint32_t flow, std::uint32_t number);
+  void tcp_on_timer(std::uint32_t flow);
+  void tcp_acknowledge(std::uint32_t flow);
+  void tcp_on_data(std::uint32_t flow, const Frame& frame);
+  void tcp_on_ack(std::uint32_t flow, const Frame& frame);
+  std::uint32_t tcp_available(std::uint32_t flow) const;
+
+  const model::Model& model_;
+  const Addresses& addresses_;
+  Wires& wires_;
+  Observer& observer_;
+  Fabric& fabric_;
+  Neighbours neighbours_;
+  std::vector<bool> running_;
+  std::vector<FlowState> flows_;
+  std::vector<std::int64_t> sent_;  // frames, by station
+  std::unordered_map<std::uint64_t, NeighbourIndex> routes_;  // machine << 32 | destination
+  std::vector<TimerIndex> announce_timers_;                   // by machine; kNone: never announces again
+};
+
+}  // namespace sekimori::simulate
