@@ -24,7 +24,7 @@ struct BridgeId {
   friend constexpr auto operator<=>(const BridgeId&, const BridgeId&) = default;
 };
 
-// The CIST part that an MST BPDU adds, and how many instances it reports on.
+// What an MST BPDU adds for the common tree, and messages on the instances.
 struct MstConfiguration {
   std::string_view region{};  // name, trailing zeros cut
   std::uint16_t revision = 0;
@@ -32,6 +32,13 @@ struct MstConfiguration {
   BridgeId bridge{};
   std::uint8_t remaining_hops = 0;
   std::uint16_t instances = 0;
+  Bytes messages{};  // 16 bytes an instance, see mst_instance()
+};
+
+struct MstInstance {
+  std::uint8_t flags = 0;    // as a Bpdu's
+  BridgeId regional_root{};  // the instance's number is in the priority
+  std::uint32_t internal_root_path_cost = 0;
 };
 
 struct Bpdu {
@@ -45,7 +52,7 @@ struct Bpdu {
   std::uint8_t flags = 0;
   BridgeId root{};
   std::uint32_t root_path_cost = 0;
-  BridgeId bridge{};
+  BridgeId bridge{};             // the sender; of MSTP the regional root
   std::uint16_t port = 0x8001;   // priority and number
   base::Duration message_age{};  // multiples of 1/256 s
   base::Duration max_age = base::seconds(20);
@@ -59,7 +66,12 @@ struct Bpdu {
   constexpr bool topology_change_ack() const { return !is_tcn() && (flags & kTopologyChangeAck) != 0; }
 };
 
-// `payload` starts behind the LLC or SNAP header.
+// `payload` starts behind the LLC header.
 Parsed<Bpdu> parse_bpdu(Bytes payload);
+// index < configuration.instances.
+MstInstance mst_instance(const MstConfiguration& configuration, std::size_t index);
+// PVST+: `payload` starts behind the SNAP header (Cisco's protocol 0x010b). A TCN does not name its VLAN; its
+// tag does.
+Parsed<Bpdu> parse_pvst_bpdu(Bytes payload);
 
 }  // namespace sekimori::wire

@@ -61,10 +61,12 @@ inline std::string scratch_file(const std::string& name) {
   return folder + "/" + name;
 }
 
-// Tests run at the top of the source tree.
+// Tests run at the top of the source tree. A larger collection can be put in the place of the samples.
 inline std::vector<std::string> sample_captures() {
   std::vector<std::string> paths;
-  for (const auto& entry : std::filesystem::directory_iterator("tests/data/captures")) {
+  const char* elsewhere = std::getenv("SEKIMORI_CAPTURES");
+  for (const auto& entry :
+       std::filesystem::directory_iterator(elsewhere != nullptr ? elsewhere : "tests/data/captures")) {
     if (entry.path().extension() != ".md") paths.push_back(entry.path().string());
   }
   std::sort(paths.begin(), paths.end());

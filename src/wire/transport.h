@@ -60,7 +60,7 @@ Parsed<Udp> parse_udp(Bytes segment);
 Parsed<Tcp> parse_tcp(Bytes segment);
 Parsed<Icmp> parse_icmp(Bytes message);
 
-// "MSS SACK TS NOP WS" of a layout.
+// "MSS SACK-permitted TS NOP WS" of a layout.
 std::string option_layout_text(std::uint64_t layout);
 
 }  // namespace sekimori::wire
