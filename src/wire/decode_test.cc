@@ -36,13 +36,17 @@ void add_seconds(Fields& fields, const std::string& name, base::Duration time) {
 }
 std::string text_of(Bytes bytes) { return std::string(as_text(bytes)); }
 
+void describe(Fields& f, const VlanTag& tag) {
+  const std::string protocol = tag.tpid == ethertype::kServiceVlan ? "ieee8021ad." : "vlan.";
+  add(f, protocol + "id", tag.vid);
+  add(f, protocol + "priority", tag.priority);
+}
+
 void describe(Fields& f, const Ethernet& ethernet) {
   add(f, "eth.dst", ethernet.destination);
   add(f, "eth.src", ethernet.source);
-  if (ethernet.tags > 0) add(f, "vlan.id", ethernet.outer.vid);
-  if (ethernet.tags > 1) add(f, "vlan.id", ethernet.inner.vid);
-  if (ethernet.tags > 0) add(f, "vlan.priority", ethernet.outer.priority);
-  if (ethernet.tags > 1) add(f, "vlan.priority", ethernet.inner.priority);
+  if (ethernet.tags > 0) describe(f, ethernet.outer);
+  if (ethernet.tags > 1) describe(f, ethernet.inner);
 }
 
 void describe(Fields& f, const Cooked& cooked) {
@@ -70,7 +74,7 @@ void describe(Fields& f, const Ipv4Header& ip) {
   add(f, "ip.hdr_len", ip.header_bytes);
   add(f, "ip.flags.df", static_cast<int>(ip.dont_fragment));
   add(f, "ip.flags.mf", static_cast<int>(ip.more_fragments));
-  add(f, "ip.frag_offset", ip.fragment_offset);
+  add(f, "ip.frag_offset", ip.fragment_offset / 8);
 }
 
 void describe(Fields& f, const Ipv6Header& ip) {
@@ -218,7 +222,7 @@ void describe(Fields& f, const Dhcp& dhcp) {
   add(f, "dhcp.ip.client", dhcp.client_ip);
   add(f, "dhcp.ip.your", dhcp.your_ip);
   add(f, "dhcp.ip.relay", dhcp.relay_ip);
-  add(f, "dhcp.option.dhcp", dhcp.message_type);
+  if (dhcp.message_type != 0) add(f, "dhcp.option.dhcp", dhcp.message_type);
   add(f, "dhcp.option.dhcp_server_id", dhcp.server_id);
   add(f, "dhcp.option.requested_ip_address", dhcp.requested_ip);
   add(f, "dhcp.option.router", dhcp.router);
@@ -292,7 +296,8 @@ void describe(Fields& f, LinkType link_type, Bytes frame) {
 }
 
 constexpr std::string_view kCompared =
-    "eth.dst eth.src vlan.id vlan.priority sll.pkttype sll.src.eth sll.etype "
+    "eth.dst eth.src vlan.id vlan.priority ieee8021ad.id ieee8021ad.priority sll.pkttype sll.src.eth "
+    "sll.etype "
     "arp.opcode arp.src.hw_mac arp.src.proto_ipv4 arp.dst.hw_mac arp.dst.proto_ipv4 arp.isgratuitous "
     "ip.src ip.dst ip.ttl ip.id ip.proto ip.len ip.hdr_len ip.flags.df ip.flags.mf ip.frag_offset "
     "ipv6.src ipv6.dst ipv6.hlim ipv6.plen "
@@ -350,11 +355,16 @@ void compare_with_tshark(const std::string& path) {
     // Of a header that the capture length cuts, tshark shows the part, and decode() nothing.
     const bool cut =
         f.bytes.size() < f.original_length && decode(f.link_type, f.bytes).defect == Defect::truncated;
+    const auto ethernet = parse_ethernet(f.bytes);
+    const bool many_tags = ethernet && ethernet->tags > 2;  // of which we keep two
     const bool malformed = !rows[row][1].empty() || cut;
     for (std::size_t i = 0; i < names.size(); ++i) {
-      const std::string& theirs = rows[row][i + 3];
+      std::string theirs = rows[row][i + 3];
+      // The end of TCP's options is no option in our layout.
+      while (names[i] == "tcp.option_kind" && theirs.ends_with(",0")) theirs.resize(theirs.size() - 2);
       const std::string& ours = fields[std::string(names[i])];
-      const bool same = quotes || malformed ? theirs.starts_with(ours) : theirs == ours;
+      const bool in_part = quotes || malformed || (many_tags && names[i].starts_with("vlan."));
+      const bool same = in_part ? theirs.starts_with(ours) : theirs == ours;
       EXPECT_TRUE(same) << path << " frame " << f.number << " " << names[i] << ": tshark says '" << theirs
                         << "', decode() '" << ours << "'";
       differences += !same;
