@@ -37,6 +37,10 @@ std::string_view code(Style style) {
 
 }  // namespace
 
+std::size_t page_width(std::size_t terminal_width) {
+  return std::clamp<std::size_t>(terminal_width, 20, 110);
+}
+
 std::string Page::paint(std::string_view text, Style style) const {
   if (!colour_ || style == Style::kPlain || text.empty()) return std::string(text);
   return fmt::format("{}{}\x1b[0m", code(style), text);

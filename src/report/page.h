@@ -30,6 +30,9 @@ struct Table {
   bool last_is_left = false;  // the last column is left-aligned (a bar)
 };
 
+// The width to lay out for: prose wider than 110 columns is hard to read, and below 20 nothing helps.
+std::size_t page_width(std::size_t terminal_width);
+
 class Page {
  public:
   Page(std::size_t width, bool colour, bool utf8) : width_(width), colour_(colour), utf8_(utf8) {}

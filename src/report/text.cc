@@ -33,8 +33,7 @@ constexpr std::size_t kFindingLinks = 6;  // links that a finding loads
 constexpr std::size_t kSiteLinks = 20;    // links at the end
 constexpr std::size_t kWhere = 24;        // columns of the place in a line of evidence
 
-constexpr std::size_t kNarrowest = 20, kWidest = 110;  // wider prose is hard to read
-constexpr std::size_t kLabel = 7;                      // "ends it"
+constexpr std::size_t kLabel = 7;  // "ends it"
 
 std::size_t at_most(const TextOptions& options, std::size_t limit) {
   return options.verbosity == Verbosity::kAll ? 0 : limit;
@@ -345,7 +344,7 @@ void stories(Page& page, const Report& report, const TextOptions& options) {
 
 std::string quiet(const Report& report, const TextOptions& options) {
   constexpr std::size_t kUnbounded = 1'000'000;
-  Page page(options.width == 0 ? kUnbounded : std::max(options.width, kNarrowest), options.colour,
+  Page page(options.width == 0 ? kUnbounded : std::max<std::size_t>(options.width, 20), options.colour,
             options.utf8);
   verdict_line(page, report);
   for (const Finding& finding : report.findings) page.line(0, one_line(finding), style_of(finding.severity));
@@ -356,7 +355,7 @@ std::string quiet(const Report& report, const TextOptions& options) {
 
 std::string text(const Report& report, const TextOptions& options) {
   if (options.verbosity == Verbosity::kQuiet) return quiet(report, options);
-  Page page(std::clamp(options.width, kNarrowest, kWidest), options.colour, options.utf8);
+  Page page(page_width(options.width), options.colour, options.utf8);
   verdict(page, report);
   stories(page, report, options);
   if (!report.links.empty()) {

@@ -16,7 +16,7 @@ std::string progress_line(std::string_view what, double share, std::chrono::dura
 class Progress {
  public:
   explicit Progress(bool shown, std::size_t width = 80) : shown_(shown), width_(width) {}
-  Progress(const Progress&) = delete;
+  Progress(const Progress&) = delete;  // callers hold references to it
   Progress& operator=(const Progress&) = delete;
   ~Progress() { erase(); }
 

@@ -3,14 +3,17 @@
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): sigaction is POSIX's
 #include <unistd.h>
 
+#include <atomic>
+
 namespace sekimori::sys {
 namespace {
 
-volatile sig_atomic_t asked_to_stop = 0;
+// Read from other threads too, hence no sig_atomic_t; lock-free, hence fit for a handler.
+std::atomic<bool> asked_to_stop = false;
+static_assert(std::atomic<bool>::is_always_lock_free);
 
 void on_signal(int) {
-  if (asked_to_stop != 0) _exit(kInterruptedExit);
-  asked_to_stop = 1;
+  if (asked_to_stop.exchange(true)) _exit(kInterruptedExit);
 }
 
 }  // namespace
@@ -24,6 +27,6 @@ void catch_interrupts() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
-bool interrupted() { return asked_to_stop != 0; }
+bool interrupted() { return asked_to_stop.load(std::memory_order_relaxed); }
 
 }  // namespace sekimori::sys

@@ -1,0 +1,281 @@
+// The only file that includes CLI11: it costs seconds to compile.
+#include "cli/command_line.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <memory>
+
+#include "base/parse_units.h"
+#include "base/text.h"
+#include "cli/diagnose.h"
+#include "cli/exit.h"
+#include "cli/output.h"
+#include "cli/simulate.h"
+
+namespace sekimori::cli {
+namespace {
+
+constexpr std::string_view kExitCodes =
+    "Exit codes:\n"
+    "  0    clean: nothing above a note (other verbs: done)\n"
+    "  1    findings: something is broken or will break\n"
+    "  2    the command line or an input can't be understood\n"
+    "  3    an output can't be written, or an internal error\n"
+    "  130  interrupted with Ctrl-C; what was known by then has been told\n";
+
+// ---------------------------------------------------------------- kinds of options
+
+void add_duration(CLI::App& app, const std::string& name, const std::string& value,
+                  const std::string& description, std::function<void(base::Duration)> set) {
+  app.add_option_function<std::string>(
+         name,
+         [name, set = std::move(set)](const std::string& text) {
+           const auto duration = base::parse_duration(text);
+           if (!duration) throw CLI::ValidationError(name, duration.error().what);
+           if (duration->count() == 0) throw CLI::ValidationError(name, "it must be more than 0.");
+           set(*duration);
+         },
+         description)
+      ->type_name(value);
+}
+
+void add_seed(CLI::App& app, std::optional<std::uint64_t>& seed) {
+  app.add_option_function<std::uint64_t>(
+         "--seed", [&seed](std::uint64_t value) { seed = value; },
+         "Seed of everything drawn at random, instead of the site file's; equal seeds give equal runs")
+      ->type_name("N");
+}
+
+void add_output(CLI::App& app, OutputArguments& output, const std::string& json, const std::string& quiet) {
+  app.add_flag("--json{-}", output.json, json)->type_name("FILE");
+  app.add_flag("-q,--quiet", output.quiet, quiet);
+  app.add_flag("-v,--verbose", output.verbose, "Cut no list short");
+  static const std::map<std::string, sys::ColourChoice> kWhen = {{"auto", sys::ColourChoice::kAuto},
+                                                                 {"always", sys::ColourChoice::kAlways},
+                                                                 {"never", sys::ColourChoice::kNever}};
+  app.add_option_function<std::string>(
+         "--color", [&output](const std::string& when) { output.colour = kWhen.at(when); },
+         "Colours: auto (on a terminal, unless NO_COLOR is set), always or never")
+      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->type_name("WHEN");
+}
+
+// ---------------------------------------------------------------- the verbs
+
+using Action = std::function<int()>;
+
+Action declare_diagnose(CLI::App& app) {
+  auto a = std::make_shared<DiagnoseArguments>();
+  app.add_option("SITE", a->what, "Site file; - is standard input")->required()->type_name("SITE");
+  add_duration(app, "--until", "T",
+               "How long a time to simulate: 900s, 30min (default: until every timer has run out)",
+               [a](base::Duration d) { a->until = d; });
+  app.add_flag_callback(
+      "--no-remedies", [a] { a->remedies = false; }, "Don't try what would end the faults");
+  app.add_option("--threads", a->threads, "Processors to use at most for trying remedies (default: all)")
+      ->check(CLI::Range(1u, 1024u))
+      ->type_name("N");
+  add_seed(app, a->seed);
+  add_output(app, a->output,
+             "Report as JSON (docs/json-report.md) to stdout instead of text, or to FILE besides the text",
+             "Only the verdict and one line per finding");
+  return [a] { return diagnose(*a); };
+}
+
+Action declare_simulate(CLI::App& app) {
+  auto a = std::make_shared<SimulateArguments>();
+  app.add_option("SITE", a->site, "Site file; - is standard input")->required()->type_name("SITE");
+  add_duration(app, "--until", "T",
+               "How long a time to simulate: 900s, 30min (default: until every timer has run out)",
+               [a](base::Duration d) { a->until = d; });
+  app.add_option("--series", a->series,
+                 "Loads of all links and what all flows got over time, as CSV (docs/cli.md)")
+      ->type_name("FILE");
+  add_duration(app, "--every", "T", "Step of the series (default: 1s)",
+               [a](base::Duration d) { a->every = d; });
+  app.add_option("--capture", a->captures,
+                 "Frames that pass a port, as pcapng; repeatable, ports with the same FILE share it")
+      ->type_name("PORT=FILE")
+      ->allow_extra_args(false);
+  add_seed(app, a->seed);
+  add_output(app, a->output,
+             "Summary as JSON (docs/json-report.md) to stdout instead of text, or to FILE besides the text",
+             "Only how the run went");
+  return [a] { return simulate(*a); };
+}
+
+Action declare_completion(CLI::App& app) {
+  auto shell = std::make_shared<std::string>();
+  app.add_option("SHELL", *shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember(std::vector<std::string>(std::begin(kShells), std::end(kShells))))
+      ->type_name("SHELL");
+  return [shell] {
+    const auto done = print(completion_script(*shell, describe_verbs()));
+    return done ? int{kClean} : complain(done.error());
+  };
+}
+
+// A further verb is a further line. `declare` adds its options and returns what runs it.
+struct Verb {
+  std::string_view name, summary, details;
+  Action (*declare)(CLI::App&);
+};
+constexpr Verb kVerbs[] = {
+    {"diagnose", "Is it broken or about to break, why, how bad, and what ends it",
+     "Examples:\n"
+     "  sekimori diagnose site.yaml\n"
+     "  sekimori diagnose site.yaml --quiet\n"
+     "  sekimori diagnose site.yaml --json | jq '.findings[].code'\n\n",
+     declare_diagnose},
+    {"simulate", "Play a site frame by frame: loads, series, captures",
+     "Ports are named as reports name them: sw1:24, server/vmnet0:eth0, app:net0.\n\n"
+     "Examples:\n"
+     "  sekimori simulate site.yaml --until 900s\n"
+     "  sekimori simulate site.yaml --series out.csv --every 10s\n"
+     "  sekimori simulate site.yaml --capture sw1:24=wan.pcapng --capture sw1:2=desk.pcapng\n\n",
+     declare_simulate},
+    {"completion", "Print a completion script for a shell",
+     "Examples:\n"
+     "  source <(sekimori completion bash)\n"
+     "  sekimori completion zsh > \"${fpath[1]}/_sekimori\"\n"
+     "  sekimori completion fish | source\n\n",
+     declare_completion},
+};
+
+// ---------------------------------------------------------------- describing them
+
+std::unique_ptr<CLI::App> make_app(const Verb& verb, Action& action) {
+  auto app = std::make_unique<CLI::App>(std::string(verb.summary), std::string(verb.name));
+  app->set_help_flag("-h,--help", "Tell this");
+  action = verb.declare(*app);
+  return app;
+}
+
+const std::vector<std::string>& choices_of(const std::string& value) {
+  static const std::vector<std::string> kNone, kColours = {"auto", "always", "never"},
+                                               kShellWords(std::begin(kShells), std::end(kShells));
+  return value == "WHEN" ? kColours : value == "SHELL" ? kShellWords : kNone;
+}
+
+// "TEXT:{a,b}" of CLI11 without what its checks append.
+std::string value_name(const CLI::Option& option) {
+  const std::string name = option.get_type_name();
+  return name.substr(0, name.find(':'));
+}
+
+VerbText describe(const Verb& verb) {
+  Action action;
+  const auto app = make_app(verb, action);
+  VerbText text{std::string(verb.name), std::string(verb.summary), std::string(verb.details), {}};
+  if (verb.name == "diagnose") text.details += kExitCodes;
+  for (const CLI::Option* option : app->get_options()) {
+    OptionText o;
+    for (const std::string& name : option->get_snames()) o.names.push_back("-" + name);
+    for (const std::string& name : option->get_lnames()) o.names.push_back("--" + name);
+    o.value_optional = option->check_lname("json");
+    o.value = option->get_items_expected_max() > 0 || o.value_optional ? value_name(*option) : "";
+    o.choices = choices_of(o.value);
+    o.description = option->get_description();
+    text.options.push_back(std::move(o));
+  }
+  return text;
+}
+
+std::size_t help_width() {
+  return std::clamp<std::size_t>(sys::describe_terminal(STDOUT_FILENO, sys::ColourChoice::kNever).width, 40,
+                                 100);
+}
+
+int tell(const std::string& text) {
+  const auto done = print(text);
+  return done ? int{kClean} : complain(done.error());
+}
+
+// ---------------------------------------------------------------- what goes wrong
+
+std::string see_help(const Verb& verb) {
+  return fmt::format("\"sekimori {} --help\" lists the options.", verb.name);
+}
+
+// The first argument that looks like an option and is none, with the nearest that is.
+std::string unknown_option(const Verb& verb, std::span<const std::string> arguments) {
+  const VerbText text = describe(verb);
+  std::vector<std::string_view> known;
+  for (const OptionText& option : text.options)
+    known.insert(known.end(), option.names.begin(), option.names.end());
+  for (const std::string& argument : arguments) {
+    const std::string_view name = std::string_view(argument).substr(0, argument.find('='));
+    if (!name.starts_with('-') || name == "-" || std::ranges::find(known, name) != known.end()) continue;
+    const std::string_view nearest = base::nearest_word(name, known);
+    return fmt::format("{} has no option {}{}", verb.name, name,
+                       nearest.empty() ? "." : fmt::format(": did you mean {}?", nearest));
+  }
+  return "";
+}
+
+int misused(const Verb& verb, std::span<const std::string> arguments, const CLI::ParseError& error) {
+  std::string what = unknown_option(verb, arguments);
+  if (what.empty()) what = error.what();
+  complain(fmt::format("{}\n{}", what, see_help(verb)));
+  return kBadInput;
+}
+
+int unknown_verb(const std::string& word) {
+  std::vector<std::string_view> names;
+  for (const Verb& verb : kVerbs) names.push_back(verb.name);
+  std::error_code ignored;
+  const std::string_view nearest = base::nearest_word(word, names);
+  std::string hint = fmt::format("The verbs are {}.", fmt::join(names, ", "));
+  if (!nearest.empty()) hint = fmt::format("Did you mean {}?", nearest);
+  if (nearest.empty() && std::filesystem::exists(word, ignored))
+    hint = fmt::format("Did you mean: diagnose {}", word);
+  complain(fmt::format("There is no verb \"{}\". {}", word, hint));
+  return kBadInput;
+}
+
+int run_verb(const Verb& verb, std::span<const std::string> arguments) {
+  Action action;
+  const auto app = make_app(verb, action);
+  try {
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 wants them
+    app->parse(reversed);
+  } catch (const CLI::CallForHelp&) {
+    return tell(help(describe(verb), help_width()));
+  } catch (const CLI::ParseError& error) {
+    return misused(verb, arguments, error);
+  }
+  return action();
+}
+
+}  // namespace
+
+std::vector<VerbText> describe_verbs() {
+  std::vector<VerbText> texts;
+  for (const Verb& verb : kVerbs) texts.push_back(describe(verb));
+  return texts;
+}
+
+int run_command_line(std::span<const std::string> arguments) {
+  const auto page = [] {
+    return help(describe_verbs(),
+                std::string("Example:\n  sekimori diagnose site.yaml\n\n").append(kExitCodes), help_width());
+  };
+  if (arguments.empty()) {
+    std::fputs(page().c_str(), stderr);
+    return kBadInput;
+  }
+  const std::string& word = arguments.front();
+  if (word == "--help" || word == "-h" || word == "help") return tell(page());
+  if (word == "--version") return tell("sekimori " SEKIMORI_VERSION "\n");
+  const auto verb = std::ranges::find(kVerbs, word, &Verb::name);
+  if (verb == std::end(kVerbs)) return unknown_verb(word);
+  return run_verb(*verb, arguments.subspan(1));
+}
+
+}  // namespace sekimori::cli

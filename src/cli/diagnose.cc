@@ -1,0 +1,123 @@
+#include "cli/diagnose.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "cli/site.h"
+#include "remedy/remedy.h"
+#include "report/json.h"
+#include "report/typeset.h"
+#include "report/verdict.h"
+#include "simulate/findings.h"
+#include "simulate/run.h"
+
+namespace sekimori::cli {
+namespace {
+
+using findings::Report;
+
+// Tries what would end each finding. What an interrupt leaves untried is missing, and the report says so.
+Step<void> try_remedies(const DiagnoseArguments& arguments, const model::Model& model,
+                        const simulate::Options& run_options, sys::Progress& progress, Report& report) {
+  remedy::Options options;
+  options.run = run_options;
+  options.threads =
+      arguments.threads > 0 ? arguments.threads : std::max(1u, std::thread::hardware_concurrency());
+  progress.begin();
+  options.run.progress = [](base::Time) { return !sys::interrupted(); };
+  options.progress = [&](double share, std::string_view what) {
+    progress.update("trying " + report::printable(what, false), share);
+    return !sys::interrupted();
+  };
+  const auto done = remedy::work_out(model, options, report);
+  if (sys::interrupted()) {
+    report.interrupted = true;
+    report.remarks.emplace_back("Interrupted while remedies were tried: not all of them are listed.");
+  } else if (!done) {
+    return stop(kFailed, done.error().what);
+  }
+  return {};
+}
+
+// ---------------------------------------------------------------- WHAT -> Report
+
+Step<Report> diagnose_site(const DiagnoseArguments& arguments, sys::Progress& progress) {
+  // The file is all we know; every error in it is told at once, as a wrong model gives a wrong diagnosis.
+  const auto model = load_site(arguments.what, arguments.seed);
+  if (!model) return std::unexpected(model.error());
+
+  // Play it until every timer of the site has run out: faults of ageing show themselves only then.
+  simulate::Options options = simulate::diagnosing_options(*model, arguments.until);
+  options.progress = simulation_progress(progress, options.until);
+  const auto result = simulate::run(*model, options);
+  if (!result) return stop(kFailed, result.error().what);
+
+  // From what was seen to why: symptoms alone help nobody.
+  Report report;
+  simulate::explain(*model, options, *result, report);
+  report.interrupted = result->stopped;
+
+  // A remedy is a promise until it was tried on this very site.
+  if (!arguments.remedies || report.interrupted) return report;
+  if (auto done = try_remedies(arguments, *model, options, progress, report); !done)
+    return std::unexpected(done.error());
+  return report;
+}
+
+// What can be diagnosed, in the order of recognition. A further source is a further line.
+struct Source {
+  bool (*recognises)(std::string_view what);
+  Step<Report> (*diagnose)(const DiagnoseArguments& arguments, sys::Progress& progress);
+};
+constexpr Source kSources[] = {
+    {[](std::string_view) { return true; }, diagnose_site},
+};
+
+Step<Report> investigate(const DiagnoseArguments& arguments, sys::Progress& progress) {
+  const auto source =
+      std::ranges::find_if(kSources, [&](const Source& s) { return s.recognises(arguments.what); });
+  return source->diagnose(arguments, progress);
+}
+
+int exit_of(const Report& report) {
+  if (report.interrupted) return kInterrupted;
+  return report::verdict_of(report) == report::Verdict::kClean ? kClean : kFindings;
+}
+
+Step<int> diagnose_and_tell(const DiagnoseArguments& arguments) {
+  // Outputs first: a path that can't be written must not cost a long run.
+  Outputs outputs(arguments.what);
+  std::optional<sys::OutputFile> json_file;
+  if (!arguments.output.json.empty()) {
+    auto opened = outputs.open(arguments.output.json);
+    if (!opened) return std::unexpected(opened.error());
+    json_file.emplace(std::move(*opened));
+  }
+
+  sys::Progress progress = make_progress(arguments.output);
+  const auto report = investigate(arguments, progress);
+  progress.erase();
+  if (!report) return std::unexpected(report.error());
+
+  // A person reads text; a program that asked for JSON on stdout gets nothing else there.
+  if (arguments.output.json != "-") {
+    if (auto done = print(report::text(*report, text_options(arguments.output))); !done) {
+      return std::unexpected(done.error());
+    }
+  }
+  if (json_file) {
+    if (auto done = finish(*json_file, report::json(*report)); !done) return std::unexpected(done.error());
+  }
+  return exit_of(*report);
+}
+
+}  // namespace
+
+int diagnose(const DiagnoseArguments& arguments) {
+  const auto exit = diagnose_and_tell(arguments);
+  return exit ? *exit : complain(exit.error());
+}
+
+}  // namespace sekimori::cli

@@ -1,0 +1,24 @@
+// sekimori diagnose WHAT: is it broken or about to break, why, how bad, what ends it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/time.h"
+#include "cli/output.h"
+
+namespace sekimori::cli {
+
+struct DiagnoseArguments {
+  std::string what;
+  std::optional<base::Duration> until;
+  std::optional<std::uint64_t> seed;
+  bool remedies = true;
+  unsigned threads = 0;  // 0: as many as the machine has
+  OutputArguments output;
+};
+
+int diagnose(const DiagnoseArguments& arguments);
+
+}  // namespace sekimori::cli
