@@ -128,30 +128,34 @@ void Fabric::flood(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& 
   const std::uint32_t wanted = unknown ? towards(self, bridge.vlan_aware ? vlan : frame.tag, frame.dst) : kNone;
   const bool was_stray = frame.stray;
   const std::uint16_t tag_in = frame.tag;
-  bool sent = !plan.groups.empty() && flood_leaves(plan, in, vlan, frame, unknown, wanted);
+  if (!plan.groups.empty()) flood_leaves(plan, in, vlan, frame, unknown, wanted);
 
+  bool withheld = false;
   const bool from_isolated = model_.ports[in].isolated;
   for (const std::uint32_t out : plan.ports) {
     const model::Port& settings = model_.ports[out];
-    if (out == in || (unknown && !settings.floods_unknown) || (from_isolated && settings.isolated)) continue;
+    if (out == in || (from_isolated && settings.isolated)) continue;
+    if (unknown && !settings.floods_unknown) {
+      withheld |= out == wanted;
+      continue;
+    }
     if (settings.guard && guarded(out, frame)) continue;
     // A plan has members of the VLAN only, so there is a tag to leave with.
     frame.tag = bridge.vlan_aware ? *switching::egress_tag(settings, model_.vlan_sets[settings.tagged_vlans], vlan)
                                   : tag_in;
     frame.stray = was_stray || (unknown && out != wanted);
     emit(out, frame);
-    sent = true;
   }
   frame.stray = was_stray;
   if (unknown) {
-    observer_.flooded(self, vlan, frame.dst, addresses_.mac(frame.dst), frame, in, why_missing(self, vlan, frame.dst),
-                      !sent, wires_.now());
+    const auto& sources = addresses_.stations_with(frame.src);
+    observer_.flooded(self, vlan, frame.dst, addresses_.mac(frame.dst), frame, sources.empty() ? kNone : sources.front(),
+                      in, why_missing(self, vlan, frame.dst), withheld, wires_.now());
   }
 }
 
 // The grouped leaves get copies that are only counted, except where a copy matters and where the frame came from.
-// Returns whether anybody got one.
-bool Fabric::flood_leaves(const FloodPlan& plan, std::uint32_t in, std::uint16_t vlan, Frame& frame, bool unknown,
+void Fabric::flood_leaves(const FloodPlan& plan, std::uint32_t in, std::uint16_t vlan, Frame& frame, bool unknown,
                           std::uint32_t wanted) {
   const std::uint32_t self = ports_[in].bridge;
   const bool was_stray = frame.stray;
@@ -175,17 +179,12 @@ bool Fabric::flood_leaves(const FloodPlan& plan, std::uint32_t in, std::uint16_t
 
   if (bridges_[self].vlan_aware) frame.tag = 0;  // leaves are untagged members
   frame.stray = was_stray || unknown;
-  std::uint32_t copies = 0;
-  for (const std::uint32_t group : plan.groups) {
-    wires_.send_unseen_to_group(group, frame, spared_);
-    copies += wires_.group(group).count;
-  }
+  for (const std::uint32_t group : plan.groups) wires_.send_unseen_to_group(group, frame, spared_);
   for (const std::uint32_t port : spared_ports_) {
     frame.stray = was_stray || (unknown && port != wanted);
     wires_.send(ports_[port].lane_out, frame);
   }
   frame.stray = was_stray;
-  return copies + spared_ports_.size() > spared_.size();
 }
 
 FloodReason Fabric::why_missing(std::uint32_t self, std::uint16_t vlan, AddressIndex address) const {

@@ -24,7 +24,8 @@ Record& record_of(std::unordered_map<std::uint64_t, std::uint32_t>& index, std::
 }  // namespace
 
 void Observer::flooded(std::uint32_t bridge, std::uint16_t vlan, AddressIndex dst, wire::Mac mac, const Frame& frame,
-                       std::uint32_t ingress, FloodReason reason, bool blocked, Time now) {
+                       std::uint32_t source_station, std::uint32_t ingress, FloodReason reason, bool blocked,
+                       Time now) {
   const std::uint64_t k = key(bridge, vlan, dst);
   if (k != last_flood_key_ || floods_.empty()) {
     FloodRecord& record = record_of(flood_index_, floods_, k, now);
@@ -51,6 +52,7 @@ void Observer::flooded(std::uint32_t bridge, std::uint16_t vlan, AddressIndex ds
   }
   spell.end = record.last = now;
   record.last_ingress = model::PortId(ingress);
+  record.last_source = model::StationId(source_station);
   record.last_flow = model::FlowId(frame.flow);
 }
 

@@ -13,7 +13,7 @@ namespace sekimori::simulate {
 class Observer {
  public:
   void flooded(std::uint32_t bridge, std::uint16_t vlan, AddressIndex dst, wire::Mac mac, const Frame& frame,
-               std::uint32_t ingress, FloodReason reason, bool blocked, Time now);
+               std::uint32_t source_station, std::uint32_t ingress, FloodReason reason, bool blocked, Time now);
   void leaked(std::uint32_t bridge, std::uint32_t guest, const Frame& frame, Time now);
   void moved(std::uint32_t bridge, std::uint16_t vlan, AddressIndex address, wire::Mac mac, std::uint32_t from,
              std::uint32_t to, Time now);

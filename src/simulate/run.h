@@ -82,8 +82,9 @@ struct FloodRecord {
   std::int64_t spells = 0;
   Time longest_spell_start{0};
   Duration longest_spell{0};
-  std::int64_t blocked_frames = 0;      // not sent anywhere: unknown unicast is blocked on every way out
+  std::int64_t blocked_frames = 0;      // withheld from the way to their destination: unknown unicast is blocked there
   model::PortId last_ingress;
+  model::StationId last_source;         // that put the last of them on the wire
   model::FlowId last_flow;              // invalid: ARP
   Time last_seen_as_source{-1};         // when this bridge last received a frame from that address; -1: never
 };

@@ -1,0 +1,315 @@
+#include "remedy/remedies.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "model/segments.h"
+#include "remedy/edit.h"
+
+namespace sekimori::remedy {
+
+using findings::Code;
+using findings::Finding;
+using model::BridgeId;
+using model::BridgeKind;
+using model::MachineId;
+using model::Model;
+using model::PortId;
+using model::PortRole;
+using model::StationId;
+
+namespace {
+
+bool learns(BridgeKind kind) {
+  return kind == BridgeKind::kSwitch || kind == BridgeKind::kLinuxBridge || kind == BridgeKind::kELan;
+}
+
+// The bridges of the finding's segments: where entries are missing, and where ports can be told to block.
+std::vector<BridgeId> bridges_around(const Model& m, const Finding& f) {
+  const model::Segments segments = model::segments(m);
+  std::vector<BridgeId> found;
+  const auto add_segment = [&](std::uint32_t index) {
+    if (index >= segments.list.size()) return;
+    for (const auto& [bridge, vlan] : segments.list[index].bridges) {
+      if (std::ranges::find(found, bridge) == found.end()) found.push_back(bridge);
+    }
+  };
+  for (const StationId s : f.stations) add_segment(segments.of_station[s.index()]);
+  if (f.stations.empty() && f.bridge.valid()) found.push_back(f.bridge);
+  return found;
+}
+
+base::Duration shortest_ageing(const Model& m, const Finding& f) {
+  base::Duration least = base::kNever;
+  for (const BridgeId b : bridges_around(m, f)) {
+    if (learns(m[b].kind) && m[b].ageing.count() > 0) least = std::min(least, m[b].ageing);
+  }
+  return least == base::kNever ? base::seconds(300) : least;
+}
+
+std::string names(const Model& m, const std::vector<BridgeId>& bridges) {
+  std::vector<std::string> list;
+  for (const BridgeId b : bridges) list.push_back(name_of(m, b));
+  return base::list_words(list, 4);
+}
+
+std::string names(const Model& m, const std::vector<StationId>& stations) {
+  std::vector<std::string> list;
+  for (const StationId s : stations) list.push_back(name_of(m, s));
+  return base::list_words(list, 4);
+}
+
+// ---------------------------------------------------------------- at the virtual switch
+
+std::optional<Trial> guard(const Model& m, const Finding& f) {
+  Trial trial{"guard", {}, m};
+  for (const PortId port : m[f.bridge].ports) {
+    if (m[port].role != PortRole::kUplink) continue;
+    trial.model[port].guard = true;
+    trial.description = fmt::format("guard at {}: drop frames for the machine's own guests before they leave", name_of(m, port));
+  }
+  return trial.description.empty() ? std::nullopt : std::optional(std::move(trial));
+}
+
+std::optional<Trial> filter_in_product(const Model& m, const Finding& f) {
+  if (m[f.bridge].kind != BridgeKind::kHostedBridge) return std::nullopt;
+  Trial trial{"filters-local", fmt::format("let {} filter local frames itself, if the product can (filters-local)", name_of(m, f.bridge)), m};
+  trial.model[f.bridge].filters_local = true;
+  return trial;
+}
+
+std::optional<Trial> learning_bridge(const Model& m, const Finding& f) {
+  if (m[f.bridge].kind != BridgeKind::kHostedBridge) return std::nullopt;
+  Trial trial{"linux-bridge", fmt::format("a learning bridge under the host's stack in place of {}", name_of(m, f.bridge)), m};
+  model::Bridge& bridge = trial.model[f.bridge];
+  bridge.kind = BridgeKind::kLinuxBridge;
+  for (const PortId port : bridge.ports) {
+    if (m[port].role != PortRole::kHost) continue;
+    trial.model[port].floods_unknown = false;
+    const StationId host = m[peer(m, port)].station;
+    if (host.valid()) bridge.static_entries.push_back({m[port].pvid, m[host].mac, port});
+  }
+  return trial;
+}
+
+// ---------------------------------------------------------------- in the network
+
+std::optional<Trial> router_before_wan(const Model& m, const Finding& f) {
+  for (const BridgeId wan : bridges_around(m, f)) {
+    if (m[wan].kind != BridgeKind::kELan) continue;
+    // On the side of the stations at fault: the UNI that the near part of the segment is on.
+    for (const PortId uni : m[wan].ports) {
+      const PortId keep = peer(m, uni);
+      if (!keep.valid() || !m[keep].bridge.valid()) continue;
+      Trial trial{"router", {}, m};
+      const std::string router = insert_router(trial.model, m[uni].link, keep);
+      if (router.empty()) continue;
+      const model::Segments after = model::segments(trial.model);
+      const auto reaches_wan = [&](StationId s) {
+        return after.of_bridge(wan, 0) == after.of_station[s.index()];
+      };
+      if (std::ranges::any_of(f.stations, reaches_wan)) continue;
+      trial.description = fmt::format("end the segment at a router between {} and {}", name_of(m, keep), name_of(m, uni));
+      return trial;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Trial> spanning_tree(const Model& m, const Finding&) {
+  Trial trial{"stp", {}, m};
+  std::vector<BridgeId> on;
+  for (std::size_t i = 0; i < m.bridges.size(); ++i) {
+    const BridgeId b(i);
+    if (m[b].stp || (m[b].kind != BridgeKind::kSwitch && m[b].kind != BridgeKind::kLinuxBridge)) continue;
+    trial.model[b].stp = true;
+    on.push_back(b);
+  }
+  if (on.empty()) return std::nullopt;
+  trial.description = fmt::format("spanning tree on {}", names(m, on));
+  return trial;
+}
+
+// A guest that bridges two of its NICs is the usual cause of a loop in a host: one of them goes.
+std::optional<Trial> unplug(const Model& m, const Finding&) {
+  for (const model::Bridge& bridge : m.bridges) {
+    if (!bridge.machine.valid() || m[bridge.machine].kind != model::MachineKind::kGuest) continue;
+    std::vector<PortId> uplinks;
+    for (const PortId port : bridge.ports) {
+      if (m[port].role == PortRole::kUplink && m[port].link.valid()) uplinks.push_back(port);
+    }
+    if (uplinks.size() < 2) continue;
+    Trial trial{"unplug", fmt::format("unplug {} of the guest that bridges its NICs", name_of(m, uplinks.back())), m};
+    trial.model[m[uplinks.back()].link].up = false;
+    return trial;
+  }
+  return std::nullopt;
+}
+
+std::optional<Trial> learning_on(const Model& m, const Finding& f) {
+  Trial trial{"learning", fmt::format("switch learning on at {}, ageing 300 s", name_of(m, f.bridge)), m};
+  trial.model[f.bridge].learning = true;
+  if (m[f.bridge].ageing.count() == 0) trial.model[f.bridge].ageing = base::seconds(300);
+  for (const PortId port : m[f.bridge].ports) trial.model[port].learning = true;
+  return trial;
+}
+
+std::optional<Trial> larger_table(const Model& m, const Finding& f) {
+  const std::uint32_t size = static_cast<std::uint32_t>(std::max<std::size_t>(m[f.bridge].table_size, m.stations.size() * 2));
+  Trial trial{"larger-table", fmt::format("a switch with room for {} addresses in place of {}", size, name_of(m, f.bridge)), m};
+  trial.model[f.bridge].table_size = size;
+  return trial;
+}
+
+std::optional<Trial> ageing_above_arp(const Model& m, const Finding& f) {
+  base::Duration longest{0};
+  for (const model::Machine& machine : m.machines) {
+    if (machine.arp.timeout < base::seconds(7 * 86'400)) longest = std::max(longest, machine.arp.timeout);
+  }
+  const base::Duration ageing = longest + base::seconds(60);
+  Trial trial{"ageing", {}, m};
+  std::vector<BridgeId> changed;
+  for (const BridgeId b : bridges_around(m, f)) {
+    if (!learns(m[b].kind) || m[b].ageing >= ageing) continue;
+    trial.model[b].ageing = ageing;
+    changed.push_back(b);
+  }
+  if (changed.empty()) return std::nullopt;
+  trial.description = fmt::format("ageing time {} on {}, longer than any ARP timeout", base::to_text(ageing), names(m, changed));
+  return trial;
+}
+
+std::optional<Trial> arp_below_ageing(const Model& m, const Finding& f) {
+  const base::Duration ageing = shortest_ageing(m, f);
+  Trial trial{"arp-timeout", {}, m};
+  std::vector<std::string> changed;
+  for (model::Machine& machine : trial.model.machines) {
+    if (machine.arp.timeout < ageing) continue;
+    machine.arp.timeout = ageing * 3 / 4;
+    changed.push_back(machine.name);
+  }
+  if (changed.empty()) return std::nullopt;
+  trial.description = fmt::format("ARP timeout {} on {}, below the ageing time", base::to_text(ageing * 3 / 4),
+                                  base::list_words(changed, 4));
+  return trial;
+}
+
+// ---------------------------------------------------------------- stopgaps
+
+std::optional<Trial> static_entry(const Model& m, const Finding& f) {
+  Trial trial{"static-entry", {}, m};
+  std::vector<BridgeId> changed;
+  const model::Segments segments = model::segments(m);
+  for (const StationId s : f.stations) {
+    // From the station's own bridge outwards: the port by which each bridge of the segment reaches it.
+    std::vector<PortId> open;
+    std::vector<bool> seen(m.bridges.size(), false);
+    const auto visit = [&](PortId port) {
+      if (!port.valid() || !m[port].bridge.valid() || seen[m[port].bridge.index()]) return;
+      const BridgeId b = m[port].bridge;
+      seen[b.index()] = true;
+      open.push_back(port);
+      if (!learns(m[b].kind)) return;
+      for (const auto& [bridge, vlan] : segments.list[segments.of_station[s.index()]].bridges) {
+        if (bridge == b) trial.model[b].static_entries.push_back({vlan, m[s].mac, port});
+      }
+      if (std::ranges::find(changed, b) == changed.end()) changed.push_back(b);
+    };
+    visit(peer(m, m[s].port));
+    for (std::size_t i = 0; i < open.size(); ++i) {
+      for (const PortId next : m[m[open[i]].bridge].ports) {
+        if (m[next].link.valid() && m[m[next].link].up) visit(peer(m, next));
+      }
+    }
+  }
+  if (changed.empty()) return std::nullopt;
+  trial.description = fmt::format("static entry for {} on {}", names(m, f.stations), names(m, changed));
+  return trial;
+}
+
+std::optional<Trial> gratuitous_arp(const Model& m, const Finding& f) {
+  const base::Duration every = shortest_ageing(m, f) / 3;
+  Trial trial{"gratuitous-arp", {}, m};
+  for (const StationId s : f.stations) trial.model[m[s].machine].arp.announce_every = every;
+  if (f.stations.empty()) return std::nullopt;
+  trial.description = fmt::format("gratuitous ARP from {} every {}, a third of the ageing time", names(m, f.stations), base::to_text(every));
+  return trial;
+}
+
+std::optional<Trial> block_unknown(const Model& m, const Finding& f) {
+  Trial trial{"unknown-unicast-block", {}, m};
+  std::vector<BridgeId> changed;
+  for (const BridgeId b : bridges_around(m, f)) {
+    if (m[b].kind != BridgeKind::kSwitch && m[b].kind != BridgeKind::kLinuxBridge) continue;
+    if (m[b].machine.valid()) continue;
+    for (const PortId port : m[b].ports) trial.model[port].floods_unknown = false;
+    changed.push_back(b);
+  }
+  if (changed.empty()) return std::nullopt;
+  trial.description = fmt::format("block unknown unicast on every port of {}", names(m, changed));
+  return trial;
+}
+
+std::optional<Trial> allow_unknown(const Model& m, const Finding& f) {
+  Trial trial{"unknown-unicast-flood", fmt::format("let {} flood unknown unicast again", name_of(m, f.bridge)), m};
+  for (const PortId port : m[f.bridge].ports) trial.model[port].floods_unknown = true;
+  return trial;
+}
+
+// ---------------------------------------------------------------- addresses
+
+std::optional<Trial> fresh_mac(const Model& m, const Finding& f) {
+  if (f.stations.size() < 2) return std::nullopt;
+  Trial trial{"fresh-mac", {}, m};
+  std::vector<StationId> renewed(f.stations.begin() + 1, f.stations.end());
+  for (const StationId s : renewed) assign_fresh_mac(trial.model, s);
+  trial.description = fmt::format("a MAC of its own for {}, allocated, not fixed by hand", names(m, renewed));
+  return trial;
+}
+
+std::optional<Trial> fresh_ip(const Model& m, const Finding& f) {
+  if (f.stations.size() < 2) return std::nullopt;
+  Trial trial{"fresh-ip", {}, m};
+  std::vector<StationId> renewed(f.stations.begin() + 1, f.stations.end());
+  for (const StationId s : renewed) {
+    if (assign_fresh_ip(trial.model, s).is_zero()) return std::nullopt;
+  }
+  trial.description = fmt::format("an IP address of its own for {}", names(m, renewed));
+  return trial;
+}
+
+struct Row {
+  Code code;
+  std::vector<Make> remedies;
+};
+
+const std::vector<Row>& table() {
+  static const std::vector<Row> kTable = {
+      {Code::kFloodLeak, {guard, filter_in_product, learning_bridge, router_before_wan, static_entry, gratuitous_arp, block_unknown}},
+      {Code::kLeakLatent, {guard, filter_in_product, learning_bridge}},
+      {Code::kFloodNoLearning, {learning_on, router_before_wan, block_unknown}},
+      {Code::kFloodTableFull, {larger_table, router_before_wan, block_unknown}},
+      {Code::kFloodSilent, {gratuitous_arp, arp_below_ageing, static_entry, router_before_wan, block_unknown}},
+      {Code::kFloodTimers, {arp_below_ageing, ageing_above_arp, gratuitous_arp, static_entry, block_unknown}},
+      {Code::kFloodAsymmetric, {arp_below_ageing, ageing_above_arp, gratuitous_arp, static_entry, block_unknown}},
+      {Code::kFloodUndecided, {router_before_wan, block_unknown}},
+      {Code::kBlackholeSuppressed, {arp_below_ageing, gratuitous_arp, static_entry, allow_unknown}},
+      {Code::kMacDuplicate, {fresh_mac}},
+      {Code::kMacDuplicateLatent, {fresh_mac}},
+      {Code::kIpDuplicate, {fresh_ip}},
+      {Code::kLoop, {spanning_tree, unplug}},
+      {Code::kSegmentOverWan, {router_before_wan}},
+  };
+  return kTable;
+}
+
+}  // namespace
+
+std::span<const Make> remedies_for(Code code) {
+  const auto row = std::ranges::find(table(), code, &Row::code);
+  return row == table().end() ? std::span<const Make>{} : row->remedies;
+}
+
+}  // namespace sekimori::remedy

@@ -1,0 +1,192 @@
+#include "remedy/remedy.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "base/text.h"
+#include "check/rules.h"
+#include "remedy/remedies.h"
+#include "simulate/findings.h"
+#include "simulate/rates.h"
+
+namespace sekimori::remedy {
+
+using findings::Code;
+using findings::Finding;
+using findings::RemedyOutcome;
+using findings::Report;
+using simulate::Rates;
+using simulate::RunResult;
+using simulate::Span;
+
+namespace {
+
+bool same_fault(const Finding& a, const Finding& b) {
+  if (a.code != b.code) return false;
+  if (a.stations.empty() || b.stations.empty()) return a.bridge == b.bridge;
+  return std::ranges::any_of(a.stations, [&](auto s) { return std::ranges::find(b.stations, s) != b.stations.end(); });
+}
+
+// The part of a run that a finding speaks of: from when it set in.
+Span span_of(const Finding& f, const Rates& rates, base::Time ended) {
+  return rates.between(f.onset.value_or(base::Time{0}), ended);
+}
+
+// The worst link of those that the finding names. The leaking uplink itself is left out: a remedy that ends the flood
+// but not the leak is judged by the flood, and the leak is told as a side effect.
+double worst_link(const model::Model& m, const Finding& f, const Rates& rates, const Span& span) {
+  double worst = 0;
+  if (span.empty()) return worst;
+  for (const findings::LinkLoad& named : f.links) {
+    const model::Link& link = m[named.link];
+    const model::PortId from = named.from_is_a ? link.a : link.b;
+    if (f.code == Code::kFloodLeak && m[from].bridge == f.bridge) continue;
+    const findings::LinkLoad now = rates.load(named.link, named.from_is_a, span);
+    worst = std::max(worst, f.code == Code::kLoop ? now.wanted_mbit + now.flooded_mbit : now.flooded_mbit);
+  }
+  return worst;
+}
+
+double worst_loss(const Finding& f, const Rates& rates, const Span& span) {
+  double worst = 0;
+  if (span.empty()) return worst;
+  for (const findings::FlowImpact& flow : f.flows) worst = std::max(worst, rates.quality(flow.id, span).loss_percent);
+  return worst;
+}
+
+void side_effects(const model::Model& before_model, const RunResult& before, const Report& report,
+                  const model::Model& after_model, const RunResult& after, const Report& after_report,
+                  const Finding& fault, RemedyOutcome& outcome) {
+  const auto leak = std::ranges::find(after_report.findings, Code::kLeakLatent, &Finding::code);
+  if (fault.code == Code::kFloodLeak && leak != after_report.findings.end() && !leak->links.empty()) {
+    outcome.side_effects.push_back(fmt::format("the leak still loads {} with {} Mbit/s", leak->links.front().from,
+                                               base::short_number(leak->links.front().flooded_mbit)));
+  }
+  for (const Finding& f : after_report.findings) {
+    if (f.severity != findings::Severity::kError || same_fault(f, fault)) continue;
+    const auto known = [&](const Finding& g) { return same_fault(f, g); };
+    if (std::ranges::none_of(report.findings, known)) outcome.side_effects.push_back("new: " + f.headline);
+  }
+  // Who gets less than before?
+  const Rates was(before_model, before), is(after_model, after);
+  const Span old_span = was.between(fault.onset.value_or(base::Time{0}), before.ended);
+  const Span new_span = is.between(fault.onset.value_or(base::Time{0}), after.ended);
+  if (old_span.empty() || new_span.empty()) return;
+  for (std::size_t i = 0; i < std::min<std::size_t>(before_model.flows.size(), 10'000); ++i) {
+    const model::FlowId id(i);
+    const double old_loss = was.quality(id, old_span).loss_percent, new_loss = is.quality(id, new_span).loss_percent;
+    if (new_loss <= old_loss + 5) continue;
+    outcome.side_effects.push_back(fmt::format("{} now loses {} %", name_of(before_model, id), base::short_number(new_loss, 1)));
+    if (outcome.side_effects.size() >= 4) return;
+  }
+}
+
+struct Job {
+  Finding* finding;
+  Make make;
+  RemedyOutcome outcome;  // without a word: the remedy does not fit
+};
+
+class Workshop {
+ public:
+  Workshop(const model::Model& model, const RunResult& baseline, const Options& options, Report& report)
+      : model_(model), baseline_(baseline), options_(options), report_(report) {}
+
+  base::Result<void> work() {
+    collect();
+    std::atomic<std::size_t> next{0}, done{0};
+    const auto worker = [&] {
+      for (std::size_t i = next++; i < jobs_.size() && !stop_; i = next++) {
+        if (auto result = try_out(jobs_[i]); !result) {
+          const std::scoped_lock lock(mutex_);
+          if (!error_) error_ = result.error();
+          stop_ = true;
+        }
+        const double share = static_cast<double>(++done) / static_cast<double>(jobs_.size());
+        const std::scoped_lock lock(mutex_);
+        if (options_.progress && !options_.progress(share, jobs_[i].outcome.description)) stop_ = true;
+      }
+    };
+    std::vector<std::jthread> threads;
+    for (unsigned t = 1; t < std::min<std::size_t>(options_.threads, jobs_.size()); ++t) threads.emplace_back(worker);
+    worker();
+    threads.clear();
+    if (error_) return std::unexpected(*error_);
+    for (Job& job : jobs_) {
+      if (!job.outcome.word.empty()) job.finding->remedies.push_back(std::move(job.outcome));
+    }
+    return {};
+  }
+
+ private:
+  void collect() {
+    std::size_t left_out = 0;
+    for (Finding& f : report_.findings) {
+      if (jobs_.size() >= options_.most_trials) {
+        ++left_out;
+        continue;
+      }
+      for (const Make make : remedies_for(f.code)) jobs_.push_back({&f, make, {}});
+    }
+    if (left_out > 0) {
+      report_.remarks.push_back(fmt::format("Remedies were worked out for the worst findings only; {} have none here.", left_out));
+    }
+  }
+
+  base::Result<void> try_out(Job& job) {
+    const std::optional<Trial> trial = job.make(model_, *job.finding);
+    if (!trial) return {};
+    simulate::Options run = options_.run;
+    run.captures.clear();
+    run.on_frame = nullptr;
+    run.progress = [this](base::Time) { return !stop_; };
+    // A run that a storm cut short says nothing about the time after; a cured one need not be as long as it could be.
+    if (baseline_.storm) run.until = std::min(run.until, baseline_.ended + base::seconds(60));
+    const auto result = simulate::run(trial->model, run);
+    if (!result) return std::unexpected(result.error());
+    if (result->stopped) return {};
+    Report after;
+    after.findings = check::structural(trial->model);
+    simulate::explain(trial->model, run, *result, after);
+    job.outcome = judge(*job.finding, *trial, *result, after);
+    return {};
+  }
+
+  RemedyOutcome judge(const Finding& fault, const Trial& trial, const RunResult& result, const Report& after) const {
+    RemedyOutcome outcome;
+    outcome.word = trial.word;
+    outcome.description = trial.description;
+    outcome.ends_fault = std::ranges::none_of(after.findings, [&](const Finding& f) { return same_fault(f, fault); });
+    const Rates was(model_, baseline_), is(trial.model, result);
+    const Span old_span = span_of(fault, was, baseline_.ended), new_span = span_of(fault, is, result.ended);
+    outcome.before_mbit = worst_link(model_, fault, was, old_span);
+    outcome.after_mbit = worst_link(trial.model, fault, is, new_span);
+    outcome.before_loss_percent = worst_loss(fault, was, old_span);
+    outcome.after_loss_percent = worst_loss(fault, is, new_span);
+    side_effects(model_, baseline_, report_, trial.model, result, after, fault, outcome);
+    return outcome;
+  }
+
+  const model::Model& model_;
+  const RunResult& baseline_;
+  const Options& options_;
+  Report& report_;
+  std::vector<Job> jobs_;
+  std::mutex mutex_;
+  std::atomic<bool> stop_ = false;
+  std::optional<base::Error> error_;
+};
+
+}  // namespace
+
+base::Result<void> work_out(const model::Model& model, const RunResult& baseline, const Options& options, Report& report) {
+  return Workshop(model, baseline, options, report).work();
+}
+
+}  // namespace sekimori::remedy

@@ -1,0 +1,472 @@
+// From observations to causes.
+//
+// A flood is a symptom: some bridge has no entry for a destination. The cause is the answer to "why has it none?", and
+// the run has seen what is needed to answer it:
+//   - the bridge does not learn (ageing 0, learning off): every destination floods;
+//   - its table is full: it heard the address and had to refuse it;
+//   - it had an entry, or never had one, and has not heard the address for an ageing time. Then look at the station:
+//       - frames for it leak out of its own host, whose virtual switch keeps its answers inside: the leak;
+//       - it sent frames all the while, but none came by this bridge: its traffic goes another way;
+//       - it is heard now and then, at intervals longer than the ageing time: the timers;
+//       - it sent nothing: a silent receiver;
+//       - there is no running station with that address: nobody can tell a silent receiver from one that is gone.
+#include "simulate/findings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/text.h"
+#include "simulate/rates.h"
+
+namespace sekimori::simulate {
+
+using findings::Certainty;
+using findings::Code;
+using findings::Finding;
+using findings::Severity;
+
+namespace {
+
+// The first frames for a station that has not spoken yet are flooded in any healthy network.
+constexpr std::int64_t kLeastFrames = 5;
+constexpr Duration kLeastLength = base::seconds(1);
+constexpr std::size_t kMostLinks = 60;
+constexpr std::size_t kMostFlows = 40;
+
+std::string mbit(double value) { return base::short_number(value) + " Mbit/s"; }
+
+std::string percent(double share) { return base::short_number(share * 100, 1) + " %"; }
+
+class Explainer {
+ public:
+  Explainer(const model::Model& model, const RunResult& run, findings::Report& report)
+      : m_(model), run_(run), report_(report), rates_(model, run) {}
+
+  void explain() {
+    harm_of_known();
+    floods();
+    leaks_without_flood();
+    loops();
+    summary();
+    findings::sort_findings(report_.findings);
+  }
+
+ private:
+  // ------------------------------------------------------------ floods
+
+  // Floods with one cause and one culprit make one finding.
+  struct Group {
+    Code code;
+    std::uint32_t culprit;  // a bridge or a station, as the code has it
+    std::vector<const FloodRecord*> floods;
+    friend bool operator<(const Group& a, const Group& b) {
+      return std::tuple(a.code, a.culprit) < std::tuple(b.code, b.culprit);
+    }
+  };
+
+  static bool significant(const FloodRecord& flood) {
+    return flood.frames >= kLeastFrames && flood.last - flood.first >= kLeastLength;
+  }
+
+  model::StationId station_with(wire::Mac mac) const {
+    for (std::size_t s = 0; s < m_.stations.size(); ++s) {
+      if (m_.stations[s].mac == mac) return model::StationId(s);
+    }
+    return {};
+  }
+
+  const LeakRecord* leak_behind(const FloodRecord& flood) const {
+    for (const LeakRecord& leak : run_.leaks) {
+      if (m_[leak.guest].mac == flood.destination && flood.last_source.valid() &&
+          m_[flood.last_source].machine == m_[leak.bridge].machine) {
+        return &leak;
+      }
+    }
+    return nullptr;
+  }
+
+  std::pair<Code, std::uint32_t> cause_of(const FloodRecord& flood) const {
+    const auto most = std::ranges::max_element(flood.by_reason) - flood.by_reason.begin();
+    if (flood.blocked_frames * 2 > flood.frames) return {Code::kBlackholeSuppressed, flood.bridge.value};
+    if (static_cast<FloodReason>(most) == FloodReason::kNoLearning) return {Code::kFloodNoLearning, flood.bridge.value};
+    if (static_cast<FloodReason>(most) == FloodReason::kTableFull) return {Code::kFloodTableFull, flood.bridge.value};
+    if (const LeakRecord* leak = leak_behind(flood)) return {Code::kFloodLeak, leak->bridge.value};
+    const model::StationId station = station_with(flood.destination);
+    if (!station.valid()) return {Code::kFloodUndecided, flood.bridge.value};
+    // Heard again after a spell: the entry comes and goes.
+    if (flood.spells >= 2 && flood.last_seen_as_source > flood.first) return {Code::kFloodTimers, station.value};
+    const std::int64_t sent = run_.sent_by_station[station.index()];
+    if (sent > kLeastFrames && flood.last_seen_as_source < flood.first) return {Code::kFloodAsymmetric, station.value};
+    if (sent == 0) return {Code::kFloodUndecided, station.value};
+    return {Code::kFloodSilent, station.value};
+  }
+
+  void floods() {
+    std::map<std::pair<Code, std::uint32_t>, std::vector<const FloodRecord*>> groups;
+    for (const FloodRecord& flood : run_.floods) {
+      if (significant(flood)) groups[cause_of(flood)].push_back(&flood);
+    }
+    // A bridge that does not learn, or cannot, also keeps others from it: floods further on of the same frames are
+    // its doing only if they have no cause of their own, so they stay separate findings.
+    for (auto& [key, list] : groups) {
+      std::ranges::stable_sort(list, std::ranges::greater{}, &FloodRecord::frames);
+      report_.findings.push_back(flood_finding(key.first, key.second, list));
+    }
+  }
+
+  Finding flood_finding(Code code, std::uint32_t culprit, const std::vector<const FloodRecord*>& list) {
+    const FloodRecord& worst = *list.front();
+    Finding f;
+    f.code = code;
+    f.severity = findings::entry(code).severity;
+    f.onset = worst.longest_spell_start;
+    const Span after = rates_.between(worst.longest_spell_start, worst.longest_spell_start + worst.longest_spell);
+    const Span before = rates_.between(Time{0}, worst.longest_spell_start);
+    f.links = rates_.loads(after, Rates::By::kFlooded, kMostLinks);
+    std::erase_if(f.links, [](const findings::LinkLoad& l) { return l.flooded_mbit < 0.0005; });
+    f.flows = victims(before, after);
+    std::vector<std::string> bridges, destinations;
+    for (const FloodRecord* flood : list) {
+      add_once(bridges, name_of(m_, flood->bridge));
+      const model::StationId station = station_with(flood->destination);
+      add_once(destinations, station.valid() ? name_of(m_, station) : wire::to_text(flood->destination));
+      if (station.valid() && std::ranges::find(f.stations, station) == f.stations.end()) f.stations.push_back(station);
+    }
+    const Story story{worst, culprit, base::list_words(bridges), base::list_words(destinations, 4), worst_flood(f)};
+    describe(f, code, story, list);
+    for (std::size_t i = 0; i < std::min<std::size_t>(list.size(), 4); ++i) add_flood_evidence(f, *list[i]);
+    if (code != Code::kBlackholeSuppressed) weigh(f);
+    return f;
+  }
+
+  struct Story {
+    const FloodRecord& worst;
+    std::uint32_t culprit;
+    std::string bridges, destinations;
+    double mbit;
+  };
+
+  static double worst_flood(const Finding& f) {
+    double worst = 0;
+    for (const findings::LinkLoad& load : f.links) worst = std::max(worst, load.flooded_mbit);
+    return worst;
+  }
+
+  // A trickle that harms nobody is no error.
+  static void weigh(Finding& f) {
+    const bool heavy = std::ranges::any_of(
+        f.links, [](const findings::LinkLoad& l) { return l.flooded_mbit > l.capacity_mbit / 100 || l.dropped_mbit > 0; });
+    if (!heavy && f.flows.empty() && f.severity == Severity::kError) f.severity = Severity::kWarning;
+  }
+
+  std::string ageing_of(model::BridgeId bridge) const { return base::to_text(m_[bridge].ageing); }
+
+  void describe(Finding& f, Code code, const Story& s, const std::vector<const FloodRecord*>& list) {
+    const model::BridgeId at = s.worst.bridge;
+    const std::string sw = name_of(m_, at);
+    f.bridge = at;
+    f.line = m_[at].line;
+    f.where = sw;
+    const std::string headline = fmt::format("{} flood{} frames for {}: {} on the worst link", s.bridges,
+                                             s.bridges.find(" and ") == std::string::npos ? "s" : "", s.destinations,
+                                             mbit(s.mbit));
+    f.headline = headline;
+    const std::string heard =
+        s.worst.last_seen_as_source < Time{0}
+            ? fmt::format("{} has never heard {}", sw, s.destinations)
+            : fmt::format("{} last heard it at {} and forgot it after {}", sw,
+                          base::to_text(s.worst.last_seen_as_source), ageing_of(at));
+    switch (code) {
+      case Code::kFloodLeak: {
+        const model::BridgeId bridge(s.culprit);
+        const std::string host = name_of(m_, m_[bridge].machine);
+        f.bridge = bridge;
+        f.line = m_[bridge].line;
+        f.where = name_of(m_, bridge);
+        f.headline = fmt::format("{} lets frames from {} to its own guest {} out of the physical NIC; {} flood them: {}",
+                                 f.where, host, s.destinations, s.bridges, mbit(s.mbit));
+        f.cause = fmt::format(
+            "{} hands frames from {} to the guest and sends the same frames out of the NIC; what the guest answers stays "
+            "inside the machine. So the switches outside see {} as a destination but not as a source. {}; since then "
+            "every one of these frames goes out of every port.",
+            f.where, host, s.destinations, heard);
+        for (const LeakRecord& leak : run_.leaks) {
+          if (leak.bridge != bridge) continue;
+          f.evidence.push_back({leak.first, f.where,
+                                fmt::format("{} frames for its guest {} sent out of the uplink as well",
+                                            leak.frames, name_of(m_, leak.guest))});
+        }
+        break;
+      }
+      case Code::kFloodNoLearning:
+        f.cause = m_[at].ageing.count() == 0
+                      ? fmt::format("{} has ageing time 0, which switches learning off: it floods every unicast frame, "
+                                    "even to stations it has just heard.", sw)
+                      : fmt::format("Learning is off on {}: it floods every unicast frame, even to stations it has just "
+                                    "heard.", sw);
+        f.headline = fmt::format("{} floods everything, to {} stations: {} on the worst link", sw, list.size(), mbit(s.mbit));
+        break;
+      case Code::kFloodTableFull:
+        f.cause = fmt::format("The table of {} holds {} addresses and is full. It heard {} but had no room to note where; "
+                              "frames for whoever is not in the table are flooded.", sw, m_[at].table_size, s.destinations);
+        break;
+      case Code::kFloodTimers: {
+        f.where = s.destinations;
+        const double duty = base::to_seconds(s.worst.flooding) /
+                            std::max(base::to_seconds(s.worst.last - s.worst.first), 1e-9);
+        f.cause = fmt::format(
+            "{} forgets a silent address after {}, but whoever sends to {} keeps its ARP entry much longer and does not "
+            "ask again meanwhile. Each time {} is heard the flood ends for {}, then it is back: {} spells, the longest {}, "
+            "{} of the time.",
+            sw, ageing_of(at), s.destinations, s.destinations, ageing_of(at), s.worst.spells,
+            base::to_text(s.worst.longest_spell), percent(duty));
+        break;
+      }
+      case Code::kFloodAsymmetric:
+        f.where = s.destinations;
+        f.cause = fmt::format("{} does send ({} frames in this run), but its frames take another way and do not pass {}. "
+                              "{}.", s.destinations, run_.sent_by_station[s.culprit], s.bridges, heard);
+        break;
+      case Code::kFloodSilent:
+        f.where = s.destinations;
+        f.cause = fmt::format("{} receives and does not answer: it sent {} frames in the whole run. {}. Whoever sends to "
+                              "it does not ask for its address again, so nothing makes it speak.",
+                              s.destinations, run_.sent_by_station[s.culprit], heard);
+        break;
+      case Code::kBlackholeSuppressed:
+        f.headline = fmt::format("{} drops frames for {}: it does not know where it is, and may not flood", sw, s.destinations);
+        f.cause = fmt::format("{}. On the port towards it unknown unicast is blocked, so what would be a flood elsewhere is "
+                              "a loss here: {} frames.", heard, s.worst.blocked_frames);
+        break;
+      default:
+        f.certainty = Certainty::kUndecided;
+        f.cause = fmt::format("{}.", heard);
+        f.candidates = {fmt::format("{} is switched off or gone, and senders still have its address", s.destinations),
+                        fmt::format("{} only receives and never sends", s.destinations)};
+        f.to_decide = fmt::format("Ask for it by ARP from the same segment, e.g. `arping {}`: a silent station answers and the "
+                                  "flood stops for {}; a missing one does not.", s.destinations, ageing_of(at));
+        break;
+    }
+  }
+
+  void add_flood_evidence(Finding& f, const FloodRecord& flood) {
+    static constexpr const char* kReasons[] = {"no entry in the table", "the entry had aged out", "nothing is learnt here",
+                                               "the table was full"};
+    const auto most = static_cast<std::size_t>(std::ranges::max_element(flood.by_reason) - flood.by_reason.begin());
+    f.evidence.push_back(
+        {flood.longest_spell_start, name_of(m_, flood.bridge),
+         fmt::format("first of {} frames for {} that came in at {} and were {}: {}", flood.frames,
+                     wire::to_text(flood.destination), name_of(m_, flood.last_ingress),
+                     flood.blocked_frames * 2 > flood.frames ? "dropped" : "flooded", kReasons[most])});
+  }
+
+  // ------------------------------------------------------------ leaks that nobody notices yet
+
+  void leaks_without_flood() {
+    for (const LeakRecord& leak : run_.leaks) {
+      const bool floods = std::ranges::any_of(report_.findings, [&](const Finding& f) {
+        return f.code == Code::kFloodLeak && f.bridge == leak.bridge;
+      });
+      if (floods || leak.frames < kLeastFrames || leak.last - leak.first < kLeastLength) continue;
+      Finding f;
+      f.code = Code::kLeakLatent;
+      f.severity = findings::entry(f.code).severity;
+      f.bridge = leak.bridge;
+      f.stations = {leak.guest};
+      f.line = m_[leak.bridge].line;
+      f.where = name_of(m_, leak.bridge);
+      const double rate = static_cast<double>(leak.bytes) * 8e-6 / base::to_seconds(leak.last - leak.first);
+      f.headline = fmt::format("{} sends {} for its own guest {} out of the physical NIC as well", f.where, mbit(rate),
+                               name_of(m_, leak.guest));
+      f.cause = fmt::format("Frames from {} to its guest are handed to the guest and also put on the wire. The switches "
+                            "outside drop them as long as they hear {} often enough to know where it is. If it falls "
+                            "silent for an ageing time, they flood.",
+                            name_of(m_, m_[leak.bridge].machine), name_of(m_, leak.guest));
+      f.evidence.push_back({leak.first, f.where, fmt::format("{} frames sent out of the uplink as well", leak.frames)});
+      f.links = rates_.loads(rates_.between(leak.first, leak.last), Rates::By::kFlooded, kMostLinks);
+      report_.findings.push_back(std::move(f));
+      return;
+    }
+  }
+
+  // ------------------------------------------------------------ loops
+
+  void loops() {
+    if (run_.loops.empty()) return;
+    std::vector<std::string> bridges;
+    for (const LoopRecord& loop : run_.loops) bridges.push_back(name_of(m_, loop.bridge));
+    const auto known = std::ranges::find(report_.findings, Code::kLoop, &Finding::code);
+    Finding fresh;
+    Finding& f = known != report_.findings.end() ? *known : fresh;
+    const LoopRecord& first = run_.loops.front();
+    f.code = Code::kLoop;
+    f.severity = Severity::kError;
+    f.certainty = known != report_.findings.end() ? f.certainty : Certainty::kObserved;
+    f.onset = first.first;
+    f.bridge = first.bridge;
+    f.line = m_[first.bridge].line;
+    if (f.where.empty()) f.where = base::list_words(bridges);
+    f.headline = fmt::format("frames circulate through {}{}", base::list_words(bridges),
+                             run_.storm ? fmt::format("; {} after the first one the links are full",
+                                                      base::to_text(run_.ended - first.first)) : "");
+    if (f.cause.empty()) {
+      f.cause = "These bridges are joined in a ring, and no spanning tree blocks any link of it. A frame to everybody, or "
+                "to a station nobody has learnt, goes round for ever and is copied out of every port at each turn.";
+    }
+    f.evidence.push_back({first.first, name_of(m_, first.port), "a frame passed this bridge for the second time"});
+    const Span span = rates_.between(first.first, run_.ended);
+    f.links = rates_.loads(span, Rates::By::kTotal, kMostLinks);
+    f.flows = victims(Span{}, span);
+    if (run_.storm) {
+      report_.remarks.push_back(fmt::format(
+          "The run was ended at {}: the storm does not end by itself, and more of the same would follow.",
+          base::to_text(run_.ended)));
+    }
+    if (known == report_.findings.end()) report_.findings.push_back(std::move(fresh));
+  }
+
+  // ------------------------------------------------------------ findings that the model alone has shown
+
+  void harm_of_known() {
+    for (Finding& f : report_.findings) {
+      if (f.code != Code::kMacDuplicate && f.code != Code::kIpDuplicate) continue;
+      for (const MisdeliveryRecord& record : run_.misdeliveries) {
+        if (!concerns(f, record.at) && !concerns(f, record.intended)) continue;
+        f.evidence.push_back({record.first, name_of(m_, record.at),
+                              fmt::format("{} frames arrived here that were for {}", record.frames,
+                                          record.intended.valid() ? name_of(m_, record.intended) : "nobody")});
+      }
+      for (const MoveRecord& move : run_.moves) {
+        if (f.stations.empty() || m_[f.stations.front()].mac != move.mac) continue;
+        f.evidence.push_back({move.first, name_of(m_, move.bridge),
+                              fmt::format("{} moved {} times between {} and {}", wire::to_text(move.mac), move.moves,
+                                          name_of(m_, move.from), name_of(m_, move.to))});
+      }
+      for (const AddressConflictRecord& conflict : run_.address_conflicts) {
+        if (!std::ranges::any_of(conflict.stations, [&](auto s) { return concerns(f, s); })) continue;
+        f.evidence.push_back({conflict.first, wire::to_text(conflict.ip),
+                              fmt::format("told to be at two addresses, {} times", conflict.changes)});
+      }
+      const Span whole = rates_.whole();
+      for (std::size_t i = 0; i < m_.flows.size() && f.flows.size() < kMostFlows; ++i) {
+        const model::Flow& flow = m_.flows[i];
+        const bool ours = std::ranges::any_of(f.stations, [&](model::StationId s) {
+          return m_[s].machine == flow.to || m_[s].machine == flow.from;
+        });
+        if (!ours || whole.empty()) continue;
+        f.flows.push_back({name_of(m_, model::FlowId(i)), model::FlowId(i), {}, rates_.quality(model::FlowId(i), whole)});
+        f.flows.back().before.offered_mbit = f.flows.back().before.goodput_mbit = f.flows.back().after.offered_mbit;
+      }
+      std::ranges::stable_sort(f.flows, std::ranges::greater{}, [](const auto& v) { return v.after.loss_percent; });
+    }
+  }
+
+  static bool concerns(const Finding& f, model::StationId station) {
+    return station.valid() && std::ranges::find(f.stations, station) != f.stations.end();
+  }
+
+  // ------------------------------------------------------------ who suffers
+
+  static bool suffers(const findings::FlowImpact& v) {
+    return v.after.goodput_mbit < v.before.goodput_mbit * 0.95 || v.after.loss_percent > v.before.loss_percent + 1 ||
+           (v.after.delay_ms > 2 * v.before.delay_ms && v.after.delay_ms > v.before.delay_ms + 1);
+  }
+
+  std::vector<findings::FlowImpact> victims(const Span& before, const Span& after) const {
+    std::vector<findings::FlowImpact> victims;
+    if (after.empty()) return victims;
+    for (std::size_t i = 0; i < m_.flows.size(); ++i) {
+      const model::FlowId id(i);
+      // A flow that begins or ends in between changes for its own reasons.
+      if (m_[id].start > after.begin || m_[id].stop < after.end) continue;
+      findings::FlowImpact v{"", id, {}, rates_.quality(id, after)};
+      if (!before.empty() && m_[id].start <= before.begin) {
+        v.before = rates_.quality(id, before);
+      } else {
+        v.before.offered_mbit = v.before.goodput_mbit = v.after.offered_mbit;
+        v.before.delay_ms = v.after.delay_ms;
+      }
+      if (!suffers(v)) continue;
+      v.flow = name_of(m_, id);
+      victims.push_back(std::move(v));
+    }
+    const auto lost = [](const findings::FlowImpact& v) { return v.before.goodput_mbit - v.after.goodput_mbit; };
+    std::ranges::stable_sort(victims, std::ranges::greater{}, lost);
+    if (victims.size() > kMostFlows) victims.resize(kMostFlows);
+    return victims;
+  }
+
+  static void add_once(std::vector<std::string>& list, std::string name) {
+    if (std::ranges::find(list, name) == list.end()) list.push_back(std::move(name));
+  }
+
+  void summary() {
+    // The last tenth of the run: what stays when everything has settled.
+    const Span last = rates_.between(run_.ended - run_.ended / 10, run_.ended);
+    report_.links = rates_.loads(last, Rates::By::kTotal, 1000);
+    const Span whole = rates_.whole();
+    for (std::size_t i = 0; i < std::min<std::size_t>(m_.flows.size(), 1000) && !last.empty(); ++i) {
+      const model::FlowId id(i);
+      const Span first = rates_.between(m_[id].start, m_[id].start + run_.ended / 10);
+      report_.flows.push_back({name_of(m_, id), id, rates_.quality(id, first.empty() ? whole : first),
+                               rates_.quality(id, last)});
+    }
+    report_.simulated = run_.ended;
+    report_.fingerprint = run_.fingerprint;
+  }
+
+  const model::Model& m_;
+  const RunResult& run_;
+  findings::Report& report_;
+  Rates rates_;
+};
+
+}  // namespace
+
+void explain(const model::Model& model, const Options&, const RunResult& result, findings::Report& report) {
+  Explainer(model, result, report).explain();
+}
+
+Horizon horizon(const model::Model& model) {
+  constexpr Time kLongest = base::seconds(12 * 3600);
+  constexpr double kAffordableFrames = 12e6;
+  Time ageing{0}, wanted = base::seconds(60);
+  for (const model::Bridge& bridge : model.bridges) {
+    if (bridge.ageing < kLongest) ageing = std::max(ageing, bridge.ageing);
+  }
+  wanted = std::max(wanted, 3 * ageing);
+  for (const model::Machine& machine : model.machines) {
+    // Timers shorter than the ageing time refresh the tables before they matter; a timer that hardly ever fires is none.
+    if (machine.arp.timeout > ageing && machine.arp.timeout < kLongest / 2) {
+      wanted = std::max(wanted, 2 * machine.arp.timeout + 2 * ageing);
+    }
+  }
+  Time last_event{0};
+  double frames_per_second = 1;
+  for (const model::Flow& flow : model.flows) {
+    last_event = std::max(last_event, flow.start);
+    const double rate = flow.rate.bits_per_second > 0 ? static_cast<double>(flow.rate.bits_per_second) / 8 / flow.payload
+                        : flow.interval.count() > 0   ? 1 / base::to_seconds(flow.interval)
+                                                      : 10'000;
+    frames_per_second += rate * (flow.kind == model::FlowKind::kUdp ? 1 : 1.5);
+  }
+  if (!model.changes.empty()) last_event = std::max(last_event, model.changes.back().at);
+  const Time least = std::min(last_event + std::max(base::seconds(60), 3 * ageing), kLongest);
+  wanted = std::min(last_event + wanted, kLongest);
+  const Time affordable = base::from_seconds(kAffordableFrames / frames_per_second);
+  return wanted <= std::max(affordable, least) ? Horizon{wanted, true} : Horizon{std::max(affordable, least), false};
+}
+
+Options diagnosing_options(const model::Model& model, std::optional<Time> until) {
+  constexpr std::size_t kMostCounters = 5'000'000;
+  const std::size_t windows = std::clamp<std::size_t>(kMostCounters / (model.flows.size() + 1), 8, 240);
+  Options options;
+  options.until = until ? *until : horizon(model).until;
+  options.window = std::max(options.until / static_cast<std::int64_t>(windows) + Duration{1}, base::milliseconds(1));
+  options.lane_series = model.links.size() * 2 * windows <= kMostCounters;
+  return options;
+}
+
+}  // namespace sekimori::simulate
