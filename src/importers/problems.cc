@@ -15,26 +15,53 @@ unsigned characters(std::string_view text) {
          static_cast<unsigned>(std::ranges::count_if(text, continues_character));
 }
 
-// The part of a long line around the place at fault, with tabs and other control characters made into spaces.
+// What a terminal can show: control characters become spaces, bytes that are no UTF-8 question marks.
+std::string printable(std::string_view text) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t length = utf8_length(text, at);
+    const auto c = static_cast<unsigned char>(text[at]);
+    const bool is_control = c < 0x20 || c == 0x7f || (c == 0xc2 && text.substr(at, 2) < "\xc2\xa0");
+    out += length == 0 ? "?" : is_control ? " " : text.substr(at, length);
+    at += std::max<std::size_t>(length, 1);
+  }
+  return out;
+}
+
+// The part of a long line around the place at fault.
 void show_source(Problem& problem, std::string_view line) {
-  constexpr std::size_t kBefore = 60, kAfter = 50;
+  constexpr std::size_t kBefore = 60, kAfter = 50, kSlack = 10;
   std::size_t at = 0;
   for (unsigned column = 1; at < line.size() && column < problem.column; ++column) {
     for (++at; at < line.size() && continues_character(line[at]);) ++at;
   }
-  std::size_t from = at > kBefore + 10 ? at - kBefore : 0;
-  std::size_t to = line.size() - at > kAfter + 10 ? at + kAfter : line.size();
+  std::size_t from = at > kBefore + kSlack ? at - kBefore : 0;
+  std::size_t to = line.size() - at > kAfter + kSlack ? at + kAfter : line.size();
   while (from > 0 && continues_character(line[from])) --from;
   while (to < line.size() && continues_character(line[to])) ++to;
-  problem.caret = characters(line.substr(from, at - from)) + (from > 0 ? 3 : 0);
-  problem.source = fmt::format("{}{}{}", from > 0 ? "..." : "", line.substr(from, to - from),
-                               to < line.size() ? "..." : "");
-  for (char& c : problem.source) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  }
+  const std::string before = (from > 0 ? "..." : "") + printable(line.substr(from, at - from));
+  problem.caret = characters(before);
+  problem.source = before + printable(line.substr(at, to - at)) + (to < line.size() ? "..." : "");
 }
 
 }  // namespace
+
+std::size_t utf8_length(std::string_view text, std::size_t at) {
+  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  const unsigned first = byte(at), second = byte(at + 1);
+  const auto continues = [&](std::size_t i) { return (byte(i) & 0xc0) == 0x80; };
+  if (first < 0x80) return 1;
+  if (first >= 0xc2 && first <= 0xdf) return continues(at + 1) ? 2 : 0;
+  if (first >= 0xe0 && first <= 0xef) {
+    const bool is_short = first == 0xe0 && second < 0xa0, is_surrogate = first == 0xed && second > 0x9f;
+    return continues(at + 1) && continues(at + 2) && !is_short && !is_surrogate ? 3 : 0;
+  }
+  if (first >= 0xf0 && first <= 0xf4) {
+    const bool is_short = first == 0xf0 && second < 0x90, is_beyond = first == 0xf4 && second > 0x8f;
+    return continues(at + 1) && continues(at + 2) && continues(at + 3) && !is_short && !is_beyond ? 4 : 0;
+  }
+  return 0;
+}
 
 LineIndex::LineIndex(std::string_view text) : text_(text), starts_{0} {
   for (std::size_t at = text.find('\n'); at != std::string_view::npos; at = text.find('\n', at + 1)) {

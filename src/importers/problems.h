@@ -17,6 +17,9 @@ struct Position {
   unsigned line = 0, column = 0;
 };
 
+// The length of the well-formed UTF-8 sequence (RFC 3629) at `at`; 0 when there is none.
+std::size_t utf8_length(std::string_view text, std::size_t at);
+
 // Turns byte offsets of a text into lines and columns.
 class LineIndex {
  public:

@@ -46,24 +46,6 @@ std::expected<std::string, std::string> read_file(const std::string& path) {
   return read_all(in);
 }
 
-// The length of the well-formed UTF-8 sequence (RFC 3629) at `at`; 0 when there is none.
-std::size_t sequence_length(std::string_view text, std::size_t at) {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  const unsigned first = byte(at), second = byte(at + 1);
-  const auto continues = [&](std::size_t i) { return (byte(i) & 0xc0) == 0x80; };
-  if (first < 0x80) return 1;
-  if (first >= 0xc2 && first <= 0xdf) return continues(at + 1) ? 2 : 0;
-  if (first >= 0xe0 && first <= 0xef) {
-    const bool is_short = first == 0xe0 && second < 0xa0, is_surrogate = first == 0xed && second > 0x9f;
-    return continues(at + 1) && continues(at + 2) && !is_short && !is_surrogate ? 3 : 0;
-  }
-  if (first >= 0xf0 && first <= 0xf4) {
-    const bool is_short = first == 0xf0 && second < 0x90, is_beyond = first == 0xf4 && second > 0x8f;
-    return continues(at + 1) && continues(at + 2) && continues(at + 3) && !is_short && !is_beyond ? 4 : 0;
-  }
-  return 0;
-}
-
 // Says what makes the text no text, if anything does.
 void refuse_binary(std::string_view text, Problems& problems) {
   if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff")) {
@@ -76,7 +58,7 @@ void refuse_binary(std::string_view text, Problems& problems) {
           static_cast<std::uint32_t>(at),
           fmt::format("byte 0x{:02x} has no place in a text file; is this a binary file?", c));
     }
-    const std::size_t length = sequence_length(text, at);
+    const std::size_t length = utf8_length(text, at);
     if (length == 0) {
       return problems.add(static_cast<std::uint32_t>(at),
                           fmt::format("byte 0x{:02x} is not valid UTF-8; is this a binary file?", c));

@@ -120,11 +120,9 @@ void SiteReader::read_clone(const Timed& change) {
     onto = target_switch(fields["on"], original, {}, fields["on"]);
     if (!onto.valid()) return;
   }
-  const MachineId other = build_.find_machine(*name);
+  const std::string first = first_place(*name);
   const auto clone = build_.clone(original, std::string(*name), onto);
-  if (!ok(fields["clone"], clone,
-          other.valid() ? fmt::format("; first in line {}", model()[other].line) : ""))
-    return;
+  if (!ok(fields["clone"], clone, first)) return;
   const model::SourceLine line = in_.line(fields.node());
   model()[*clone].line = line;
   StationId addressed;

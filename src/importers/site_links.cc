@@ -47,9 +47,10 @@ void SiteReader::read_link(NodeId node) {
     if (!delay && uni->second.delay.count() > 0) link.delay = model::Duration{0};
     link.delay += uni->second.delay;
   }
-  const PortId taken = model()[a->port].link.valid() ? a->port : b->port;
-  const model::LinkId other = model()[taken].link;
-  ok(node, build_.connect(a->port, b->port, link), other.valid() ? line_note(model()[other].line) : "");
+  const bool is_second = model()[b->port].link.valid() && !model()[a->port].link.valid();
+  const model::LinkId other = model()[is_second ? b->port : a->port].link;
+  ok(ends[is_second ? 1 : 0], build_.connect(a->port, b->port, link),
+     other.valid() ? line_note(model()[other].line) : "");
 }
 
 bool SiteReader::may_join(NodeId node, const End& a, const End& b) {

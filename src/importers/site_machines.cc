@@ -48,8 +48,7 @@ MachineId SiteReader::add_machine(NodeId name, MachineKind kind, const Instance&
   const std::string full = fmt::format("{}{}", in_.text(name), instance.suffix);
   const auto id = build_.add_machine(full, kind, host);
   if (!id) {
-    const MachineId other = build_.find_machine(full);
-    ok(name, id, other.valid() ? fmt::format("; first in line {}", model()[other].line) : "");
+    ok(name, id, first_place(full));
     return {};
   }
   model()[*id].line = in_.line(name);
@@ -230,8 +229,10 @@ void SiteReader::refuse_equal_addresses(MachineId machine) {
     const auto [ip, id] = addresses[i];
     if (ip != addresses[i - 1].first) continue;
     const model::Station& one = model()[addresses[i - 1].second];
+    const unsigned line = model()[id].line;
+    const std::size_t indent = problems_.lines().line_text(line).find_first_not_of(" 	");
     problems_.add_at(
-        {model()[id].line, 1},
+        {line, static_cast<unsigned>(indent) + 1},
         fmt::format("'{}' has the address {} twice, on {} (line {}) and {}", model()[machine].name,
                     wire::to_text(ip), one.name, one.line, model()[id].name));
   }

@@ -61,6 +61,16 @@ std::string SiteReader::line_note(model::SourceLine line) const {
   return line == 0 ? std::string() : fmt::format(" (line {})", line);
 }
 
+// Where the machine or gear of that name is declared, for a message about the second.
+std::string SiteReader::first_place(std::string_view name) const {
+  const MachineId machine = build_.find_machine(name);
+  const BridgeId bridge = build_.find_bridge({}, name);
+  const model::SourceLine line = machine.valid()  ? model()[machine].line
+                                 : bridge.valid() ? model()[bridge].line
+                                                  : 0;
+  return line == 0 ? std::string() : fmt::format("; first in line {}", line);
+}
+
 const std::vector<std::string_view>& SiteReader::names_of_all() {
   const std::size_t count = model().machines.size() + model().bridges.size();
   if (names_known_ == count) return names_;

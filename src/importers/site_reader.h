@@ -54,6 +54,7 @@ class SiteReader {
   void read_header(const Fields& site);
   void read_defaults(const Fields& defaults);
   std::string line_note(model::SourceLine line) const;
+  std::string first_place(std::string_view name) const;
   template <class T>
   bool ok(NodeId node, const base::Result<T>& result, const std::string& note = {});
   const std::vector<std::string_view>& names_of_all();

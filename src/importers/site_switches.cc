@@ -49,11 +49,11 @@ void SiteReader::read_virtual_switch(MachineId machine, const Entry& entry, cons
     in_.wrong(entry.name,
               fmt::format("the kind of '{}' is missing: hosted-bridge, linux-bridge, switch or hub",
                           in_.text(entry.name)));
-    return;
   }
-  const auto kind = in_.choice(fields["kind"], "kind", {"hosted-bridge", "linux-bridge", "switch", "hub"});
-  if (!kind) return;
-  const auto bridge = build_.add_bridge(std::string(in_.text(entry.name)), virtual_kind(*kind), machine);
+  const auto choice = in_.choice(fields["kind"], "kind", {"hosted-bridge", "linux-bridge", "switch", "hub"});
+  // When the kind is wrong, any will do: what refers to the switch by name should not be reported as well.
+  const BridgeKind kind = choice ? virtual_kind(*choice) : BridgeKind::kLinuxBridge;
+  const auto bridge = build_.add_bridge(std::string(in_.text(entry.name)), kind, machine);
   if (!ok(entry.name, bridge)) return;
   model()[*bridge].line = in_.line(entry.name);
   if (const NodeId node = fields["filters-local"]; node.valid()) {
@@ -170,7 +170,7 @@ void SiteReader::read_switch(const Entry& entry) {
     kind = kKinds[*choice];
   }
   const auto bridge = build_.add_bridge(std::string(in_.text(entry.name)), kind);
-  if (!ok(entry.name, bridge)) return;
+  if (!ok(entry.name, bridge, first_place(in_.text(entry.name)))) return;
   model()[*bridge].line = in_.line(entry.name);
   read_bridge(*bridge, fields);
 }
@@ -204,7 +204,7 @@ void SiteReader::read_wan(const Entry& entry) {
   if (!in_.is_name(entry.name, "WAN")) return;
   in_.choice(fields["kind"], "kind", {"e-lan"});
   const auto wan = build_.add_bridge(std::string(in_.text(entry.name)), BridgeKind::kELan);
-  if (!ok(entry.name, wan)) return;
+  if (!ok(entry.name, wan, first_place(in_.text(entry.name)))) return;
   model()[*wan].line = in_.line(entry.name);
   set(model()[*wan].ageing, default_ageing_);
   set(model()[*wan].ageing, in_.duration(fields["ageing"], kAgeingBounds));

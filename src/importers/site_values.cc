@@ -39,9 +39,17 @@ std::string write_bytes(std::int64_t bytes) {
 }
 
 std::string write_rate(BitRate rate) {
+  constexpr std::int64_t kTera = 1'000'000'000'000;
+  if (rate.bits_per_second % kTera == 0) return fmt::format("{}Tbit/s", rate.bits_per_second / kTera);
   std::string text = base::to_text(rate);
   std::erase(text, ' ');
   return text;
+}
+
+std::string write_time(Duration time) {
+  constexpr Duration kDay = base::seconds(86'400);
+  if (time.count() != 0 && time % kDay == Duration{0}) return fmt::format("{}d", time / kDay);
+  return base::to_text(time);
 }
 
 // 10M, 1G and 64k are short for 10Mbit/s, 1Gbit/s and 64kbit/s.
@@ -172,8 +180,10 @@ std::optional<std::int64_t> Values::integer(NodeId node, const Bounds<std::int64
   const bool is_whole =
       !digits.empty() && end == digits.data() + digits.size() && error != std::errc::invalid_argument;
   if (is_whole && error == std::errc() && value >= bounds.least && value <= bounds.most) return value;
-  wrong(node, fmt::format("{} is a whole number from {} to {}, found {}", bounds.what, bounds.least,
-                          bounds.most, found(node)));
+  const std::string range = bounds.least == bounds.most
+                                ? fmt::format("must be {}", bounds.least)
+                                : fmt::format("is a whole number from {} to {}", bounds.least, bounds.most);
+  wrong(node, fmt::format("{} {}, found {}", bounds.what, range, found(node)));
   return std::nullopt;
 }
 
@@ -201,7 +211,7 @@ std::optional<T> Values::quantity(NodeId node, const Bounds<T>& bounds, std::str
 }
 
 std::optional<Duration> Values::duration(NodeId node, const Bounds<Duration>& bounds) {
-  return quantity(node, bounds, "s", base::parse_duration, [](Duration d) { return base::to_text(d); });
+  return quantity(node, bounds, "s", base::parse_duration, write_time);
 }
 
 std::optional<BitRate> Values::rate(NodeId node, const Bounds<BitRate>& bounds) {

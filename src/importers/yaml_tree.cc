@@ -149,7 +149,7 @@ bool YamlTreeBuilder::take(const fy_event& event) {
 }
 
 bool YamlTreeBuilder::take_scalar(const fy_event_scalar_data& scalar) {
-  const std::uint32_t offset = offset_of(scalar.value);
+  std::uint32_t offset = offset_of(scalar.value);
   if (scalar.tag != nullptr)
     return fail(offset_of(scalar.tag), "YAML tags (\"!...\") have no meaning in a site file");
   const std::string_view text = token_text(scalar.value);
@@ -158,6 +158,9 @@ bool YamlTreeBuilder::take_scalar(const fy_event_scalar_data& scalar) {
                                     text.size(), YamlTree::kLongestScalar / 1024));
   }
   const bool is_plain = fy_token_scalar_style(scalar.value) == FYSS_PLAIN;
+  const bool is_after_quote =
+      !is_plain && offset > 0 && (tree_.file_[offset - 1] == '"' || tree_.file_[offset - 1] == '\'');
+  if (is_after_quote) --offset;
   const bool is_null = is_plain && is_null_word(text);
   const NodeId id = new_node(is_null ? Kind::kNull : is_plain ? Kind::kScalar : Kind::kQuoted, offset);
   YamlTree::Node& node = tree_.nodes_[id.index()];

@@ -10,14 +10,6 @@
 namespace sekimori::model {
 namespace {
 
-std::string scoped(std::uint32_t owner, char separator, std::string_view name) {
-  return fmt::format("{}{}{}", owner, separator, name);
-}
-
-std::string bridge_key(MachineId machine, std::string_view name) {
-  return machine.valid() ? scoped(machine.value, '/', name) : std::string(name);
-}
-
 // "eth0.10" is VLAN 10 on "eth0"; any other name is the NIC itself.
 struct NicName {
   std::string_view parent;
@@ -72,7 +64,9 @@ Link virtual_cable() {
 }
 
 Result<MachineId> Builder::add_machine(std::string name, MachineKind kind, MachineId host) {
-  if (find_bridge({}, name).valid() || !machines_.try_emplace(name, model_.machines.size()).second) {
+  const auto id = static_cast<std::uint32_t>(model_.machines.size());
+  const auto is_it = [&](std::uint32_t other) { return model_.machines[other].name == name; };
+  if (find_bridge({}, name).valid() || !machines_.add(NameIndex::hash(0, name), id, is_it).second) {
     return base::fail(fmt::format("the name '{}' is used twice; hosts, guests, routers, switches and WANs share one "
                                   "name space",
                                   name));
@@ -88,12 +82,16 @@ Result<MachineId> Builder::add_machine(std::string name, MachineKind kind, Machi
     machine.arp.confirm_by_probe = false;
   }
   model_.machines.push_back(std::move(machine));
-  return MachineId(model_.machines.size() - 1);
+  return MachineId(id);
 }
 
 Result<BridgeId> Builder::add_bridge(std::string name, BridgeKind kind, MachineId machine) {
+  const BridgeId id(model_.bridges.size());
+  const auto is_it = [&](std::uint32_t other) {
+    return model_.bridges[other].machine == machine && model_.bridges[other].name == name;
+  };
   const bool taken = (!machine.valid() && find_machine(name).valid()) ||
-                     !bridges_.try_emplace(bridge_key(machine, name), model_.bridges.size()).second;
+                     !bridges_.add(NameIndex::hash(machine.value, name), id.value, is_it).second;
   if (taken) return base::fail(fmt::format("the name '{}' is used twice", name));
   Bridge bridge;
   bridge.name = std::move(name);
@@ -102,7 +100,6 @@ Result<BridgeId> Builder::add_bridge(std::string name, BridgeKind kind, MachineI
   bridge.vlan_aware = kind == BridgeKind::kSwitch;
   if (kind == BridgeKind::kLinuxBridge) bridge.table_size = 0;  // no bound (fdb_max_learned 0)
   model_.bridges.push_back(std::move(bridge));
-  const BridgeId id(model_.bridges.size() - 1);
   if (machine.valid()) model_[machine].bridges.push_back(id);
   return id;
 }
@@ -111,7 +108,10 @@ Result<StationId> Builder::add_station(MachineId machine, std::string name, std:
   const StationId id(model_.stations.size());
   const auto nic = parse_nic_name(name);
   if (!nic) return std::unexpected(nic.error());
-  if (!stations_.try_emplace(scoped(machine.value, ':', name), id.value).second) {
+  const auto is_it = [&](std::uint32_t other) {
+    return model_.stations[other].machine == machine && model_.stations[other].name == name;
+  };
+  if (!stations_.add(NameIndex::hash(machine.value, name), id.value, is_it).second) {
     return base::fail(fmt::format("'{}' has two NICs named '{}'", model_[machine].name, name));
   }
   Station station;
@@ -121,8 +121,12 @@ Result<StationId> Builder::add_station(MachineId machine, std::string name, std:
   station.mac_origin = mac ? origin : MacOrigin::kAllocated;
   if (!mac) without_mac_.push_back(id);
 
-  const auto [entry, is_new] = nic_ports_.try_emplace(scoped(machine.value, ':', nic->parent), model_.ports.size());
-  station.port = PortId(entry->second);
+  const auto is_port = [&](std::uint32_t port) {
+    return model_.ports[port].name == nic->parent && model_[model_.ports[port].station].machine == machine;
+  };
+  const auto [port_index, is_new] = nic_ports_.add(NameIndex::hash(machine.value, nic->parent),
+                                                   static_cast<std::uint32_t>(model_.ports.size()), is_port);
+  station.port = PortId(port_index);
   if (is_new) {
     Port port;
     port.name = nic->parent;
@@ -141,8 +145,11 @@ Result<StationId> Builder::add_station(MachineId machine, std::string name, std:
 PortId Builder::bridge_port(BridgeId bridge, std::string_view name, PortRole role) {
   const PortId next(model_.ports.size());
   if (!name.empty()) {
-    const auto [entry, is_new] = bridge_ports_.try_emplace(scoped(bridge.value, ':', name), next.value);
-    if (!is_new) return PortId(entry->second);
+    const auto is_it = [&](std::uint32_t port) {
+      return model_.ports[port].bridge == bridge && model_.ports[port].name == name;
+    };
+    const auto [port, is_new] = bridge_ports_.add(NameIndex::hash(bridge.value, name), next.value, is_it);
+    if (!is_new) return PortId(port);
   }
   Port port;
   port.name = name;
@@ -285,9 +292,14 @@ Result<std::vector<std::pair<StationId, PortId>>> Builder::prepare_move(MachineI
 }
 
 void Builder::allocate_macs() {
-  std::unordered_set<Mac> used;
-  for (const Station& station : model_.stations) {
-    if (!station.mac.is_zero()) used.insert(station.mac);
+  NameIndex used;
+  // The id of a station with that address; `self` if there was none.
+  const auto owner = [&](Mac mac, StationId self) {
+    const auto has_it = [&](std::uint32_t other) { return model_.stations[other].mac == mac; };
+    return used.add(base::mix64(mac.bits), self.value, has_it).first;
+  };
+  for (std::size_t i = 0; i < model_.stations.size(); ++i) {
+    if (!model_.stations[i].mac.is_zero()) owner(model_.stations[i].mac, StationId(i));
   }
   for (const StationId id : without_mac_) {
     Station& station = model_[id];
@@ -296,9 +308,10 @@ void Builder::allocate_macs() {
     for (StationId other = model_[station.port].station; other.valid(); other = model_[other].next_on_port) {
       if (!model_[other].mac.is_zero()) mac = model_[other].mac;
     }
-    for (std::uint64_t attempt = 0; mac.is_zero(); ++attempt) {
-      const Mac candidate = mac_from_name(model_[station.machine].name, station.name, attempt);
-      if (used.insert(candidate).second) mac = candidate;
+    const bool is_shared = !mac.is_zero();
+    for (std::uint64_t attempt = 0; !is_shared; ++attempt) {
+      mac = mac_from_name(model_[station.machine].name, station.name, attempt);
+      if (owner(mac, id) == id.value) break;
     }
     station.mac = mac;
   }
@@ -306,18 +319,22 @@ void Builder::allocate_macs() {
 }
 
 MachineId Builder::find_machine(std::string_view name) const {
-  const auto found = machines_.find(std::string(name));
-  return found == machines_.end() ? MachineId{} : MachineId(found->second);
+  const auto is_it = [&](std::uint32_t id) { return model_.machines[id].name == name; };
+  return MachineId(machines_.find(NameIndex::hash(0, name), is_it));
 }
 
 StationId Builder::find_station(MachineId machine, std::string_view name) const {
-  const auto found = stations_.find(scoped(machine.value, ':', name));
-  return found == stations_.end() ? StationId{} : StationId(found->second);
+  const auto is_it = [&](std::uint32_t id) {
+    return model_.stations[id].machine == machine && model_.stations[id].name == name;
+  };
+  return StationId(stations_.find(NameIndex::hash(machine.value, name), is_it));
 }
 
 BridgeId Builder::find_bridge(MachineId machine, std::string_view name) const {
-  const auto found = bridges_.find(bridge_key(machine, name));
-  return found == bridges_.end() ? BridgeId{} : BridgeId(found->second);
+  const auto is_it = [&](std::uint32_t id) {
+    return model_.bridges[id].machine == machine && model_.bridges[id].name == name;
+  };
+  return BridgeId(bridges_.find(NameIndex::hash(machine.value, name), is_it));
 }
 
 Model Builder::finish() && {

@@ -7,10 +7,10 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "base/result.h"
 #include "model/model.h"
+#include "model/name_index.h"
 
 namespace sekimori::model {
 
@@ -74,12 +74,11 @@ class Builder {
 
  private:
   Model model_;
-  // Lookup tables; see builder.cc.
-  std::unordered_map<std::string, std::uint32_t> machines_;
-  std::unordered_map<std::string, std::uint32_t> bridges_;   // "name" or "<machine index>/name"
-  std::unordered_map<std::string, std::uint32_t> stations_;  // "<machine index>:name"
-  std::unordered_map<std::string, std::uint32_t> bridge_ports_;  // "<bridge index>:name"
-  std::unordered_map<std::string, std::uint32_t> nic_ports_;  // "<machine index>:parent NIC" -> port of the NIC
+  NameIndex machines_;
+  NameIndex bridges_;       // owner: machine
+  NameIndex stations_;      // owner: machine
+  NameIndex bridge_ports_;  // owner: bridge
+  NameIndex nic_ports_;     // owner: machine
   std::unordered_map<PortId, PortId> wires_;  // port of a NIC -> uplink port of the bridge it is enslaved to
   std::vector<StationId> without_mac_;
   std::unordered_map<VlanSet, std::uint32_t> vlan_set_index_;
