@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "base/assert.h"
+#include "base/random.h"
 #include "switching/hosted_bridge.h"
 #include "switching/vlan.h"
 
@@ -125,7 +125,8 @@ void Fabric::forward(std::uint32_t in, std::uint32_t out, std::uint16_t vlan, Fr
 void Fabric::flood(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& frame, bool unknown) {
   const std::uint32_t self = ports_[in].bridge;
   const FloodPlan& plan = this->plan(bridge, self, vlan);
-  const std::uint32_t wanted = unknown ? towards(self, bridge.vlan_aware ? vlan : frame.tag, frame.dst) : kNone;
+  FloodState* const state = unknown ? &flood_state(self, vlan, frame) : nullptr;
+  const std::uint32_t wanted = unknown ? state->towards : kNone;
   const bool was_stray = frame.stray;
   const std::uint16_t tag_in = frame.tag;
   if (!plan.groups.empty()) flood_leaves(plan, in, vlan, frame, unknown, wanted);
@@ -149,9 +150,19 @@ void Fabric::flood(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& 
   frame.stray = was_stray;
   if (unknown) {
     const auto& sources = addresses_.stations_with(frame.src);
-    observer_.flooded(self, vlan, frame.dst, addresses_.mac(frame.dst), frame, sources.empty() ? kNone : sources.front(),
-                      in, why_missing(self, vlan, frame.dst), withheld, wires_.now());
+    observer_.flooded(state->record, frame, sources.empty() ? kNone : sources.front(), in,
+                      why_missing(self, vlan, frame.dst), withheld, wires_.now());
   }
+}
+
+Fabric::FloodState& Fabric::flood_state(std::uint32_t self, std::uint16_t vlan, const Frame& frame) {
+  // On a bridge that knows no VLANs the tag tells apart what its FDB does not.
+  const std::uint16_t inside = bridges_[self].vlan_aware ? vlan : frame.tag;
+  const std::uint64_t key = base::mix64(std::uint64_t{self} << 44 ^ std::uint64_t{inside} << 32 ^ frame.dst);
+  const auto [entry, is_new] = flood_states_.try_emplace(key, FloodState{kUnknown, 0});
+  if (is_new) entry->second.record = observer_.open_flood(self, vlan, addresses_.mac(frame.dst), wires_.now());
+  if (entry->second.towards == kUnknown) entry->second.towards = towards(self, inside, frame.dst);
+  return entry->second;
 }
 
 // The grouped leaves get copies that are only counted, except where a copy matters and where the frame came from.

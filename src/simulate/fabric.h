@@ -103,8 +103,17 @@ class Fabric {
   std::vector<bool> link_up_;
   std::vector<bool> captured_;  // by link
   std::unordered_map<std::uint32_t, Policer> policers_;
+  // Of every (bridge, VLAN, destination) that was ever flooded.
+  struct FloodState {
+    std::uint32_t towards;  // the port towards the destination; kNone: no way; kUnknown: to be found
+    std::uint32_t record;   // the observer's
+  };
+  static constexpr std::uint32_t kUnknown = kNone - 1;
+  FloodState& flood_state(std::uint32_t bridge, std::uint16_t vlan, const Frame& frame);
+  std::unordered_map<std::uint64_t, FloodState> flood_states_;
   // Per address: (bridge, vlan) -> port towards it. Filled when something is flooded for the address.
   std::unordered_map<AddressIndex, std::unordered_map<std::uint64_t, std::uint32_t>> towards_;
+  void forget_ways();
   std::vector<LaneIndex> spared_;           // scratch of flood()
   std::vector<std::uint32_t> spared_ports_;
   bool any_stp_ = false;

@@ -142,7 +142,7 @@ void Fabric::forget_plans(std::uint32_t index) {
 void Fabric::set_link(model::LinkId link, bool up) {
   if (link_up_[link.index()] == up) return;
   link_up_[link.index()] = up;
-  towards_.clear();
+  forget_ways();
   for (const bool from_a : {true, false}) {
     const LaneIndex lane = lane_of(link, from_a);
     wires_.lane(lane).up = up;
@@ -157,9 +157,14 @@ void Fabric::set_link(model::LinkId link, bool up) {
   }
 }
 
+void Fabric::forget_ways() {
+  towards_.clear();
+  for (auto& [key, state] : flood_states_) state.towards = kUnknown;
+}
+
 void Fabric::move_station(std::uint32_t station, std::uint32_t port) {
   station_port_[station] = port;
-  towards_.clear();
+  forget_ways();
 }
 
 void Fabric::set_option(BridgeId id, model::BridgeOption option, std::int64_t value) {
@@ -180,7 +185,7 @@ void Fabric::converge() {
   model::Model now = model_;
   for (std::size_t i = 0; i < bridges_.size(); ++i) now.bridges[i].stp = bridges_[i].stp;
   const auto blocked = switching::blocked_ports(now, link_up_);
-  towards_.clear();
+  forget_ways();
   std::vector<bool> changed(bridges_.size(), false);
   for (std::uint32_t i = 0; i < ports_.size(); ++i) {
     if (ports_[i].blocked == blocked[i]) continue;

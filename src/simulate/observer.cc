@@ -23,28 +23,26 @@ Record& record_of(std::unordered_map<std::uint64_t, std::uint32_t>& index, std::
 
 }  // namespace
 
-void Observer::flooded(std::uint32_t bridge, std::uint16_t vlan, AddressIndex dst, wire::Mac mac, const Frame& frame,
-                       std::uint32_t source_station, std::uint32_t ingress, FloodReason reason, bool blocked,
-                       Time now) {
-  const std::uint64_t k = key(bridge, vlan, dst);
-  if (k != last_flood_key_ || floods_.empty()) {
-    FloodRecord& record = record_of(flood_index_, floods_, k, now);
-    last_flood_key_ = k;
-    last_flood_ = static_cast<std::uint32_t>(&record - floods_.data());
-    if (floods_.size() > spells_.size()) {
-      spells_.push_back({now, now});
-      record.bridge = model::BridgeId(bridge);
-      record.vlan = vlan;
-      record.destination = mac;
-      record.spells = 1;
-    }
-  }
-  FloodRecord& record = floods_[last_flood_];
-  Spell& spell = spells_[last_flood_];
+std::uint32_t Observer::open_flood(std::uint32_t bridge, std::uint16_t vlan, wire::Mac destination, Time now) {
+  FloodRecord record;
+  record.bridge = model::BridgeId(bridge);
+  record.vlan = vlan;
+  record.destination = destination;
+  record.first = now;
+  record.spells = 1;
+  floods_.push_back(record);
+  spells_.push_back({now, now});
+  return static_cast<std::uint32_t>(floods_.size() - 1);
+}
+
+void Observer::flooded(std::uint32_t index, const Frame& frame, std::uint32_t source_station, std::uint32_t ingress,
+                       FloodReason reason, bool withheld, Time now) {
+  FloodRecord& record = floods_[index];
+  Spell& spell = spells_[index];
   ++record.frames;
   record.bytes += frame.wire_bytes();
   ++record.by_reason[static_cast<std::size_t>(reason)];
-  record.blocked_frames += blocked;
+  record.blocked_frames += withheld;
   if (now - spell.end > kSpellGap) {
     close(record, spell);
     ++record.spells;

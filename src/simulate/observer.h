@@ -12,8 +12,10 @@ namespace sekimori::simulate {
 
 class Observer {
  public:
-  void flooded(std::uint32_t bridge, std::uint16_t vlan, AddressIndex dst, wire::Mac mac, const Frame& frame,
-               std::uint32_t source_station, std::uint32_t ingress, FloodReason reason, bool blocked, Time now);
+  // The record of one bridge's floods towards one destination; ask once, then report by number.
+  std::uint32_t open_flood(std::uint32_t bridge, std::uint16_t vlan, wire::Mac destination, Time now);
+  void flooded(std::uint32_t record, const Frame& frame, std::uint32_t source_station, std::uint32_t ingress,
+               FloodReason reason, bool withheld, Time now);
   void leaked(std::uint32_t bridge, std::uint32_t guest, const Frame& frame, Time now);
   void moved(std::uint32_t bridge, std::uint16_t vlan, AddressIndex address, wire::Mac mac, std::uint32_t from,
              std::uint32_t to, Time now);
@@ -41,9 +43,6 @@ class Observer {
   };
   void close(FloodRecord& record, const Spell& spell);
 
-  std::unordered_map<std::uint64_t, std::uint32_t> flood_index_;
-  std::uint64_t last_flood_key_ = 0;
-  std::uint32_t last_flood_ = 0;
   std::vector<FloodRecord> floods_;
   std::vector<Spell> spells_;  // the current one of each flood
   std::unordered_map<std::uint64_t, std::uint32_t> leak_index_, move_index_, misdelivery_index_, conflict_index_;

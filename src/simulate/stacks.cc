@@ -60,7 +60,7 @@ Stacks::Stacks(const model::Model& model, const Addresses& addresses, Audience& 
 }
 
 void Stacks::start() {
-  // Machines do not start in step: each has its own fraction of a second.
+  // Machines do not start in step: each has its own fraction of a millisecond.
   announce_timers_.assign(model_.machines.size(), kNone);
   for (std::uint32_t m = 0; m < model_.machines.size(); ++m) {
     const model::ArpSettings& arp = model_.machines[m].arp;
