@@ -15,7 +15,10 @@ namespace sekimori::wire {
 
 class BlockBuffer {
  public:
-  explicit BlockBuffer(ByteSource source, std::size_t block = std::size_t{1} << 20)
+  // Larger ones were no faster.
+  static constexpr std::size_t kDefaultBlock = std::size_t{1} << 20;
+
+  explicit BlockBuffer(ByteSource source, std::size_t block = kDefaultBlock)
       : source_(std::move(source)), storage_(block) {}
 
   // Whether `count` bytes lie at data(). If not, the source has ended (or failed, see error()).

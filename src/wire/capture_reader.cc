@@ -37,10 +37,10 @@ std::string not_a_capture(Bytes head) {
 
 }  // namespace
 
-base::Result<CaptureReader> CaptureReader::open(ByteSource source, std::string name) {
+base::Result<CaptureReader> CaptureReader::open(ByteSource source, std::string name, std::size_t block) {
   auto unpacked = decompressed(std::move(source), name);
   if (!unpacked) return std::unexpected(unpacked.error());
-  CaptureReader reader{BlockBuffer(std::move(*unpacked)), std::move(name)};
+  CaptureReader reader{BlockBuffer(std::move(*unpacked), block), std::move(name)};
   BlockBuffer& buffer = reader.buffer_;
   if (!buffer.have(5)) {  // the longest magic number above; every capture has more
     if (buffer.error()) return std::unexpected(*buffer.error());

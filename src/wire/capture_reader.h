@@ -25,8 +25,10 @@ namespace sekimori::wire {
 
 class CaptureReader {
  public:
-  // Reads the head of the file. `name` is for the messages.
-  static base::Result<CaptureReader> open(ByteSource source, std::string name);
+  // Reads the head of the file. `name` is for the messages; `block` is how much is asked of the source at a
+  // time.
+  static base::Result<CaptureReader> open(ByteSource source, std::string name,
+                                          std::size_t block = BlockBuffer::kDefaultBlock);
   static base::Result<CaptureReader> open_file(const std::string& path);
 
   // The next frame; false at the end, or where the file cannot be read any further.

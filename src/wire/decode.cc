@@ -27,6 +27,14 @@ void keep_tunnel(Packet& packet, Parsed<Tunnel>&& parsed) {
   }
 }
 
+// Messages that are lists without an end of their own look complete when a capture cuts them between two
+// entries; that the packet was longer tells.
+template <class Layer, class Place>
+void keep_whole(Packet& packet, Place& place, Parsed<Layer>&& parsed, bool whole) {
+  if (parsed && !whole) parsed = std::unexpected(Defect::truncated);
+  keep(packet, place, std::move(parsed));
+}
+
 // Either end of a conversation may own the well-known port.
 bool uses(const Udp& udp, std::uint16_t port) {
   return udp.source_port == port || udp.destination_port == port;
@@ -35,12 +43,13 @@ bool uses(const Udp& udp, std::uint16_t port) {
 void decode_udp(Packet& packet, Bytes segment) {
   const Udp* udp = keep(packet, packet.transport, parse_udp(segment));
   if (udp == nullptr) return;
+  const bool whole = udp->payload.size() + 8 >= udp->length;
   if (uses(*udp, Dhcp::kServerPort)) {
-    keep(packet, packet.application, parse_dhcp(udp->payload));
+    keep_whole(packet, packet.application, parse_dhcp(udp->payload), whole);
   } else if (uses(*udp, kHsrpPort) || uses(*udp, kHsrpIpv6Port)) {
     keep(packet, packet.application, parse_hsrp(udp->payload));
   } else if (uses(*udp, kGlbpPort)) {
-    keep(packet, packet.application, parse_glbp(udp->payload));
+    keep_whole(packet, packet.application, parse_glbp(udp->payload), whole);
   } else if (udp->destination_port == BfdEcho::kPort) {
     packet.application = BfdEcho{};
   } else if (udp->destination_port == kVxlanPort || udp->destination_port == kLinuxVxlanPort) {
@@ -50,7 +59,7 @@ void decode_udp(Packet& packet, Bytes segment) {
   }
 }
 
-void decode_transport(Packet& packet, std::uint8_t protocol, Bytes payload, bool over_ipv6) {
+void decode_transport(Packet& packet, std::uint8_t protocol, Bytes payload, bool whole, bool over_ipv6) {
   switch (protocol) {
     case ip_protocol::kUdp:
       return decode_udp(packet, payload);
@@ -61,7 +70,7 @@ void decode_transport(Packet& packet, std::uint8_t protocol, Bytes payload, bool
       if (!over_ipv6) keep(packet, packet.transport, parse_icmp(payload));
       return;
     case ip_protocol::kIcmpv6:
-      if (over_ipv6) keep(packet, packet.transport, parse_icmpv6(payload));
+      if (over_ipv6) keep_whole(packet, packet.transport, parse_icmpv6(payload), whole);
       return;
     case ip_protocol::kIgmp:
       keep(packet, packet.transport, parse_igmp(payload));
@@ -80,12 +89,17 @@ void decode_transport(Packet& packet, std::uint8_t protocol, Bytes payload, bool
 // matter.
 void decode_ipv4(Packet& packet, Bytes payload) {
   const Ipv4Header* ip = keep(packet, packet.network, parse_ipv4_header(payload));
-  if (ip != nullptr && ip->fragment_offset == 0) decode_transport(packet, ip->protocol, ip->payload, false);
+  if (ip == nullptr || ip->fragment_offset != 0) return;
+  const bool whole = ip->payload.size() + ip->header_bytes >= ip->total_bytes;
+  decode_transport(packet, ip->protocol, ip->payload, whole, false);
 }
 
 void decode_ipv6(Packet& packet, Bytes payload) {
   const Ipv6Header* ip = keep(packet, packet.network, parse_ipv6_header(payload));
-  if (ip != nullptr && ip->fragment_offset == 0) decode_transport(packet, ip->protocol, ip->payload, true);
+  if (ip == nullptr || ip->fragment_offset != 0) return;
+  constexpr std::size_t kHeader = 40;
+  const bool whole = payload.size() >= kHeader + ip->payload_bytes;
+  decode_transport(packet, ip->protocol, ip->payload, whole, true);
 }
 
 // A PPP session only wraps IP here: what the session is does not matter.
@@ -133,7 +147,7 @@ void decode_ethertype(Packet& packet, std::uint16_t type, Bytes payload) {
   }
 }
 
-void decode_llc(Packet& packet, Bytes payload) {
+void decode_llc(Packet& packet, Bytes payload, bool whole) {
   const auto llc = parse_llc(payload);
   if (!llc) {
     packet.defect = llc.error();
@@ -142,7 +156,7 @@ void decode_llc(Packet& packet, Bytes payload) {
   } else if (llc->is_snap && llc->organisation == kCisco && llc->protocol == kCiscoPvst) {
     keep(packet, packet.network, parse_pvst_bpdu(llc->payload));
   } else if (llc->is_snap && llc->organisation == kCisco && llc->protocol == kCiscoCdp) {
-    keep(packet, packet.network, parse_cdp(llc->payload));
+    keep_whole(packet, packet.network, parse_cdp(llc->payload), whole);
   } else if (llc->destination_sap == kStpSap) {
     keep(packet, packet.network, parse_bpdu(llc->payload));
   } else if (llc->destination_sap == kIpSap) {
@@ -163,7 +177,7 @@ void decode_cooked(Packet& packet, Parsed<Cooked>&& parsed) {
   if (!in.ok()) {
     packet.defect = Defect::truncated;
   } else if (type == kLlc) {
-    decode_llc(packet, in.rest());
+    decode_llc(packet, in.rest(), true);
   } else {
     decode_ethertype(packet, type, in.rest());
   }
@@ -194,7 +208,7 @@ Packet decode(LinkType link_type, Bytes frame) {
       if (ethernet == nullptr) break;
       const Bytes payload = ethernet_payload(frame, *ethernet);
       if (ethernet->is_llc()) {
-        decode_llc(packet, payload);
+        decode_llc(packet, payload, payload.size() >= ethernet->type);
       } else {
         decode_ethertype(packet, ethernet->type, payload);
       }

@@ -67,7 +67,8 @@ inline std::vector<std::string> sample_captures() {
   const char* elsewhere = std::getenv("SEKIMORI_CAPTURES");
   for (const auto& entry :
        std::filesystem::directory_iterator(elsewhere != nullptr ? elsewhere : "tests/data/captures")) {
-    if (entry.path().extension().string().find("ap") != std::string::npos) paths.push_back(entry.path().string());
+    if (entry.path().extension().string().find("ap") != std::string::npos)
+      paths.push_back(entry.path().string());
   }
   std::sort(paths.begin(), paths.end());
   return paths;
