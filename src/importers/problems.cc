@@ -15,6 +15,9 @@ unsigned characters(std::string_view text) {
          static_cast<unsigned>(std::ranges::count_if(text, continues_character));
 }
 
+// Messages quote what was written, which may be long.
+constexpr std::size_t kLongestMessage = 600;
+
 // What a terminal can show: control characters become spaces, bytes that are no UTF-8 question marks.
 std::string printable(std::string_view text) {
   std::string out;
@@ -91,18 +94,13 @@ std::string_view LineIndex::line_text(unsigned line) const {
 }
 
 void Problems::add(std::uint32_t offset, std::string what) {
-  if (full()) {
-    too_many_ = true;
-    return;
-  }
+  if (overflows()) return;
   add_at(lines_.position(offset), std::move(what));
 }
 
 void Problems::add_at(Position at, std::string what) {
-  if (full()) {
-    too_many_ = true;
-    return;
-  }
+  if (overflows()) return;
+  what = printable(std::string_view(what).substr(0, kLongestMessage));
   if (!seen_.emplace(std::uint64_t{at.line} << 32 | at.column, what).second) return;
   Problem problem{at.line, at.column, std::move(what), {}, 0};
   show_source(problem, lines_.line_text(at.line));

@@ -44,7 +44,11 @@ class Problems {
   void add_at(Position at, std::string what);
 
   bool empty() const { return problems_.empty(); }
-  bool full() const { return problems_.size() >= kMostKept; }
+  // True when no more are kept; notes that there was one more. Ask before a message that costs much to write.
+  bool overflows() {
+    too_many_ |= problems_.size() >= kMostKept;
+    return problems_.size() >= kMostKept;
+  }
   std::size_t size() const { return problems_.size(); }
   const LineIndex& lines() const { return lines_; }
 

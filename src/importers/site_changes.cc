@@ -34,7 +34,8 @@ constexpr Action kActions[] = {{"start", {}},           {"stop", {}},      {"clo
 void SiteReader::read_changes(NodeId changes) {
   std::vector<Timed> timeline;
   for (const NodeId node : in_.list(changes, "changes")) {
-    const Fields fields = in_.fields(node, sections::kChange);
+    const Fields fields = in_.fields(node, sections::kChange, "{at: TIME, ...}");
+    if (!fields.node().valid()) continue;
     if (!fields.has("at")) in_.wrong(node, "a change is {at: TIME, ...}; the time is missing");
     const auto at = in_.duration(fields["at"], kAtBounds);
     if (!at) continue;

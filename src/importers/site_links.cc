@@ -19,6 +19,7 @@ using model::StationId;
 void SiteReader::read_link(NodeId node) {
   const bool is_short = in_.tree().kind(node) == YamlTree::Kind::kSequence;
   const Fields fields = in_.fields(is_short ? NodeId{} : node, sections::kLink);
+  if (!is_short && !fields.node().valid() && in_.tree().kind(node) != YamlTree::Kind::kNull) return;
   const std::vector<NodeId> ends = in_.list(is_short ? node : fields["between"], "between");
   if (ends.size() != 2 && !(is_short && ends.size() == 3)) {
     return in_.wrong(
@@ -90,7 +91,7 @@ std::optional<SiteReader::End> SiteReader::read_end(NodeId node, Ports ports) {
   if (const BridgeId bridge = build_.find_bridge({}, owner); bridge.valid()) {
     return switch_port(node, bridge, port, ports);
   }
-  if (!problems_.full())
+  if (!problems_.overflows())
     in_.wrong(node, fmt::format("there is no machine, switch or WAN '{}'{}", owner, hint(owner)));
   return std::nullopt;
 }

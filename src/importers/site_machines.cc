@@ -137,7 +137,7 @@ std::pair<std::optional<Mac>, MacOrigin> SiteReader::read_mac(NodeId node, std::
     return {std::nullopt, MacOrigin::kAllocated};
   if (in_.tree().kind(node) != YamlTree::Kind::kMapping) return {in_.mac(node), MacOrigin::kDeclared};
   const Fields fields = in_.fields(node, sections::kDrawnMac);
-  if (!fields.has("drawn-from"))
+  if (in_.tree().items(node).empty())
     in_.wrong(node, "a mac is an address or {drawn-from: \"00:1a:4a:1a:83:00/40\"}");
   return {draw_mac(fields["drawn-from"], machine, nic), MacOrigin::kDrawn};
 }
@@ -273,7 +273,8 @@ void SiteReader::read_routes(MachineId machine, const Fields& fields) {
     add_route(machine, fields["gateway"], {{}, 0}, *gateway);
   }
   for (const NodeId node : in_.list(fields["routes"], "routes")) {
-    const Fields route = in_.fields(node, sections::kRoute);
+    const Fields route = in_.fields(node, sections::kRoute, "{to: NETWORK, via: ADDRESS}");
+    if (!route.node().valid()) continue;
     const auto to = in_.network(route["to"], "to");
     const auto via = in_.address(route["via"], "via");
     if (!route.has("to") || !route.has("via")) in_.wrong(node, "a route is {to: NETWORK, via: ADDRESS}");

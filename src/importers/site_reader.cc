@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 namespace sekimori::importers {
@@ -85,7 +86,7 @@ const std::vector<std::string_view>& SiteReader::names_of_all() {
 
 MachineId SiteReader::machine(NodeId node, std::string_view name, std::string_view what) {
   const MachineId id = build_.find_machine(name);
-  if (id.valid() || problems_.full()) return id;
+  if (id.valid() || problems_.overflows()) return id;
   if (build_.find_bridge({}, name).valid()) {
     in_.wrong(node, fmt::format("'{}' is a switch; {} is expected here", name, what));
   } else {
@@ -97,14 +98,19 @@ MachineId SiteReader::machine(NodeId node, std::string_view name, std::string_vi
 BridgeId SiteReader::virtual_switch(NodeId node, MachineId host, std::string_view name) {
   const BridgeId id = build_.find_bridge(host, name);
   if (id.valid()) return id;
+  if (problems_.overflows()) return {};
   std::vector<std::string_view> known;
   for (const BridgeId bridge : model()[host].bridges) known.emplace_back(model()[bridge].name);
-  if (known.empty()) {
-    in_.wrong(node, fmt::format("there is no virtual switch '{}'; '{}' has none", name, model()[host].name));
-  } else {
-    in_.wrong(node, fmt::format("'{}' has no virtual switch '{}'{}", model()[host].name, name,
-                                in_.hint(name, known)));
+  const auto elsewhere = std::ranges::find(model().bridges, name, &model::Bridge::name);
+  std::string help = in_.hint(name, known);
+  if (elsewhere != model().bridges.end()) {
+    help = fmt::format(
+        "; the one of that name is {} (line {})",
+        elsewhere->machine.valid() ? "in '" + model()[elsewhere->machine].name + "'" : "no virtual switch",
+        elsewhere->line);
   }
+  in_.wrong(node, fmt::format("'{}' has no virtual switch{} '{}'{}", model()[host].name,
+                              known.empty() ? "es, and so no" : "", name, help));
   return {};
 }
 

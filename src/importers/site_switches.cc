@@ -299,7 +299,7 @@ void SiteReader::block_floods() {
 void SiteReader::read_static_entries() {
   for (const auto& [bridge, nodes] : static_lists_) {
     for (const NodeId node : in_.list(nodes, "static")) {
-      read_static_entry(bridge, in_.fields(node, sections::kStaticEntry));
+      read_static_entry(bridge, in_.fields(node, sections::kStaticEntry, "{mac: ADDRESS, port: NAME}"));
     }
   }
 }

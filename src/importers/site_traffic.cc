@@ -40,9 +40,8 @@ Shape shape_of(FlowKind kind) {
 }  // namespace
 
 void SiteReader::read_flow(NodeId node) {
-  const Fields fields = in_.fields(node, sections::kFlow);
-  if (!fields.node().valid())
-    return in_.wrong(node, "traffic is {from: MACHINE, to: MACHINE, kind: ..., ...}");
+  const Fields fields = in_.fields(node, sections::kFlow, "{from: MACHINE, to: MACHINE, kind: ..., ...}");
+  if (!fields.node().valid()) return;
   constexpr FlowKind kKinds[] = {FlowKind::kUdp, FlowKind::kTcp, FlowKind::kRequest, FlowKind::kPing};
   const auto kind = in_.choice(fields["kind"], "kind", {"udp", "tcp", "request", "ping"});
   if (!fields.has("kind")) in_.wrong(node, "the kind of traffic is missing: udp, tcp, request or ping");

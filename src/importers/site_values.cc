@@ -105,13 +105,19 @@ Fields Values::fields(NodeId node, const Section& section) {
   const auto items = tree_.items(node);
   for (std::size_t i = 0; i < items.size(); i += 2) {
     const std::string_view key = text(items[i]);
-    if (std::ranges::find(section.keys, key) != section.keys.end() || problems_.full()) continue;
+    if (std::ranges::find(section.keys, key) != section.keys.end() || problems_.overflows()) continue;
     const std::vector<std::string_view> known(section.keys.begin(), section.keys.end());
     std::string help = hint(key, known);
     if (help.empty()) help = fmt::format("; known: {}", fmt::join(known, ", "));
     wrong(items[i], fmt::format("unknown key {} in a {}{}", quote(key), section.name, help));
   }
   return {tree_, node};
+}
+
+Fields Values::fields(NodeId node, const Section& section, std::string_view example) {
+  if (tree_.kind(node) == Kind::kNull)
+    wrong(node, fmt::format("found nothing; a {} is {}", section.name, example));
+  return fields(node, section);
 }
 
 std::vector<Values::Entry> Values::entries(NodeId node, std::string_view what) {

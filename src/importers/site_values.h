@@ -70,6 +70,8 @@ class Values {
 
   // Nothing written (null) is an empty mapping.
   Fields fields(NodeId node, const Section& section);
+  // Where nothing written is a mistake; `example` says what was expected.
+  Fields fields(NodeId node, const Section& section, std::string_view example);
   // name -> value, as in `hosts`; empty when it is something else, which is reported.
   struct Entry {
     NodeId name, value;

@@ -61,7 +61,7 @@ class YamlTreeBuilder {
   bool close();
   bool add_to_parent(NodeId node, std::uint64_t weight);
   bool merge_entries(std::size_t first_item);
-  void refuse_duplicate_keys(std::span<const NodeId> entries);
+  void refuse_duplicate_keys(std::size_t first_item);
   NodeId new_node(Kind kind, std::uint32_t offset);
   bool expects_key() const;
   std::uint32_t offset_of(fy_token* token);
@@ -180,7 +180,7 @@ bool YamlTreeBuilder::take_alias(fy_token* token) {
   const std::string_view name = token_text(token);
   const auto anchor = anchors_.find(std::string(name));
   if (anchor == anchors_.end()) {
-    return fail(offset, fmt::format("*{0} refers to nothing; no &{0} stands above it", name.substr(0, 40)));
+    return fail(offset, fmt::format("*{0} refers to nothing; no &{0} stands above it", name));
   }
   if (anchor->second.is_open)
     return fail(offset, fmt::format("*{} stands inside of what it refers to", name));
@@ -190,7 +190,7 @@ bool YamlTreeBuilder::take_alias(fy_token* token) {
         offset,
         fmt::format("aliases (\"*{}\") multiply this file to more than {} values; write it with fewer "
                     "of them, or with `count`",
-                    name.substr(0, 40), YamlTree::kAliasBudget));
+                    name, YamlTree::kAliasBudget));
   }
   return add_to_parent(anchor->second.node, anchor->second.weight);
 }
@@ -215,7 +215,7 @@ bool YamlTreeBuilder::close() {
   open_.pop_back();
   const bool is_mapping = tree_.kind(done.node) == Kind::kMapping;
   if (is_mapping) {
-    refuse_duplicate_keys(std::span(pending_).subspan(done.first_item));
+    refuse_duplicate_keys(done.first_item);
     if (done.has_merge && !merge_entries(done.first_item)) return false;
   }
   YamlTree::Node& node = tree_.nodes_[done.node.index()];
@@ -274,30 +274,35 @@ bool YamlTreeBuilder::merge_entries(std::size_t first_item) {
   return true;
 }
 
-void YamlTreeBuilder::refuse_duplicate_keys(std::span<const NodeId> entries) {
-  const auto complain = [&](NodeId first, NodeId second) {
-    if (problems_.full()) return;
-    problems_.add(tree_.offset(second),
-                  fmt::format("'{}' stands twice in this mapping; first in line {}",
-                              tree_.text(second).substr(0, 60), problems_.lines().line(tree_.offset(first))));
-  };
-  constexpr std::size_t kFew = 16;
-  if (entries.size() <= 2 * kFew) {
-    for (std::size_t i = 2; i < entries.size(); i += 2) {
-      for (std::size_t j = 0; j < i; j += 2) {
-        if (tree_.text(entries[i]) != tree_.text(entries[j])) continue;
-        complain(entries[j], entries[i]);
-        break;
+// Of two entries with one key the first stays, so that the second is reported once and not by every reader.
+void YamlTreeBuilder::refuse_duplicate_keys(std::size_t first_item) {
+  constexpr std::size_t kFew = 16;  // up to so many, comparing with each beats hashing
+  const bool is_large = pending_.size() - first_item > 2 * kFew;
+  std::unordered_map<std::string_view, NodeId> seen;
+  if (is_large) seen.reserve((pending_.size() - first_item) / 2);
+  std::size_t kept = first_item;
+  for (std::size_t i = first_item; i < pending_.size(); i += 2) {
+    const NodeId key = pending_[i];
+    NodeId first;
+    if (is_large) {
+      const auto [entry, is_new] = seen.emplace(tree_.text(key), key);
+      if (!is_new) first = entry->second;
+    } else {
+      for (std::size_t j = first_item; j < kept && !first.valid(); j += 2) {
+        if (tree_.text(pending_[j]) == tree_.text(key)) first = pending_[j];
       }
     }
-    return;
+    if (!first.valid()) {
+      pending_[kept] = key;
+      pending_[kept + 1] = pending_[i + 1];
+      kept += 2;
+    } else if (!problems_.overflows()) {
+      problems_.add(tree_.offset(key),
+                    fmt::format("'{}' stands twice in this mapping; first in line {}", tree_.text(key),
+                                problems_.lines().line(tree_.offset(first))));
+    }
   }
-  std::unordered_map<std::string_view, NodeId> seen;
-  seen.reserve(entries.size() / 2);
-  for (std::size_t i = 0; i < entries.size(); i += 2) {
-    const auto [first, is_new] = seen.emplace(tree_.text(entries[i]), entries[i]);
-    if (!is_new) complain(first->second, entries[i]);
-  }
+  pending_.resize(kept);
 }
 
 NodeId YamlTreeBuilder::new_node(Kind kind, std::uint32_t offset) {
