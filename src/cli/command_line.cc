@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -44,9 +45,20 @@ void add_duration(CLI::App& app, const std::string& name, const std::string& val
       ->type_name(value);
 }
 
+// CLI11 would take -1 for the largest number.
 void add_seed(CLI::App& app, std::optional<std::uint64_t>& seed) {
-  app.add_option_function<std::uint64_t>(
-         "--seed", [&seed](std::uint64_t value) { seed = value; },
+  app.add_option_function<std::string>(
+         "--seed",
+         [&seed](const std::string& text) {
+           std::uint64_t value = 0;
+           const char* end = text.data() + text.size();
+           const auto [stop, error] = std::from_chars(text.data(), end, value);
+           if (error != std::errc() || stop != end) {
+             throw CLI::ValidationError("--seed",
+                                        fmt::format("\"{}\" is not a whole number below 2^64.", text));
+           }
+           seed = value;
+         },
          "Seed of everything drawn at random, instead of the site file's; equal seeds give equal runs")
       ->type_name("N");
 }
@@ -234,7 +246,7 @@ int unknown_verb(const std::string& word) {
   std::string hint = fmt::format("The verbs are {}.", fmt::join(names, ", "));
   if (!nearest.empty()) hint = fmt::format("Did you mean {}?", nearest);
   if (nearest.empty() && std::filesystem::exists(word, ignored))
-    hint = fmt::format("Did you mean: diagnose {}", word);
+    hint = fmt::format("Did you mean \"sekimori diagnose {}\"?", word);
   complain(fmt::format("There is no verb \"{}\". {}", word, hint));
   return kBadInput;
 }

@@ -125,6 +125,7 @@ std::string fish(std::span<const VerbText> verbs) {
   }
   for (const VerbText& verb : verbs) {
     for (const OptionText& option : verb.options) {
+      if (option.names.empty() && option.choices.empty()) continue;  // a file, which fish offers anyway
       out += fmt::format("complete -c sekimori -n '__fish_seen_subcommand_from {}'", verb.name);
       for (const std::string& name : option.names) {
         out += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);

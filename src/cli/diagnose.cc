@@ -20,7 +20,8 @@ using findings::Report;
 
 // Tries what would end each finding. What an interrupt leaves untried is missing, and the report says so.
 Step<void> try_remedies(const DiagnoseArguments& arguments, const model::Model& model,
-                        const simulate::Options& run_options, sys::Progress& progress, Report& report) {
+                        const simulate::Options& run_options, const simulate::RunResult& run,
+                        sys::Progress& progress, Report& report) {
   remedy::Options options;
   options.run = run_options;
   options.threads =
@@ -31,9 +32,8 @@ Step<void> try_remedies(const DiagnoseArguments& arguments, const model::Model& 
     progress.update("trying " + report::printable(what, false), share);
     return !sys::interrupted();
   };
-  const auto done = remedy::work_out(model, options, report);
+  const auto done = remedy::work_out(model, run, options, report);
   if (sys::interrupted()) {
-    report.interrupted = true;
     report.remarks.emplace_back("Interrupted while remedies were tried: not all of them are listed.");
   } else if (!done) {
     return stop(kFailed, done.error().what);
@@ -56,12 +56,19 @@ Step<Report> diagnose_site(const DiagnoseArguments& arguments, sys::Progress& pr
 
   // From what was seen to why: symptoms alone help nobody.
   Report report;
+  report.title = model->title;
+  report.source = arguments.what;
   simulate::explain(*model, options, *result, report);
   report.interrupted = result->stopped;
+  if (!arguments.until && !simulate::horizon(*model).complete) {
+    report.remarks.push_back(
+        fmt::format("{} of the site do not show all its timers at work; --until covers more.",
+                    base::to_text(options.until)));
+  }
 
   // A remedy is a promise until it was tried on this very site.
   if (!arguments.remedies || report.interrupted) return report;
-  if (auto done = try_remedies(arguments, *model, options, progress, report); !done)
+  if (auto done = try_remedies(arguments, *model, options, *result, progress, report); !done)
     return std::unexpected(done.error());
   return report;
 }
@@ -82,7 +89,7 @@ Step<Report> investigate(const DiagnoseArguments& arguments, sys::Progress& prog
 }
 
 int exit_of(const Report& report) {
-  if (report.interrupted) return kInterrupted;
+  if (sys::interrupted()) return kInterrupted;
   return report::verdict_of(report) == report::Verdict::kClean ? kClean : kFindings;
 }
 

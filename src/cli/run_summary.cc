@@ -93,7 +93,7 @@ void section(Page& page, std::string_view title, Table table, std::size_t most) 
 
 void floods(Page& page, const model::Model& model, const RunResult& result, const MacNames& names,
             std::size_t most) {
-  Table table{.headers = {"floods of", "frames", "MB", "spells", "for", "why"}, .rows = {}};
+  Table table{.headers = {"floods of", "frames", "MB", "withheld", "spells", "for", "why"}, .rows = {}};
   for (const FloodRecord* flood : biggest_first(result.floods, &FloodRecord::bytes)) {
     table.rows.push_back(
         {.cells = {{model::name_of(model, flood->bridge)},
@@ -216,7 +216,7 @@ std::string run_json(const model::Model& model, const RunResult& result) {
             {"frames", f.frames},
             {"bytes", f.bytes},
             {"reasons", reasons},
-            {"blocked_frames", f.blocked_frames},
+            {"withheld_frames", f.withheld_frames},
             {"first_s", report::json_seconds(f.first)},
             {"last_s", report::json_seconds(f.last)},
             {"spells", f.spells},

@@ -26,7 +26,7 @@ std::string bar(const Page& page, const LinkLoad& load) {
   };
   const std::size_t used = cells(load.wanted_mbit + load.flooded_mbit);
   const std::size_t wanted = std::min(cells(load.wanted_mbit), used);
-  if (used == 0 && load.wanted_mbit + load.flooded_mbit > 0) {
+  if (used == 0 && load.wanted_mbit + load.flooded_mbit >= 0.005 * load.capacity_mbit) {
     return fmt::format("{}{}", page.glyph("▏", "|"), repeat(page.glyph("·", "."), kBar - 1));
   }
   return repeat(page.glyph("█", "="), wanted) + repeat(page.glyph("▒", "#"), used - wanted) +

@@ -93,7 +93,9 @@ void verdict_line(Page& page, const Report& report) {
 // ms"
 std::string harm_to(const FlowImpact& flow) {
   const auto& [before, after] = std::pair(flow.before, flow.after);
-  const auto number = [](double v) { return base::short_number(v, v < 100 ? 1 : 0); };
+  const auto number = [](double v) {
+    return v > 0 && v < 0.05 ? std::string("less than 0.1") : base::short_number(v, v < 100 ? 1 : 0);
+  };
   std::vector<std::string> parts;
   if (after.goodput_mbit < 0.95 * before.goodput_mbit) {
     parts.push_back(
@@ -134,8 +136,9 @@ std::string harm(const Page& page, const Finding& finding) {
   return fmt::format("{}", fmt::join(parts, "; "));
 }
 
+// What the Mbit/s of a remedy are.
 std::string_view unit_of(const Finding& finding) {
-  return word_of(finding).starts_with("flood") ? "flood" : "drops";
+  return finding.code == findings::Code::kLoop ? "load" : "flood";
 }
 
 // "flood 20.9 → 0 Mbit/s, loss 23.4 → 0 %"

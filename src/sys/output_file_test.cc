@@ -129,7 +129,8 @@ TEST_F(OutputFileTest, FullDiskLeavesWhatWasThere) {
     EXPECT_FALSE(written);
     const auto again = file->commit();
     EXPECT_FALSE(again);
-    EXPECT_NE((again ? std::string() : again.error().what).find("No space left on device"), std::string::npos);
+    EXPECT_NE((again ? std::string() : again.error().what).find("No space left on device"),
+              std::string::npos);
   }
   EXPECT_EQ(content(path("a")), "old");
   EXPECT_EQ(entries(), 1u);

@@ -31,8 +31,8 @@ std::string progress_line(std::string_view what, double share, std::chrono::dura
                           std::size_t width) {
   share = std::isfinite(share) ? std::clamp(share, 0.0, 1.0) : 0;
   std::string line = fmt::format("{}  {:.0f} %", what, std::floor(100 * share));
-  // A guess from the first percent would jump about.
-  if (share >= 0.01 && share < 1) {
+  // A guess from the first moments would jump about.
+  if (share < 1 && (share >= 0.01 || (share > 0 && elapsed > 5s))) {
     line += fmt::format("  about {} left", rough_time(elapsed.count() * (1 - share) / share));
   }
   return line.substr(0, width);

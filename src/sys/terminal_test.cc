@@ -64,6 +64,7 @@ TEST(Progress, Line) {
             "simulating 90s of 900s  10 %  about 18 s left");
   EXPECT_EQ(progress_line("x", 0.5, duration<double>(600), 80), "x  50 %  about 10 min left");
   EXPECT_EQ(progress_line("x", 0.001, duration<double>(1), 80), "x  0 %");
+  EXPECT_EQ(progress_line("x", 0.001, duration<double>(60), 80), "x  0 %  about 17 h left");
   EXPECT_EQ(progress_line("x", 1.5, duration<double>(1), 80), "x  100 %");
   EXPECT_EQ(progress_line("a long text that is cut", 0, duration<double>(1), 6), "a long");
 }
