@@ -79,6 +79,7 @@ struct Finding {
   std::string to_decide;                // kUndecided: what to capture or do next
   std::vector<Evidence> evidence;
   std::optional<Time> onset;          // when it set in
+  std::optional<Time> until;          // the end of what loads and flows below speak of
   std::vector<LinkLoad> links;        // the loads that the fault causes, worst first
   std::vector<FlowImpact> flows;      // the victims, worst first
   std::vector<RemedyOutcome> remedies;

@@ -68,7 +68,7 @@ std::optional<Trial> guard(const Model& m, const Finding& f) {
   for (const PortId port : m[f.bridge].ports) {
     if (m[port].role != PortRole::kUplink) continue;
     trial.model[port].guard = true;
-    trial.description = fmt::format("guard at {}: drop frames for the machine's own guests before they leave", name_of(m, port));
+    trial.description = fmt::format("at {} drop frames for the machine's own guests before they leave", name_of(m, port));
   }
   return trial.description.empty() ? std::nullopt : std::optional(std::move(trial));
 }
@@ -289,7 +289,7 @@ const std::vector<Row>& table() {
   static const std::vector<Row> kTable = {
       {Code::kFloodLeak, {guard, filter_in_product, learning_bridge, router_before_wan, static_entry, gratuitous_arp, block_unknown}},
       {Code::kLeakLatent, {guard, filter_in_product, learning_bridge}},
-      {Code::kFloodNoLearning, {learning_on, router_before_wan, block_unknown}},
+      {Code::kFloodNoLearning, {learning_on, router_before_wan}},
       {Code::kFloodTableFull, {larger_table, router_before_wan, block_unknown}},
       {Code::kFloodSilent, {gratuitous_arp, arp_below_ageing, static_entry, router_before_wan, block_unknown}},
       {Code::kFloodTimers, {arp_below_ageing, ageing_above_arp, gratuitous_arp, static_entry, block_unknown}},

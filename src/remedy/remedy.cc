@@ -33,9 +33,10 @@ bool same_fault(const Finding& a, const Finding& b) {
   return std::ranges::any_of(a.stations, [&](auto s) { return std::ranges::find(b.stations, s) != b.stations.end(); });
 }
 
-// The part of a run that a finding speaks of: from when it set in.
+// The part of a run that a finding speaks of. A run that was cut short may end before.
 Span span_of(const Finding& f, const Rates& rates, base::Time ended) {
-  return rates.between(f.onset.value_or(base::Time{0}), ended);
+  const base::Time until = std::min(f.until.value_or(ended), ended);
+  return rates.between(std::min(f.onset.value_or(base::Time{0}), until), until);
 }
 
 // The worst link of those that the finding names. The leaking uplink itself is left out: a remedy that ends the flood
@@ -60,6 +61,30 @@ double worst_loss(const Finding& f, const Rates& rates, const Span& span) {
   return worst;
 }
 
+// Where a flood that a remedy does not end is left, and where it is gone.
+void remainder(const Finding& f, const Rates& was, const Span& old_span, const Rates& is, const Span& new_span,
+               RemedyOutcome& outcome) {
+  if (old_span.empty() || new_span.empty()) return;
+  constexpr double kSome = 0.01;  // Mbit/s
+  std::size_t loaded = 0, freed = 0;
+  std::string left;
+  double most = 0;
+  for (const findings::LinkLoad& named : f.links) {
+    if (was.load(named.link, named.from_is_a, old_span).flooded_mbit < kSome) continue;
+    ++loaded;
+    const findings::LinkLoad now = is.load(named.link, named.from_is_a, new_span);
+    freed += now.flooded_mbit < kSome;
+    if (now.flooded_mbit > most) {
+      most = now.flooded_mbit;
+      left = fmt::format("{} to {}", now.from, now.to);
+    }
+  }
+  if (freed > 0 && freed < loaded) {
+    outcome.side_effects.push_back(fmt::format("{} of the {} flooded links are free; {} Mbit/s stay at {}", freed, loaded,
+                                               base::short_number(most), left));
+  }
+}
+
 void side_effects(const model::Model& before_model, const RunResult& before, const Report& report,
                   const model::Model& after_model, const RunResult& after, const Report& after_report,
                   const Finding& fault, RemedyOutcome& outcome) {
@@ -75,8 +100,7 @@ void side_effects(const model::Model& before_model, const RunResult& before, con
   }
   // Who gets less than before?
   const Rates was(before_model, before), is(after_model, after);
-  const Span old_span = was.between(fault.onset.value_or(base::Time{0}), before.ended);
-  const Span new_span = is.between(fault.onset.value_or(base::Time{0}), after.ended);
+  const Span old_span = span_of(fault, was, before.ended), new_span = span_of(fault, is, after.ended);
   if (old_span.empty() || new_span.empty()) return;
   for (std::size_t i = 0; i < std::min<std::size_t>(before_model.flows.size(), 10'000); ++i) {
     const model::FlowId id(i);
@@ -169,6 +193,7 @@ class Workshop {
     outcome.after_mbit = worst_link(trial.model, fault, is, new_span);
     outcome.before_loss_percent = worst_loss(fault, was, old_span);
     outcome.after_loss_percent = worst_loss(fault, is, new_span);
+    if (!outcome.ends_fault) remainder(fault, was, old_span, is, new_span, outcome);
     side_effects(model_, baseline_, report_, trial.model, result, after, fault, outcome);
     return outcome;
   }

@@ -129,7 +129,7 @@ void Fabric::flood(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& 
   const std::uint32_t wanted = unknown ? state->towards : kNone;
   const bool was_stray = frame.stray;
   const std::uint16_t tag_in = frame.tag;
-  if (!plan.groups.empty()) flood_leaves(plan, in, vlan, frame, unknown, wanted);
+  bool copied = !plan.groups.empty() && flood_leaves(plan, in, vlan, frame, unknown, wanted);
 
   bool withheld = false;
   const bool from_isolated = model_.ports[in].isolated;
@@ -146,12 +146,13 @@ void Fabric::flood(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& 
                                   : tag_in;
     frame.stray = was_stray || (unknown && out != wanted);
     emit(out, frame);
+    copied = true;
   }
   frame.stray = was_stray;
   if (unknown) {
     const auto& sources = addresses_.stations_with(frame.src);
     observer_.flooded(state->record, frame, sources.empty() ? kNone : sources.front(), in,
-                      why_missing(self, vlan, frame.dst), withheld, wires_.now());
+                      why_missing(self, vlan, frame.dst), copied, withheld, wires_.now());
   }
 }
 
@@ -166,7 +167,8 @@ Fabric::FloodState& Fabric::flood_state(std::uint32_t self, std::uint16_t vlan, 
 }
 
 // The grouped leaves get copies that are only counted, except where a copy matters and where the frame came from.
-void Fabric::flood_leaves(const FloodPlan& plan, std::uint32_t in, std::uint16_t vlan, Frame& frame, bool unknown,
+// Returns whether anybody got one.
+bool Fabric::flood_leaves(const FloodPlan& plan, std::uint32_t in, std::uint16_t vlan, Frame& frame, bool unknown,
                           std::uint32_t wanted) {
   const std::uint32_t self = ports_[in].bridge;
   const bool was_stray = frame.stray;
@@ -190,12 +192,17 @@ void Fabric::flood_leaves(const FloodPlan& plan, std::uint32_t in, std::uint16_t
 
   if (bridges_[self].vlan_aware) frame.tag = 0;  // leaves are untagged members
   frame.stray = was_stray || unknown;
-  for (const std::uint32_t group : plan.groups) wires_.send_unseen_to_group(group, frame, spared_);
+  std::size_t leaves = 0;
+  for (const std::uint32_t group : plan.groups) {
+    wires_.send_unseen_to_group(group, frame, spared_);
+    leaves += wires_.group(group).count;
+  }
   for (const std::uint32_t port : spared_ports_) {
     frame.stray = was_stray || (unknown && port != wanted);
     wires_.send(ports_[port].lane_out, frame);
   }
   frame.stray = was_stray;
+  return leaves > spared_.size() - spared_ports_.size();
 }
 
 FloodReason Fabric::why_missing(std::uint32_t self, std::uint16_t vlan, AddressIndex address) const {

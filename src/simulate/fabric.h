@@ -66,6 +66,7 @@ class Fabric {
     std::uint32_t table_size;
     switching::Fdb fdb;
     std::vector<FloodPlan> plans;
+    std::vector<std::uint32_t> trunks;  // its ports that lead to other bridges
   };
   struct Policer {
     switching::TokenBucket broadcast, multicast, unknown_unicast;
@@ -84,7 +85,7 @@ class Fabric {
   void emit(std::uint32_t out, const Frame& frame);
   bool guarded(std::uint32_t out, const Frame& frame) const;
   FloodReason why_missing(std::uint32_t bridge, std::uint16_t vlan, AddressIndex address) const;
-  void flood_leaves(const FloodPlan& plan, std::uint32_t in, std::uint16_t vlan, Frame& frame, bool unknown,
+  bool flood_leaves(const FloodPlan& plan, std::uint32_t in, std::uint16_t vlan, Frame& frame, bool unknown,
                     std::uint32_t wanted);
   // The port by which `bridge` would reach the station with this address; kNone when there is none, or no way.
   std::uint32_t towards(std::uint32_t bridge, std::uint16_t vlan, AddressIndex address);

@@ -25,7 +25,7 @@ Fabric::Fabric(const model::Model& model, const Addresses& addresses, const Audi
   }
   for (const model::Station& station : model.stations) station_port_.push_back(station.port.value);
   for (const model::Bridge& b : model.bridges) {
-    bridges_.push_back({b.kind, b.vlan_aware, b.learning, b.filters_local, b.stp, b.ageing, b.table_size, {}, {}});
+    bridges_.push_back({b.kind, b.vlan_aware, b.learning, b.filters_local, b.stp, b.ageing, b.table_size, {}, {}, {}});
     any_stp_ |= b.stp;
   }
   for (const model::Link& link : model.links) link_up_.push_back(link.up);
@@ -58,6 +58,7 @@ void Fabric::number_lanes() {
   for (std::uint32_t i = 0; i < ports_.size(); ++i) {
     Port& port = ports_[i];
     if (port.bridge == kNone || port.peer == kNone) continue;
+    if (ports_[port.peer].bridge != kNone) bridges_[port.bridge].trunks.push_back(i);
     const model::StationId station = model_.ports[port.peer].station;
     port.leaf = station.valid() && !model_[station].next_on_port.valid() && model_[station].vlan == 0 &&
                 !model_[station].promiscuous && !captured_[model_.ports[i].link.index()];
@@ -227,12 +228,13 @@ std::uint32_t Fabric::towards(std::uint32_t bridge, std::uint16_t vlan, AddressI
       const auto b = static_cast<std::uint32_t>(open.front() >> 16);
       const auto v = static_cast<std::uint16_t>(open.front());
       open.pop_front();
-      for (const PortId id : model_.bridges[b].ports) {
-        const Port& p = ports_[id.index()];
-        if (p.peer == kNone || p.blocked || ports_[p.peer].bridge == kNone || !wires_.lane(p.lane_out).up) continue;
+      for (const std::uint32_t port : bridges_[b].trunks) {
+        const Port& p = ports_[port];
+        if (p.blocked || !wires_.lane(p.lane_out).up) continue;
         std::uint16_t tag = v;
         if (bridges_[b].vlan_aware) {
-          const auto out = switching::egress_tag(model_[id], model_.vlan_sets[model_[id].tagged_vlans], v);
+          const model::Port& settings = model_.ports[port];
+          const auto out = switching::egress_tag(settings, model_.vlan_sets[settings.tagged_vlans], v);
           if (!out) continue;
           tag = *out;
         }

@@ -67,7 +67,7 @@ class Explainer {
   };
 
   static bool significant(const FloodRecord& flood) {
-    return flood.frames >= kLeastFrames && flood.last - flood.first >= kLeastLength;
+    return flood.frames + flood.withheld_frames >= kLeastFrames && flood.last - flood.first >= kLeastLength;
   }
 
   model::StationId station_with(wire::Mac mac) const {
@@ -89,7 +89,7 @@ class Explainer {
 
   std::pair<Code, std::uint32_t> cause_of(const FloodRecord& flood) const {
     const auto most = std::ranges::max_element(flood.by_reason) - flood.by_reason.begin();
-    if (flood.blocked_frames * 2 > flood.frames) return {Code::kBlackholeSuppressed, flood.bridge.value};
+    if (flood.withheld_frames * 2 > flood.frames) return {Code::kBlackholeSuppressed, flood.bridge.value};
     if (static_cast<FloodReason>(most) == FloodReason::kNoLearning) return {Code::kFloodNoLearning, flood.bridge.value};
     if (static_cast<FloodReason>(most) == FloodReason::kTableFull) return {Code::kFloodTableFull, flood.bridge.value};
     if (const LeakRecord* leak = leak_behind(flood)) return {Code::kFloodLeak, leak->bridge.value};
@@ -122,8 +122,9 @@ class Explainer {
     f.code = code;
     f.severity = findings::entry(code).severity;
     f.onset = worst.longest_spell_start;
-    const Span after = rates_.between(worst.longest_spell_start, worst.longest_spell_start + worst.longest_spell);
-    const Span before = rates_.between(Time{0}, worst.longest_spell_start);
+    f.until = worst.longest_spell_start + worst.longest_spell;
+    const Span after = rates_.between(*f.onset, *f.until);
+    const Span before = rates_.between(Time{0}, worst.first);
     f.links = rates_.loads(after, Rates::By::kFlooded, kMostLinks);
     std::erase_if(f.links, [](const findings::LinkLoad& l) { return l.flooded_mbit < 0.0005; });
     f.flows = victims(before, after);
@@ -169,10 +170,8 @@ class Explainer {
     f.bridge = at;
     f.line = m_[at].line;
     f.where = sw;
-    const std::string headline = fmt::format("{} flood{} frames for {}: {} on the worst link", s.bridges,
-                                             s.bridges.find(" and ") == std::string::npos ? "s" : "", s.destinations,
-                                             mbit(s.mbit));
-    f.headline = headline;
+    const char* const floods = list.size() > 1 && s.bridges.find(' ') != std::string::npos ? "flood" : "floods";
+    f.headline = fmt::format("{} {} frames for {}: {} on the worst link", s.bridges, floods, s.destinations, mbit(s.mbit));
     const std::string heard =
         s.worst.last_seen_as_source < Time{0}
             ? fmt::format("{} has never heard {}", sw, s.destinations)
@@ -185,8 +184,8 @@ class Explainer {
         f.bridge = bridge;
         f.line = m_[bridge].line;
         f.where = name_of(m_, bridge);
-        f.headline = fmt::format("{} lets frames from {} to its own guest {} out of the physical NIC; {} flood them: {}",
-                                 f.where, host, s.destinations, s.bridges, mbit(s.mbit));
+        f.headline = fmt::format("{} lets frames from {} to its own guest {} out of the physical NIC; {} {} them: {}",
+                                 f.where, host, s.destinations, s.bridges, floods, mbit(s.mbit));
         f.cause = fmt::format(
             "{} hands frames from {} to the guest and sends the same frames out of the NIC; what the guest answers stays "
             "inside the machine. So the switches outside see {} as a destination but not as a source. {}; since then "
@@ -238,7 +237,7 @@ class Explainer {
       case Code::kBlackholeSuppressed:
         f.headline = fmt::format("{} drops frames for {}: it does not know where it is, and may not flood", sw, s.destinations);
         f.cause = fmt::format("{}. On the port towards it unknown unicast is blocked, so what would be a flood elsewhere is "
-                              "a loss here: {} frames.", heard, s.worst.blocked_frames);
+                              "a loss here: {} frames.", heard, s.worst.withheld_frames);
         break;
       default:
         f.certainty = Certainty::kUndecided;
@@ -255,11 +254,13 @@ class Explainer {
     static constexpr const char* kReasons[] = {"no entry in the table", "the entry had aged out", "nothing is learnt here",
                                                "the table was full"};
     const auto most = static_cast<std::size_t>(std::ranges::max_element(flood.by_reason) - flood.by_reason.begin());
+    const model::StationId station = station_with(flood.destination);
     f.evidence.push_back(
         {flood.longest_spell_start, name_of(m_, flood.bridge),
-         fmt::format("first of {} frames for {} that came in at {} and were {}: {}", flood.frames,
+         fmt::format("first of {} frames for {} ({}) that came in at {} and were {}: {}",
+                     std::max(flood.frames, flood.withheld_frames), station.valid() ? name_of(m_, station) : "nobody here",
                      wire::to_text(flood.destination), name_of(m_, flood.last_ingress),
-                     flood.blocked_frames * 2 > flood.frames ? "dropped" : "flooded", kReasons[most])});
+                     flood.withheld_frames * 2 > flood.frames ? "dropped" : "flooded", kReasons[most])});
   }
 
   // ------------------------------------------------------------ leaks that nobody notices yet
@@ -308,9 +309,6 @@ class Explainer {
     f.bridge = first.bridge;
     f.line = m_[first.bridge].line;
     if (f.where.empty()) f.where = base::list_words(bridges);
-    f.headline = fmt::format("frames circulate through {}{}", base::list_words(bridges),
-                             run_.storm ? fmt::format("; {} after the first one the links are full",
-                                                      base::to_text(run_.ended - first.first)) : "");
     if (f.cause.empty()) {
       f.cause = "These bridges are joined in a ring, and no spanning tree blocks any link of it. A frame to everybody, or "
                 "to a station nobody has learnt, goes round for ever and is copied out of every port at each turn.";
@@ -319,6 +317,13 @@ class Explainer {
     const Span span = rates_.between(first.first, run_.ended);
     f.links = rates_.loads(span, Rates::By::kTotal, kMostLinks);
     f.flows = victims(Span{}, span);
+    f.until = run_.ended;
+    f.headline = fmt::format("frames circulate through {}", base::list_words(bridges));
+    if (run_.storm && !f.links.empty()) {
+      const findings::LinkLoad& worst = f.links.front();
+      f.headline += fmt::format("; within {} they are {} from {} to {}", base::to_text(run_.ended - first.first),
+                                mbit(worst.wanted_mbit + worst.flooded_mbit), worst.from, worst.to);
+    }
     if (run_.storm) {
       report_.remarks.push_back(fmt::format(
           "The run was ended at {}: the storm does not end by itself, and more of the same would follow.",
@@ -431,7 +436,7 @@ void explain(const model::Model& model, const Options&, const RunResult& result,
 
 Horizon horizon(const model::Model& model) {
   constexpr Time kLongest = base::seconds(12 * 3600);
-  constexpr double kAffordableFrames = 12e6;
+  constexpr double kAffordableFrames = 4e6;
   Time ageing{0}, wanted = base::seconds(60);
   for (const model::Bridge& bridge : model.bridges) {
     if (bridge.ageing < kLongest) ageing = std::max(ageing, bridge.ageing);

@@ -36,13 +36,15 @@ std::uint32_t Observer::open_flood(std::uint32_t bridge, std::uint16_t vlan, wir
 }
 
 void Observer::flooded(std::uint32_t index, const Frame& frame, std::uint32_t source_station, std::uint32_t ingress,
-                       FloodReason reason, bool withheld, Time now) {
+                       FloodReason reason, bool copied, bool withheld, Time now) {
   FloodRecord& record = floods_[index];
   Spell& spell = spells_[index];
-  ++record.frames;
-  record.bytes += frame.wire_bytes();
+  record.frames += copied;
+  record.bytes += copied ? frame.wire_bytes() : 0;
   ++record.by_reason[static_cast<std::size_t>(reason)];
-  record.blocked_frames += withheld;
+  record.withheld_frames += withheld;
+  // Blocked everywhere, and nobody misses it: that is what blocking is for.
+  if (!copied && !withheld) return;
   if (now - spell.end > kSpellGap) {
     close(record, spell);
     ++record.spells;

@@ -15,7 +15,7 @@ class Observer {
   // The record of one bridge's floods towards one destination; ask once, then report by number.
   std::uint32_t open_flood(std::uint32_t bridge, std::uint16_t vlan, wire::Mac destination, Time now);
   void flooded(std::uint32_t record, const Frame& frame, std::uint32_t source_station, std::uint32_t ingress,
-               FloodReason reason, bool withheld, Time now);
+               FloodReason reason, bool copied, bool withheld, Time now);
   void leaked(std::uint32_t bridge, std::uint32_t guest, const Frame& frame, Time now);
   void moved(std::uint32_t bridge, std::uint16_t vlan, AddressIndex address, wire::Mac mac, std::uint32_t from,
              std::uint32_t to, Time now);

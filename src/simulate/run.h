@@ -75,14 +75,14 @@ struct FloodRecord {
   model::BridgeId bridge;
   std::uint16_t vlan = 0;
   wire::Mac destination;
-  std::int64_t frames = 0, bytes = 0;  // frames that arrived and were flooded
+  std::int64_t frames = 0, bytes = 0;  // that arrived and went out of at least one port
   std::array<std::int64_t, kFloodReasons> by_reason{};
   Time first{0}, last{0};
   Duration flooding{0};                 // summed lengths of the flood's spells (gaps under 2 s are bridged)
   std::int64_t spells = 0;
   Time longest_spell_start{0};
   Duration longest_spell{0};
-  std::int64_t blocked_frames = 0;      // withheld from the way to their destination: unknown unicast is blocked there
+  std::int64_t withheld_frames = 0;     // kept from the way to their destination: unknown unicast is blocked there
   model::PortId last_ingress;
   model::StationId last_source;         // that put the last of them on the wire
   model::FlowId last_flow;              // invalid: ARP
