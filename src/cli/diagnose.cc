@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "check/rules.h"
 #include "cli/site.h"
 #include "remedy/remedy.h"
 #include "report/json.h"
@@ -54,8 +55,9 @@ Step<Report> diagnose_site(const DiagnoseArguments& arguments, sys::Progress& pr
   const auto result = simulate::run(*model, options);
   if (!result) return stop(kFailed, result.error().what);
 
-  // From what was seen to why: symptoms alone help nobody.
+  // What the structure alone proves, then from what was seen to why: symptoms alone help nobody.
   Report report;
+  report.findings = check::structural(*model);
   report.title = model->title;
   report.source = arguments.what;
   simulate::explain(*model, options, *result, report);

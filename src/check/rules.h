@@ -1,0 +1,36 @@
+// What is wrong with a site by its structure alone, whatever the timing: duplicates, loops, segments that grow too
+// wide. One rule a file; the table is in rules.cc.
+#pragma once
+
+#include <vector>
+
+#include "findings/finding.h"
+#include "model/model.h"
+#include "model/segments.h"
+
+namespace sekimori::check {
+
+// What rules share, worked out once.
+struct Site {
+  explicit Site(const model::Model& m);
+
+  const model::Model& model;
+  model::Segments segments;
+  // When each machine runs: from the start or a `start` on the timeline, until a `stop`. kNever: not at all.
+  std::vector<base::Time> starts, stops;
+  // Every segment a station is ever in; more than one when its machine migrates.
+  std::vector<std::uint32_t> segments_of(model::StationId station) const;
+  // Both run at the same time; from when.
+  bool together(model::StationId a, model::StationId b, base::Time& from) const;
+};
+
+void rule_mac_duplicate(const Site& site, std::vector<findings::Finding>& out);  // and mac-duplicate-latent
+void rule_ip_duplicate(const Site& site, std::vector<findings::Finding>& out);
+void rule_loop(const Site& site, std::vector<findings::Finding>& out);
+void rule_segment_over_wan(const Site& site, std::vector<findings::Finding>& out);
+void rule_segment_mixed(const Site& site, std::vector<findings::Finding>& out);
+
+// All of them.
+std::vector<findings::Finding> structural(const model::Model& model);
+
+}  // namespace sekimori::check
