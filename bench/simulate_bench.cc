@@ -1,13 +1,17 @@
-// The simulator on trees of learning switches, and the project's example: frame-hops per CPU-second, each answer
-// checked against the closed form.
+// The simulator on trees of learning switches, and the project's example: frame-hops per CPU-second, each
+// answer checked against the closed form.
 //
 // Cost sketch, before the first line of the engine (2.5-4.5 GHz core, everything in L1/L2 for trees a and b):
-//   a unicast hop:   heap sift of ~100 entries 10 ns, frame copied twice 5 ns, FDB refreshed and asked 2 x 6 ns, lane
-//                    arithmetic with a multiplication 3 ns, dispatch 5 ns               -> 35-45 ns, 22-28 M hops/s
-//   a flooded copy:  a store in a sweep over `idle_at` 0.3-0.5 ns, its share (1/26) of a switch's own hop 2-3 ns
-//                                                                                       -> 3 ns, 300-400 M copies/s
-// The trees are those of ns-3's bridges in the comparison (docs/performance.md): fan-out 4, 25 hosts a switch,
-// 10 Gbit/s, 1 us, 200 bytes of UDP payload.
+//   a unicast hop:   heap sift of ~100 entries 10 ns, frame copied twice 5 ns, FDB refreshed and asked 2 x 6
+//   ns, lane
+//                    arithmetic with a multiplication 3 ns, dispatch 5 ns               -> 35-45 ns, 22-28 M
+//                    hops/s
+//   a flooded copy:  a store in a sweep over `idle_at` 0.3-0.5 ns, its share (1/26) of a switch's own hop 2-3
+//   ns
+//                                                                                       -> 3 ns, 300-400 M
+//                                                                                       copies/s
+// The trees are those of ns-3's bridges in the comparison (docs/performance.md): fan-out 4, 25 hosts a
+// switch, 10 Gbit/s, 1 us, 200 bytes of UDP payload.
 #include <benchmark/benchmark.h>
 #include <sys/resource.h>
 
@@ -44,12 +48,15 @@ Tree tree_of(std::size_t switches, std::size_t hosts_each, bool flood) {
   std::vector<model::BridgeId> bridges;
   for (std::size_t s = 0; s < switches; ++s) {
     bridges.push_back(*builder.add_bridge("s" + std::to_string(s), model::BridgeKind::kSwitch));
-    // In a flood the receivers' entries are to be gone when the counting begins; senders are heard every millisecond.
+    // In a flood the receivers' entries are to be gone when the counting begins; senders are heard every
+    // millisecond.
     if (flood) builder.model()[bridges[s]].ageing = base::milliseconds(500);
     tree.parent.push_back(s == 0 ? 0 : static_cast<std::uint32_t>((s - 1) / kFanOut));
     if (s > 0) {
-      builder.connect(builder.bridge_port(bridges[s], "up"),
-                      builder.bridge_port(bridges[tree.parent[s]], "down" + std::to_string(s)), fast_link()).value();
+      builder
+          .connect(builder.bridge_port(bridges[s], "up"),
+                   builder.bridge_port(bridges[tree.parent[s]], "down" + std::to_string(s)), fast_link())
+          .value();
     }
   }
   for (std::size_t h = 0; h < switches * hosts_each; ++h) {
@@ -58,8 +65,10 @@ Tree tree_of(std::size_t switches, std::size_t hosts_each, bool flood) {
     // As the peer's hosts: no announcements, and addresses once resolved stay.
     builder.model()[host].arp = {base::seconds(3600), false, false, false, base::Duration{0}};
     builder.model()[nic].ip = {{0x0a00'0001u + static_cast<std::uint32_t>(h)}, 8};
-    builder.connect(builder.wire_port(nic),
-                    builder.bridge_port(bridges[h / hosts_each], std::to_string(h % hosts_each)), fast_link()).value();
+    builder
+        .connect(builder.wire_port(nic),
+                 builder.bridge_port(bridges[h / hosts_each], std::to_string(h % hosts_each)), fast_link())
+        .value();
   }
   // Random pairs, as the peer draws them.
   std::vector<std::uint32_t> hosts(switches * hosts_each);
@@ -85,7 +94,8 @@ Tree tree_of(std::size_t switches, std::size_t hosts_each, bool flood) {
 
 // Links between two hosts of the tree.
 std::int64_t hops_between(const Tree& tree, MachineId a, MachineId b) {
-  auto x = static_cast<std::uint32_t>(a.value / tree.hosts_each), y = static_cast<std::uint32_t>(b.value / tree.hosts_each);
+  auto x = static_cast<std::uint32_t>(a.value / tree.hosts_each),
+       y = static_cast<std::uint32_t>(b.value / tree.hosts_each);
   std::int64_t hops = 2;
   while (x != y) {
     // The one further from the root climbs; numbers grow with depth.
@@ -109,7 +119,8 @@ void trees(benchmark::State& state, bool flood) {
   const std::int64_t seconds = state.range(1);
   std::int64_t expected = 0;
   for (const model::Flow& f : tree.model.flows) {
-    const auto whole_tree = static_cast<std::int64_t>(tree.model.machines.size() + tree.model.bridges.size() - 1);
+    const auto whole_tree =
+        static_cast<std::int64_t>(tree.model.machines.size() + tree.model.bridges.size() - 1);
     expected += 1000 * (seconds - 1) * (flood ? whole_tree : hops_between(tree, f.from, f.to));
   }
   simulate::Options options;
@@ -123,9 +134,12 @@ void trees(benchmark::State& state, bool flood) {
     state.SetIterationTime(cpu);
     spent += cpu;
     hops += static_cast<double>(result->frame_hops);
-    const std::int64_t counted = frames_in(result->windows.back().lanes) - frames_in(result->windows.front().lanes);
+    const std::int64_t counted =
+        frames_in(result->windows.back().lanes) - frames_in(result->windows.front().lanes);
     if (counted != expected) {
-      state.SkipWithError(("frame-hops: counted " + std::to_string(counted) + ", expected " + std::to_string(expected)).c_str());
+      state.SkipWithError(
+          ("frame-hops: counted " + std::to_string(counted) + ", expected " + std::to_string(expected))
+              .c_str());
       return;
     }
   }
@@ -134,8 +148,20 @@ void trees(benchmark::State& state, bool flood) {
 
 void unicast(benchmark::State& state) { trees(state, false); }
 void flooded(benchmark::State& state) { trees(state, true); }
-BENCHMARK(unicast)->ArgNames({"switches", "s"})->Args({4, 20})->Args({40, 10})->Args({400, 10})->UseManualTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(flooded)->ArgNames({"switches", "s"})->Args({4, 20})->Args({40, 5})->Args({400, 3})->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(unicast)
+    ->ArgNames({"switches", "s"})
+    ->Args({4, 20})
+    ->Args({40, 10})
+    ->Args({400, 10})
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(flooded)
+    ->ArgNames({"switches", "s"})
+    ->Args({4, 20})
+    ->Args({40, 5})
+    ->Args({400, 3})
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);
 
 // Compiling a model into the simulator's arrays, and what that takes of memory.
 void set_up(benchmark::State& state) {
@@ -160,7 +186,8 @@ void hosted_server(benchmark::State& state) {
   options.until = base::seconds(1800);
   for (auto _ : state) {
     const auto result = simulate::run(*model, options);
-    if (result->floods.empty() || result->floods[0].first / base::seconds(1) != 300) state.SkipWithError("no flood at 300 s");
+    if (result->floods.empty() || result->floods[0].first / base::seconds(1) != 300)
+      state.SkipWithError("no flood at 300 s");
     state.counters["events"] = static_cast<double>(result->events);
   }
 }
