@@ -49,17 +49,20 @@ Step<Report> diagnose_site(const DiagnoseArguments& arguments, sys::Progress& pr
   const auto model = load_site(arguments.what, arguments.seed);
   if (!model) return std::unexpected(model.error());
 
+  Report report;
+  report.title = model->title;
+  report.source = arguments.what;
+
+  // What its structure alone proves: duplicates, loops, wide segments. A run adds harm and evidence to these.
+  report.findings = check::structural(*model);
+
   // Play it until every timer of the site has run out: faults of ageing show themselves only then.
   simulate::Options options = simulate::diagnosing_options(*model, arguments.until);
   options.progress = simulation_progress(progress, options.until);
   const auto result = simulate::run(*model, options);
   if (!result) return stop(kFailed, result.error().what);
 
-  // What the structure alone proves, then from what was seen to why: symptoms alone help nobody.
-  Report report;
-  report.findings = check::structural(*model);
-  report.title = model->title;
-  report.source = arguments.what;
+  // From what was seen to why: symptoms alone help nobody.
   simulate::explain(*model, options, *result, report);
   report.interrupted = result->stopped;
   if (!arguments.until && !simulate::horizon(*model).complete) {

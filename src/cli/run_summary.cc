@@ -74,6 +74,7 @@ std::string interval(base::Time first, base::Time last) {
 template <class T>
 std::vector<const T*> biggest_first(const std::vector<T>& records, std::int64_t T::*count) {
   std::vector<const T*> sorted;
+  sorted.reserve(records.size());
   for (const T& record : records) sorted.push_back(&record);
   std::ranges::stable_sort(sorted, std::greater{}, [count](const T* r) { return r->*count; });
   return sorted;
@@ -143,6 +144,7 @@ void others(Page& page, const model::Model& model, const RunResult& result, cons
   Table conflicts{.headers = {"IP address", "changes", "first"}, .rows = {}};
   for (const auto& conflict : result.address_conflicts) {
     std::vector<std::string> stations;
+    stations.reserve(conflict.stations.size());
     for (const model::StationId id : conflict.stations) stations.push_back(model::name_of(model, id));
     conflicts.rows.push_back(
         {.cells = {{wire::to_text(conflict.ip)},

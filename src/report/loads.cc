@@ -59,13 +59,20 @@ std::string column_number(double value) {
 std::vector<std::string> changes(const Page& page, std::span<const std::pair<double, double>> pairs) {
   std::vector<std::pair<std::string, std::string>> texts;
   std::size_t before = 0, after = 0;
-  const auto number = [](double v) { return v == 0 ? std::string("0.0") : column_number(v); };
+  double most = 0;
+  for (const auto& [a, b] : pairs) most = std::max({most, std::abs(a), std::abs(b)});
+  const bool tiny = most > 0 && most < 0.1;  // a few pings: one decimal would tell nothing
+  const auto number = [tiny](double v) {
+    if (tiny) return fmt::format("{:.3f}", v);
+    return v == 0 ? std::string("0.0") : column_number(v);
+  };
   for (const auto& [a, b] : pairs) {
     texts.emplace_back(number(a), number(b));
     before = std::max(before, texts.back().first.size());
     after = std::max(after, texts.back().second.size());
   }
   std::vector<std::string> shown;
+  shown.reserve(texts.size());
   for (const auto& [a, b] : texts) {
     shown.push_back(fmt::format("{:>{}} {} {:>{}}", a, before, page.glyph("→", "->"), b, after));
   }

@@ -13,7 +13,7 @@ namespace sekimori::report {
 // Numbers of a column: one decimal, "-" for nothing, "<0.1" for hardly anything.
 std::string column_number(double value);
 
-// "5.0 -> 1.2" for each pair, both sides aligned.
+// "5.0 -> 1.2" for each pair, both sides aligned; three decimals when all are below 0.1.
 std::vector<std::string> changes(const Page& page, std::span<const std::pair<double, double>> pairs);
 
 // At most `most` rows (0: all), in the order given, and a line about the rest.

@@ -97,7 +97,7 @@ std::string harm_to(const FlowImpact& flow) {
     return v > 0 && v < 0.05 ? std::string("less than 0.1") : base::short_number(v, v < 100 ? 1 : 0);
   };
   std::vector<std::string> parts;
-  if (after.goodput_mbit < 0.95 * before.goodput_mbit) {
+  if (before.goodput_mbit >= 0.1 && after.goodput_mbit < 0.95 * before.goodput_mbit) {
     parts.push_back(
         fmt::format("falls from {} to {} Mbit/s", number(before.goodput_mbit), number(after.goodput_mbit)));
   }
@@ -164,10 +164,13 @@ std::string what_ends_it(const Page& page, const Finding& finding) {
     return fmt::format("none of the {} tried", number_of(finding.remedies.size(), "remedy"));
   std::vector<std::string> others;
   for (const RemedyOutcome& remedy : finding.remedies) {
-    if (remedy.ends_fault && &remedy != best) others.push_back(remedy.word);
+    const bool free = remedy.ends_fault && remedy.side_effects.empty();
+    if (free && &remedy != best) others.push_back(remedy.word);
   }
-  return fmt::format("{}: {}{}{}", best->word, best->description, effect(page, finding, *best),
-                     others.empty() ? "" : "; also " + base::list_words(others, 3));
+  std::string text = fmt::format("{}: {}{}", best->word, best->description, effect(page, finding, *best));
+  if (!best->side_effects.empty()) text += "; but: " + best->side_effects.front();
+  if (!others.empty()) text += "; also " + base::list_words(others, 3);
+  return text;
 }
 
 std::string undecided(const Finding& finding) {
@@ -225,6 +228,7 @@ void evidence(Page& page, const Finding& finding, const TextOptions& options) {
 void remedies(Page& page, const Finding& finding) {
   if (finding.remedies.empty()) return;
   std::vector<const RemedyOutcome*> sorted;
+  sorted.reserve(finding.remedies.size());
   for (const RemedyOutcome& remedy : finding.remedies) sorted.push_back(&remedy);
   std::ranges::stable_sort(sorted, [](const auto* a, const auto* b) { return serves_better(*a, *b); });
   std::vector<std::pair<double, double>> mbit, loss;
@@ -340,6 +344,7 @@ void stories(Page& page, const Report& report, const TextOptions& options) {
   std::map<std::string, std::size_t, std::less<>> rest;
   for (std::size_t i = listed; i < count; ++i) rest[std::string(word_of(report.findings[i]))] += 1;
   std::vector<std::string> words;
+  words.reserve(rest.size());
   for (const auto& [word, times] : rest) words.push_back(fmt::format("{} {}", times, word));
   const std::string cut = words.empty() ? "" : fmt::format("and {}; ", base::list_words(words, words.size()));
   page.paragraph(0, fmt::format("{}--verbose tells all of them in full", cut), Style::kDim);

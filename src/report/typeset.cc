@@ -108,13 +108,15 @@ bool is_unit(std::string_view word) {
 // Words with what must not be torn from them: "20.9 Mbit/s".
 std::vector<std::string_view> unbreakable(std::string_view text) {
   std::vector<std::string_view> words;
+  std::size_t start = 0;  // of the last word
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find(' ', at), text.size());
     const std::string_view word = text.substr(at, end - at);
     if (!words.empty() && is_unit(word) && words.back().back() >= '0' && words.back().back() <= '9') {
-      words.back() = std::string_view(words.back().data(), text.data() + end);
+      words.back() = text.substr(start, end - start);
     } else if (!word.empty()) {
       words.push_back(word);
+      start = at;
     }
     at = end + 1;
   }

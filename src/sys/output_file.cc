@@ -15,7 +15,7 @@
 namespace sekimori::sys {
 namespace {
 
-constexpr std::size_t kBuffer = 256 * 1024;
+constexpr std::size_t kBuffer = 262'144;
 
 std::string text_of(int error) { return std::generic_category().message(error); }
 
