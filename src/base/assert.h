@@ -1,5 +1,5 @@
-// Assertions state what must hold if the program has no bug. They stay on in release builds: a wrong diagnosis is
-// worse than none.
+// Assertions state what must hold if the program has no bug. They stay on in release builds: a wrong
+// diagnosis is worse than none.
 #pragma once
 
 namespace sekimori::base {

@@ -1,5 +1,5 @@
-// A fingerprint of a run: feed every observable number into it, and two runs that agree in all of them agree in
-// the fingerprint. It shows at a glance whether two builds behave alike.
+// A fingerprint of a run: feed every observable number into it, and two runs that agree in all of them agree
+// in the fingerprint. It shows at a glance whether two builds behave alike.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Typed indices: a site is plain arrays, and things refer to each other by index. The tag keeps a port's index
-// from being used as a link's.
+// Typed indices: a site is plain arrays, and things refer to each other by index. The tag keeps a port's
+// index from being used as a link's.
 #pragma once
 
 #include <compare>

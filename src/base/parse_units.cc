@@ -11,6 +11,8 @@
 namespace sekimori::base {
 namespace {
 
+__extension__ using Int128 = __int128;  // of GCC and Clang, not of ISO C++
+
 struct Unit {
   std::string_view word;
   std::int64_t size;
@@ -96,14 +98,14 @@ Result<std::int64_t> parse(const Quantity& q, std::string_view text) {
   if (unit == nullptr) return expected(q, text, unknown_unit(q, word));
   if (number.size() > kLongestNumber) return expected(q, text, "it has too many digits");
 
-  constexpr __int128 kFinest = 1'000'000'000'000'000'000;  // times the largest unit stays within __int128
-  constexpr __int128 kMost = std::numeric_limits<std::int64_t>::max();
-  __int128 value = 0;
+  constexpr Int128 kFinest = 1'000'000'000'000'000'000;  // times the largest unit stays within 128 bits
+  constexpr Int128 kMost = std::numeric_limits<std::int64_t>::max();
+  Int128 value = 0;
   for (const char c : integer) {
     value = value * 10 + (c - '0');
     if (value * unit->size > kMost) return expected(q, text, "it is too big");
   }
-  __int128 part = 0, parts = 1;  // the fraction is part/parts
+  Int128 part = 0, parts = 1;  // the fraction is part/parts
   for (const char c : fraction.substr(0, fraction.find_last_not_of('0') + 1)) {
     part = part * 10 + (c - '0');
     parts *= 10;

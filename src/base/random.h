@@ -1,5 +1,5 @@
-// Seeded random numbers that are the same on every machine. The standard library's distributions are not: they may
-// differ between implementations, so the few we need are here.
+// Seeded random numbers that are the same on every machine. The standard library's distributions are not:
+// they may differ between implementations, so the few we need are here.
 #pragma once
 
 #include <array>
@@ -34,8 +34,8 @@ class Random {
     return result;
   }
 
-  // Uniform in [0, bound), bound > 0 (Lemire 2019; the bias of skipping the rejection is below 2^-32 for bounds
-  // under 2^32, which is all the project draws).
+  // Uniform in [0, bound), bound > 0 (Lemire 2019; the bias of skipping the rejection is below 2^-32 for
+  // bounds under 2^32, which is all the project draws).
   constexpr std::uint64_t below(std::uint64_t bound) {
     return static_cast<std::uint64_t>((static_cast<__uint128_t>(next()) * bound) >> 64);
   }

@@ -1,5 +1,5 @@
-// Three wrongs, three mechanisms: a bad network is a Finding, a bad world (input, system) is an Error in a Result,
-// and our own bug is an assertion (base/assert.h).
+// Three wrongs, three mechanisms: a bad network is a Finding, a bad world (input, system) is an Error in a
+// Result, and our own bug is an assertion (base/assert.h).
 #pragma once
 
 #include <expected>

@@ -1,5 +1,6 @@
-// Two stations with one IP address in one segment (RFC 5227): whoever asks for it by ARP gets two answers, and keeps
-// the first or the last of them as its stack has it. Connections go to one machine today and to the other tomorrow.
+// Two stations with one IP address in one segment (RFC 5227): whoever asks for it by ARP gets two answers,
+// and keeps the first or the last of them as its stack has it. Connections go to one machine today and to the
+// other tomorrow.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -20,7 +21,8 @@ void rule_ip_duplicate(const Site& site, std::vector<findings::Finding>& out) {
   }
   for (std::size_t s = 0; s < m.stations.size(); ++s) {
     const auto holders = by_ip.find(m.stations[s].ip.address);
-    if (holders == by_ip.end() || holders->second.size() < 2 || holders->second.front().index() != s) continue;
+    if (holders == by_ip.end() || holders->second.size() < 2 || holders->second.front().index() != s)
+      continue;
     std::vector<StationId> meeting;
     base::Time from = base::kNever;
     for (const StationId a : holders->second) {
@@ -46,9 +48,12 @@ void rule_ip_duplicate(const Site& site, std::vector<findings::Finding>& out) {
     f.where = base::list_words(names, 5);
     f.line = m[meeting.back()].line;
     f.onset = from;
-    f.headline = fmt::format("{} have the same IP address, {}, in one segment", f.where, wire::to_text(holders->first));
-    f.cause = fmt::format("Whoever asks for {} by ARP gets {} answers, and talks to the machine whose answer its stack happens "
-                          "to keep.", wire::to_text(holders->first), meeting.size());
+    f.headline = fmt::format("{} have the same IP address, {}, in one segment", f.where,
+                             wire::to_text(holders->first));
+    f.cause = fmt::format(
+        "Whoever asks for {} by ARP gets {} answers, and talks to the machine whose answer its stack happens "
+        "to keep.",
+        wire::to_text(holders->first), meeting.size());
     out.push_back(std::move(f));
   }
 }

@@ -1,7 +1,9 @@
-// A ring of bridges in which no spanning tree blocks a port: a broadcast goes round for ever, multiplied at each turn.
+// A ring of bridges in which no spanning tree blocks a port: a broadcast goes round for ever, multiplied at
+// each turn.
 //
-// A bridge forwards between any two of its ports of a VLAN, so a ring exists when a walk over links, VLAN by VLAN,
-// comes back to a bridge by another link than it left it. Ports that the converged spanning tree blocks are left out.
+// A bridge forwards between any two of its ports of a VLAN, so a ring exists when a walk over links, VLAN by
+// VLAN, comes back to a bridge by another link than it left it. Ports that the converged spanning tree blocks
+// are left out.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -124,11 +126,14 @@ void rule_loop(const Site& site, std::vector<findings::Finding>& out) {
     f.where = base::list_words(names);
     f.headline = fmt::format("{} form a ring without a spanning tree", f.where);
     f.cause = inside.valid()
-                  ? fmt::format("{} bridges two of its NICs that are in one segment, and so closes a ring with {}. ",
-                                name_of(m, m[inside].machine), f.where)
+                  ? fmt::format(
+                        "{} bridges two of its NICs that are in one segment, and so closes a ring with {}. ",
+                        name_of(m, m[inside].machine), f.where)
                   : fmt::format("{} are joined in a ring. ", f.where);
-    f.cause += "No spanning tree blocks any link of it: a frame to everybody, or to a station nobody has learnt, goes round "
-               "for ever and is copied out of every port at each turn.";
+    f.cause +=
+        "No spanning tree blocks any link of it: a frame to everybody, or to a station nobody has learnt, "
+        "goes round "
+        "for ever and is copied out of every port at each turn.";
     out.push_back(std::move(f));
   }
 }

@@ -1,8 +1,9 @@
-// Two stations with one MAC in one segment: a switch can send frames for that MAC to one place only, and sends them to
-// whichever of the two spoke last. Each loses what goes to the other; the one that is talked to more starves the other.
+// Two stations with one MAC in one segment: a switch can send frames for that MAC to one place only, and
+// sends them to whichever of the two spoke last. Each loses what goes to the other; the one that is talked to
+// more starves the other.
 //
-// Judged by segment and power: the same MAC in two segments, or on a clone that is switched off, harms nobody yet. It
-// becomes real when the segments are joined, the clone is started, or one of them migrates.
+// Judged by segment and power: the same MAC in two segments, or on a clone that is switched off, harms nobody
+// yet. It becomes real when the segments are joined, the clone is started, or one of them migrates.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -21,10 +22,12 @@ std::string origin(const model::Model& m, StationId station) {
   const model::MachineId original = m[m[station].machine].clone_of;
   switch (m[station].mac_origin) {
     case model::MacOrigin::kCloned:
-      return original.valid() ? fmt::format("{} is a clone of {} and kept its MAC", name_of(m, station), name_of(m, original))
+      return original.valid() ? fmt::format("{} is a clone of {} and kept its MAC", name_of(m, station),
+                                            name_of(m, original))
                               : fmt::format("{} is a clone and kept its MAC", name_of(m, station));
     case model::MacOrigin::kDrawn:
-      return fmt::format("that of {} was drawn at random from a range, without asking whether it was in use", name_of(m, station));
+      return fmt::format("that of {} was drawn at random from a range, without asking whether it was in use",
+                         name_of(m, station));
     case model::MacOrigin::kDeclared:
       return fmt::format("that of {} was fixed by hand", name_of(m, station));
     case model::MacOrigin::kAllocated:
@@ -52,7 +55,8 @@ Duplicate meet(const Site& site, const std::vector<StationId>& holders) {
     for (std::size_t j = i + 1; j < holders.size(); ++j) {
       if (same_nic(m, holders[i], holders[j])) continue;
       const auto others = site.segments_of(holders[j]);
-      const bool shared = std::ranges::any_of(segments, [&](auto s) { return std::ranges::find(others, s) != others.end(); });
+      const bool shared =
+          std::ranges::any_of(segments, [&](auto s) { return std::ranges::find(others, s) != others.end(); });
       Time from;
       if (!shared || !site.together(holders[i], holders[j], from)) continue;
       add(holders[i]);
@@ -99,21 +103,28 @@ void rule_mac_duplicate(const Site& site, std::vector<findings::Finding>& out) {
     if (!duplicate.real.empty()) {
       findings::Finding f = about(site, duplicate.real, findings::Code::kMacDuplicate);
       f.onset = duplicate.from;
-      f.headline = fmt::format("{} have the same MAC, {}, in one segment", f.where, wire::to_text(m.stations[s].mac));
+      f.headline =
+          fmt::format("{} have the same MAC, {}, in one segment", f.where, wire::to_text(m.stations[s].mac));
       f.cause += "Switches send frames for it to whichever spoke last, and the other gets nothing.";
-      if (duplicate.from > Time{0}) f.cause += fmt::format(" Both run from {} on.", base::to_text(duplicate.from));
+      if (duplicate.from > Time{0})
+        f.cause += fmt::format(" Both run from {} on.", base::to_text(duplicate.from));
       out.push_back(std::move(f));
       continue;
     }
-    const bool all_one_nic = std::ranges::all_of(holders, [&](StationId h) { return same_nic(m, h, holders.front()); });
+    const bool all_one_nic =
+        std::ranges::all_of(holders, [&](StationId h) { return same_nic(m, h, holders.front()); });
     if (all_one_nic) continue;
     findings::Finding f = about(site, holders, findings::Code::kMacDuplicateLatent);
-    f.headline = fmt::format("{} have the same MAC, {}; nothing breaks yet", f.where, wire::to_text(m.stations[s].mac));
-    const bool same_segment = std::ranges::all_of(
-        holders, [&](StationId h) { return site.segments.of_station[h.index()] == site.segments.of_station[holders.front().index()]; });
-    f.cause += same_segment ? "They never run at the same time; when they do, both lose their network."
-                            : "They are in different segments, or do not run at the same time. When the segments are joined, "
-                              "or one of them moves or is started, both lose their network.";
+    f.headline = fmt::format("{} have the same MAC, {}; nothing breaks yet", f.where,
+                             wire::to_text(m.stations[s].mac));
+    const bool same_segment = std::ranges::all_of(holders, [&](StationId h) {
+      return site.segments.of_station[h.index()] == site.segments.of_station[holders.front().index()];
+    });
+    f.cause +=
+        same_segment
+            ? "They never run at the same time; when they do, both lose their network."
+            : "They are in different segments, or do not run at the same time. When the segments are joined, "
+              "or one of them moves or is started, both lose their network.";
     out.push_back(std::move(f));
   }
 }

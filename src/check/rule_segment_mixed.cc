@@ -1,5 +1,5 @@
-// Guests and physical machines in one segment: the faults of virtual switches (leaks, duplicates, floods) reach gear that
-// cannot know of them. Harmless as long as all is well, so a note.
+// Guests and physical machines in one segment: the faults of virtual switches (leaks, duplicates, floods)
+// reach gear that cannot know of them. Harmless as long as all is well, so a note.
 #include <fmt/format.h>
 
 #include "check/rules.h"
@@ -32,10 +32,13 @@ void rule_segment_mixed(const Site& site, std::vector<findings::Finding>& out) {
     f.certainty = findings::Certainty::kProved;
     f.where = name_of(m, host);
     f.line = m[host].line;
-    f.headline = fmt::format("{} guest{} and {} other machine{} share a segment, {} and {} among them", guests,
-                             guests == 1 ? "" : "s", physical, physical == 1 ? "" : "s", name_of(m, host), name_of(m, other));
-    f.cause = "No router stands between the virtual machines and the physical network, so a fault of a virtual switch or a "
-              "virtual MAC is felt by all of them.";
+    f.headline = fmt::format("{} guest{} and {} other machine{} share a segment, {} and {} among them",
+                             guests, guests == 1 ? "" : "s", physical, physical == 1 ? "" : "s",
+                             name_of(m, host), name_of(m, other));
+    f.cause =
+        "No router stands between the virtual machines and the physical network, so a fault of a virtual "
+        "switch or a "
+        "virtual MAC is felt by all of them.";
     out.push_back(std::move(f));
   }
 }

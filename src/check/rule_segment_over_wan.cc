@@ -1,5 +1,5 @@
-// A segment that spans a wide-area service: every broadcast and every flood of each site crosses the WAN, whose accesses
-// are the slowest links of all. Nothing bounds it. End segments at a router before the WAN.
+// A segment that spans a wide-area service: every broadcast and every flood of each site crosses the WAN,
+// whose accesses are the slowest links of all. Nothing bounds it. End segments at a router before the WAN.
 #include <fmt/format.h>
 
 #include "base/text.h"
@@ -30,10 +30,12 @@ void rule_segment_over_wan(const Site& site, std::vector<findings::Finding>& out
       f.bridge = bridge;
       f.line = m[bridge].line;
       f.where = name_of(m, bridge);
-      f.headline = fmt::format("one segment of {} stations spans {} by way of {}", segment.stations.size(), f.where,
-                               base::list_words(accesses));
-      f.cause = fmt::format("Switches, not routers, stand on both sides of {}. Whatever is broadcast or flooded at one site is "
-                            "sent to all others over accesses of {} and more.", f.where, base::to_text(slowest));
+      f.headline = fmt::format("one segment of {} stations spans {} by way of {}", segment.stations.size(),
+                               f.where, base::list_words(accesses));
+      f.cause = fmt::format(
+          "Switches, not routers, stand on both sides of {}. Whatever is broadcast or flooded at one site is "
+          "sent to all others over accesses of {} and more.",
+          f.where, base::to_text(slowest));
       out.push_back(std::move(f));
     }
   }

@@ -31,7 +31,8 @@ std::vector<std::uint32_t> Site::segments_of(StationId station) const {
       const model::PortId far = peer(model, port);
       if (moved != station || !far.valid()) continue;
       const model::Port& settings = model[far];
-      list.push_back(segments.of_bridge(settings.bridge, model[settings.bridge].vlan_aware ? settings.pvid : 0));
+      list.push_back(
+          segments.of_bridge(settings.bridge, model[settings.bridge].vlan_aware ? settings.pvid : 0));
     }
   }
   return list;

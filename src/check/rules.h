@@ -1,5 +1,5 @@
-// What is wrong with a site by its structure alone, whatever the timing: duplicates, loops, segments that grow too
-// wide. One rule a file; the table is in rules.cc.
+// What is wrong with a site by its structure alone, whatever the timing: duplicates, loops, segments that
+// grow too wide. One rule a file; the table is in rules.cc.
 #pragma once
 
 #include <vector>

@@ -87,8 +87,7 @@ Action declare_diagnose(CLI::App& app) {
   add_duration(app, "--until", "T",
                "How long a time to simulate: 900s, 30min (default: until every timer has run out)",
                [a](base::Duration d) { a->until = d; });
-  app.add_flag_callback(
-      "--no-remedies", [a] { a->remedies = false; }, "Don't try what would end the faults");
+  app.add_flag_callback("--no-remedies", [a] { a->remedies = false; }, "Don't try what would end the faults");
   app.add_option("--threads", a->threads, "Processors to use at most for trying remedies (default: all)")
       ->check(CLI::Range(1u, 1024u))
       ->type_name("N");

@@ -72,7 +72,7 @@ std::string interval(base::Time first, base::Time last) {
 }
 
 template <class T>
-std::vector<const T*> biggest_first(const std::vector<T>& records, std::int64_t T::*count) {
+std::vector<const T*> biggest_first(const std::vector<T>& records, std::int64_t T::* count) {
   std::vector<const T*> sorted;
   sorted.reserve(records.size());
   for (const T& record : records) sorted.push_back(&record);

@@ -12,16 +12,21 @@ constexpr CatalogueEntry kCatalogue[] = {
     {kLoop, "loop", kError, "frames circulate for ever"},
     {kMacDuplicate, "mac-duplicate", kError, "two running stations of a segment have the same MAC"},
     {kIpDuplicate, "ip-duplicate", kError, "two running stations of a segment have the same IP address"},
-    {kFloodLeak, "flood-leak", kError, "a virtual switch sends frames for its own guest out of the physical NIC"},
+    {kFloodLeak, "flood-leak", kError,
+     "a virtual switch sends frames for its own guest out of the physical NIC"},
     {kFloodNoLearning, "flood-no-learning", kError, "a switch floods because it does not learn"},
     {kFloodTableFull, "flood-table-full", kError, "a switch floods because its table is full"},
     {kFloodSilent, "flood-silent", kError, "a switch floods because the receiver never sends"},
     {kFloodTimers, "flood-timers", kError, "a switch forgets a station sooner than the senders do"},
-    {kFloodAsymmetric, "flood-asymmetric", kError, "a switch floods because the receiver's own frames go another way"},
+    {kFloodAsymmetric, "flood-asymmetric", kError,
+     "a switch floods because the receiver's own frames go another way"},
     {kFloodUndecided, "flood-undecided", kError, "a switch floods and the evidence leaves several causes"},
-    {kLeakLatent, "leak-latent", kWarning, "frames for a guest leave its host; nothing floods while the guest is heard"},
-    {kBlackholeSuppressed, "blackhole-suppressed", kError, "frames are lost because unknown unicast is blocked"},
-    {kMacDuplicateLatent, "mac-duplicate-latent", kWarning, "the same MAC exists twice, not yet in one segment at once"},
+    {kLeakLatent, "leak-latent", kWarning,
+     "frames for a guest leave its host; nothing floods while the guest is heard"},
+    {kBlackholeSuppressed, "blackhole-suppressed", kError,
+     "frames are lost because unknown unicast is blocked"},
+    {kMacDuplicateLatent, "mac-duplicate-latent", kWarning,
+     "the same MAC exists twice, not yet in one segment at once"},
     {kSegmentOverWan, "segment-over-wan", kWarning, "a segment spans a wide-area service without a router"},
     {kSegmentMixed, "segment-mixed", kNote, "virtual and physical stations share a segment without a router"},
 };
@@ -47,9 +52,12 @@ std::optional<Code> code_of(std::string_view word) {
 
 std::string_view to_text(Severity severity) {
   switch (severity) {
-    case kNote: return "note";
-    case kWarning: return "warning";
-    case kError: return "error";
+    case kNote:
+      return "note";
+    case kWarning:
+      return "warning";
+    case kError:
+      return "error";
   }
   return "?";
 }

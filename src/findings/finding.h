@@ -1,8 +1,8 @@
 // Findings: what every engine answers and every reporter reads (the second waist of the program).
 //
-// A finding is the story of one fault: what is wrong and where, why (the cause, not the symptom), what shows it, whom
-// it hurts and how much, and what ends it. Texts are whole sentences in the site's own names; numbers stand beside
-// them so that a reporter can lay them out and a machine can read them.
+// A finding is the story of one fault: what is wrong and where, why (the cause, not the symptom), what shows
+// it, whom it hurts and how much, and what ends it. Texts are whole sentences in the site's own names;
+// numbers stand beside them so that a reporter can lay them out and a machine can read them.
 #pragma once
 
 #include <optional>
@@ -30,8 +30,8 @@ struct Evidence {
   std::string what;   // "unknown destination app:net0 (02:..:09), 1514 bytes, flooded to 3 ports"
 };
 
-// Load of one link in one direction, in Mbit/s of frames (without FCS, preamble and gap), averaged over the window
-// that the finding speaks of.
+// Load of one link in one direction, in Mbit/s of frames (without FCS, preamble and gap), averaged over the
+// window that the finding speaks of.
 struct LinkLoad {
   std::string from, to;  // port names: "sw1:24", "ether:tokyo"
   model::LinkId link;    // invalid when the finding does not come from a model
@@ -63,9 +63,11 @@ struct RemedyOutcome {
   bool ends_fault = false;  // the finding is gone
   // The worst link, before and after, in Mbit/s of flooded (or, for other faults, dropped) frames.
   double before_mbit = 0, after_mbit = 0;
-  // What the victims lose, before and after: the worst loss over the flows that the finding names, in percent.
+  // What the victims lose, before and after: the worst loss over the flows that the finding names, in
+  // percent.
   double before_loss_percent = 0, after_loss_percent = 0;
-  std::vector<std::string> side_effects;  // whole sentences, "the leak still loads server:eth0 with 21 Mbit/s"
+  std::vector<std::string>
+      side_effects;  // whole sentences, "the leak still loads server:eth0 with 21 Mbit/s"
 };
 
 struct Finding {
@@ -78,12 +80,12 @@ struct Finding {
   std::vector<std::string> candidates;  // kUndecided: the causes left
   std::string to_decide;                // kUndecided: what to capture or do next
   std::vector<Evidence> evidence;
-  std::optional<Time> onset;          // when it set in
-  std::optional<Time> until;          // the end of what loads and flows below speak of
-  std::vector<LinkLoad> links;        // the loads that the fault causes, worst first
-  std::vector<FlowImpact> flows;      // the victims, worst first
+  std::optional<Time> onset;      // when it set in
+  std::optional<Time> until;      // the end of what loads and flows below speak of
+  std::vector<LinkLoad> links;    // the loads that the fault causes, worst first
+  std::vector<FlowImpact> flows;  // the victims, worst first
   std::vector<RemedyOutcome> remedies;
-  model::SourceLine line = 0;         // of the thing at fault in the site file
+  model::SourceLine line = 0;  // of the thing at fault in the site file
   // For engines that join what they found: the subject in the model; invalid where there is none.
   model::BridgeId bridge;
   std::vector<model::StationId> stations;
@@ -93,14 +95,14 @@ struct Finding {
 // A run's findings, with what a reader needs to judge them.
 struct Report {
   std::string title;
-  std::string source;                  // "examples/hosted-server/site.yaml"
-  std::vector<Finding> findings;       // worst first
-  std::vector<LinkLoad> links;         // every link with load, both directions, over the last part of the run
-  std::vector<FlowImpact> flows;       // every flow
-  std::optional<Time> simulated;       // how long a time the run covered
+  std::string source;             // "examples/hosted-server/site.yaml"
+  std::vector<Finding> findings;  // worst first
+  std::vector<LinkLoad> links;    // every link with load, both directions, over the last part of the run
+  std::vector<FlowImpact> flows;  // every flow
+  std::optional<Time> simulated;  // how long a time the run covered
   std::optional<std::uint64_t> fingerprint;  // of the run: equal for equal runs on any machine
-  std::vector<std::string> remarks;    // what the reader must know: assumptions, what was cut short
-  bool interrupted = false;            // stopped by the user: a clean report then proves nothing
+  std::vector<std::string> remarks;          // what the reader must know: assumptions, what was cut short
+  bool interrupted = false;                  // stopped by the user: a clean report then proves nothing
 };
 
 // Errors first, then by catalogue order, then by harm (Mbit/s of the worst link), then by name.

@@ -57,8 +57,17 @@ MachineId SiteReader::add_machine(NodeId name, MachineKind kind, const Instance&
 }
 
 void SiteReader::read_hosts(NodeId hosts) {
+  std::vector<std::pair<Entry, Fields>> all;
+  std::size_t machines = 0;
   for (const Entry& host : in_.entries(hosts, "hosts")) {
-    const Fields fields = in_.fields(host.value, sections::kHost);
+    all.emplace_back(host, in_.fields(host.value, sections::kHost));
+    const NodeId guests = all.back().second["guests"];
+    machines += 1 + (guests.valid() ? in_.tree().items(guests).size() / 2 : 0);
+  }
+  build_.expect(machines);
+  for (const auto& entry : all) {
+    const Entry& host = entry.first;
+    const Fields& fields = entry.second;
     for_each_instance(fields["count"], {}, [&](const Instance& i) { read_host(host, fields, i); });
   }
 }

@@ -8,7 +8,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <span>
 #include <string>
@@ -42,7 +41,8 @@ class YamlTree {
   bool is_text(NodeId id) const { return kind(id) == Kind::kScalar || kind(id) == Kind::kQuoted; }
   // Of a scalar; quotes and escapes are resolved.
   std::string_view text(NodeId id) const;
-  // Of a sequence its items; of a mapping key, value, key, value, ... in the order of the file.
+  // Of a sequence its items; of a mapping key, value, key, value, ... in the order of the file; of others
+  // none.
   std::span<const NodeId> items(NodeId id) const;
   // Byte offset in the text.
   std::uint32_t offset(NodeId id) const { return nodes_[id.index()].offset; }
@@ -58,7 +58,7 @@ class YamlTree {
   };
 
   std::string_view file_;
-  std::deque<Node> nodes_;
+  std::vector<Node> nodes_;
   std::vector<NodeId> items_;
   std::string cooked_;  // text that is not in the file as such: escapes, folded lines
   NodeId root_;

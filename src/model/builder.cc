@@ -25,13 +25,14 @@ Result<NicName> parse_nic_name(std::string_view name) {
     vlan = std::min(vlan * 10 + static_cast<std::uint32_t>(c - '0'), 100'000u);
   }
   if (vlan < 1 || vlan > 4094) {
-    return base::fail(fmt::format("NIC '{}' names VLAN {}; a VLAN ID is 1 to 4094", name, name.substr(dot + 1)));
+    return base::fail(
+        fmt::format("NIC '{}' names VLAN {}; a VLAN ID is 1 to 4094", name, name.substr(dot + 1)));
   }
   return NicName{name.substr(0, dot), static_cast<std::uint16_t>(vlan)};
 }
 
-// A locally administered unicast address (IEEE 802c: 02 is in the AAI quadrant) that depends only on the name, so
-// that adding a guest to a site does not change the others' addresses.
+// A locally administered unicast address (IEEE 802c: 02 is in the AAI quadrant) that depends only on the
+// name, so that adding a guest to a site does not change the others' addresses.
 Mac mac_from_name(std::string_view machine, std::string_view nic, std::uint64_t attempt) {
   base::Fingerprint print;
   print.add(machine);
@@ -67,16 +68,18 @@ Result<MachineId> Builder::add_machine(std::string name, MachineKind kind, Machi
   const auto id = static_cast<std::uint32_t>(model_.machines.size());
   const auto is_it = [&](std::uint32_t other) { return model_.machines[other].name == name; };
   if (find_bridge({}, name).valid() || !machines_.add(NameIndex::hash(0, name), id, is_it).second) {
-    return base::fail(fmt::format("the name '{}' is used twice; hosts, guests, routers, switches and WANs share one "
-                                  "name space",
-                                  name));
+    return base::fail(
+        fmt::format("the name '{}' is used twice; hosts, guests, routers, switches and WANs share one "
+                    "name space",
+                    name));
   }
   Machine machine;
   machine.name = std::move(name);
   machine.kind = kind;
   machine.host = host;
   if (kind == MachineKind::kRouter) {
-    // A router's entries live for hours and are then asked for anew by broadcast (Cisco IOS: `arp timeout 14400`).
+    // A router's entries live for hours and are then asked for anew by broadcast (Cisco IOS: `arp timeout
+    // 14400`).
     machine.arp.timeout = base::seconds(14'400);
     machine.arp.confirm_by_progress = false;
     machine.arp.confirm_by_probe = false;
@@ -104,7 +107,8 @@ Result<BridgeId> Builder::add_bridge(std::string name, BridgeKind kind, MachineI
   return id;
 }
 
-Result<StationId> Builder::add_station(MachineId machine, std::string name, std::optional<Mac> mac, MacOrigin origin) {
+Result<StationId> Builder::add_station(MachineId machine, std::string name, std::optional<Mac> mac,
+                                       MacOrigin origin) {
   const StationId id(model_.stations.size());
   const auto nic = parse_nic_name(name);
   if (!nic) return std::unexpected(nic.error());
@@ -163,11 +167,13 @@ PortId Builder::bridge_port(BridgeId bridge, std::string_view name, PortRole rol
 Result<PortId> Builder::enslave(StationId nic, BridgeId bridge) {
   const Station& station = model_[nic];
   if (wires_.contains(station.port)) {
-    return base::fail(fmt::format("NIC {} is already the uplink of {}; a NIC belongs to one switch", name_of(model_, nic),
+    return base::fail(fmt::format("NIC {} is already the uplink of {}; a NIC belongs to one switch",
+                                  name_of(model_, nic),
                                   name_of(model_, model_[wires_.at(station.port)].bridge)));
   }
   if (model_[station.port].link.valid()) {
-    return base::fail(fmt::format("NIC {} is cabled already and cannot become an uplink", name_of(model_, nic)));
+    return base::fail(
+        fmt::format("NIC {} is cabled already and cannot become an uplink", name_of(model_, nic)));
   }
   const PortId uplink = bridge_port(bridge, station.name, PortRole::kUplink);
   bool is_used = false;
@@ -188,9 +194,10 @@ Result<PortId> Builder::attach(StationId station, BridgeId bridge, PortRole role
   cable.line = model_[station].line;
   const auto link = connect(wire_port(station), port, cable);
   if (!link) return std::unexpected(link.error());
-  // The kernel keeps a bridge's own addresses as permanent local entries and never floods unknown unicast to the
-  // bridge device (net/bridge/br_input.c, br_fdb.c).
-  if (role == PortRole::kHost && model_[bridge].kind == BridgeKind::kLinuxBridge) model_[port].floods_unknown = false;
+  // The kernel keeps a bridge's own addresses as permanent local entries and never floods unknown unicast to
+  // the bridge device (net/bridge/br_input.c, br_fdb.c).
+  if (role == PortRole::kHost && model_[bridge].kind == BridgeKind::kLinuxBridge)
+    model_[port].floods_unknown = false;
   return port;
 }
 
@@ -203,8 +210,8 @@ Result<LinkId> Builder::connect(PortId a, PortId b, Link properties) {
   if (a == b) return base::fail(fmt::format("{} cannot be linked to itself", name_of(model_, a)));
   for (const PortId end : {a, b}) {
     if (model_[end].link.valid()) {
-      return base::fail(fmt::format("port {} is used twice; it is already in the link {}", name_of(model_, end),
-                                    name_of(model_, model_[end].link)));
+      return base::fail(fmt::format("port {} is used twice; it is already in the link {}",
+                                    name_of(model_, end), name_of(model_, model_[end].link)));
     }
   }
   properties.a = a;
@@ -224,7 +231,8 @@ std::uint32_t Builder::intern(const VlanSet& set) {
 
 std::uint32_t Builder::intern(const StormControl& limits) {
   const auto known = std::ranges::find(model_.storm_controls, limits);
-  if (known != model_.storm_controls.end()) return static_cast<std::uint32_t>(known - model_.storm_controls.begin());
+  if (known != model_.storm_controls.end())
+    return static_cast<std::uint32_t>(known - model_.storm_controls.begin());
   model_.storm_controls.push_back(limits);
   return static_cast<std::uint32_t>(model_.storm_controls.size() - 1);
 }
@@ -232,9 +240,11 @@ std::uint32_t Builder::intern(const StormControl& limits) {
 Result<MachineId> Builder::clone(MachineId original, std::string name, BridgeId onto) {
   const Machine source = model_[original];
   if (source.kind != MachineKind::kGuest) {
-    return base::fail(fmt::format("'{}' is a {}; only guests can be cloned", source.name, to_text(source.kind)));
+    return base::fail(
+        fmt::format("'{}' is a {}; only guests can be cloned", source.name, to_text(source.kind)));
   }
-  const auto copy = add_machine(std::move(name), MachineKind::kGuest, onto.valid() ? model_[onto].machine : source.host);
+  const auto copy =
+      add_machine(std::move(name), MachineKind::kGuest, onto.valid() ? model_[onto].machine : source.host);
   if (!copy) return copy;
   model_[*copy].running = false;
   model_[*copy].arp = source.arp;
@@ -261,7 +271,8 @@ Result<MachineId> Builder::clone(MachineId original, std::string name, BridgeId 
   return copy;
 }
 
-Result<std::vector<std::pair<StationId, PortId>>> Builder::prepare_move(MachineId guest, BridgeId onto, SourceLine line) {
+Result<std::vector<std::pair<StationId, PortId>>> Builder::prepare_move(MachineId guest, BridgeId onto,
+                                                                        SourceLine line) {
   std::vector<std::pair<StationId, PortId>> moves;
   std::unordered_map<PortId, PortId> standby;  // of each port; VLANs of one NIC share it
   for (const StationId id : model_[guest].stations) {
@@ -337,6 +348,14 @@ BridgeId Builder::find_bridge(MachineId machine, std::string_view name) const {
   return BridgeId(bridges_.find(NameIndex::hash(machine.value, name), is_it));
 }
 
+void Builder::expect(std::size_t machines) {
+  model_.machines.reserve(machines);
+  model_.stations.reserve(machines);
+  model_.ports.reserve(2 * machines);
+  model_.links.reserve(machines);
+  without_mac_.reserve(machines);
+}
+
 Model Builder::finish() && {
   allocate_macs();
   // A Linux bridge holds its own stack's address as a permanent entry.
@@ -345,7 +364,8 @@ Model Builder::finish() && {
     if (!far.valid() || model_[far].role != PortRole::kHost) continue;
     const BridgeId bridge = model_[far].bridge;
     if (model_[bridge].kind == BridgeKind::kLinuxBridge) {
-      model_[bridge].static_entries.push_back({station.vlan != 0 ? station.vlan : model_[far].pvid, station.mac, far});
+      model_[bridge].static_entries.push_back(
+          {station.vlan != 0 ? station.vlan : model_[far].pvid, station.mac, far});
     }
   }
   std::ranges::stable_sort(model_.changes, {}, &Change::at);

@@ -1,18 +1,18 @@
 // The model of a site: what every importer produces and every engine reads (the first waist of the program).
 //
 // It is a plain graph. **Stations** are NICs with a MAC; **bridges** are whatever forwards frames: physical
-// switches, virtual switches inside a machine, hubs, provider E-LANs. Both have **ports**, and a **link** joins two
-// ports. A virtual cable (guest NIC to virtual switch, or a host's own stack to the virtual switch above its NIC) is
-// a link like any other. **Machines** own stations and bridges: hosts, guests and routers.
+// switches, virtual switches inside a machine, hubs, provider E-LANs. Both have **ports**, and a **link**
+// joins two ports. A virtual cable (guest NIC to virtual switch, or a host's own stack to the virtual switch
+// above its NIC) is a link like any other. **Machines** own stations and bridges: hosts, guests and routers.
 //
-// A host NIC that is the uplink of a virtual switch splits in two, as in the kernel: its wire side is a port of the
-// bridge with role `uplink`, and the host's own use of it is a station on a port with role `host`:
+// A host NIC that is the uplink of a virtual switch splits in two, as in the kernel: its wire side is a port
+// of the bridge with role `uplink`, and the host's own use of it is a station on a port with role `host`:
 //
 //        station server:eth0 ── [host] vmnet0 [guest] ── station app:net0
 //                                    [uplink] ── cable ── sw1:1
 //
-// Everything refers by typed index into the arrays of Model. The arrays are append-only while a Builder works, and
-// never change afterwards; a remedy is tried on a copy.
+// Everything refers by typed index into the arrays of Model. The arrays are append-only while a Builder
+// works, and never change afterwards; a remedy is tried on a copy.
 #pragma once
 
 #include <bitset>
@@ -52,15 +52,16 @@ enum class MachineKind : std::uint8_t { kHost, kGuest, kRouter };
 
 // How a machine keeps its address resolutions (ARP: RFC 826; timers: RFC 1122 section 2.3.2.1).
 struct ArpSettings {
-  // An entry not confirmed for this long is confirmed again when it is next used. Linux: base_reachable_time, 30 s;
-  // routers commonly 14 400 s.
+  // An entry not confirmed for this long is confirmed again when it is next used. Linux: base_reachable_time,
+  // 30 s; routers commonly 14 400 s.
   Duration timeout = base::seconds(30);
   // Progress of an upper layer (a TCP acknowledgement) confirms an entry, as Linux's dst_confirm does.
   bool confirm_by_progress = true;
-  // An entry to be confirmed is asked for by unicast and used meanwhile (RFC 1122 (2), Linux's PROBE state). Without
-  // it the entry is dropped and asked for again by broadcast.
+  // An entry to be confirmed is asked for by unicast and used meanwhile (RFC 1122 (2), Linux's PROBE state).
+  // Without it the entry is dropped and asked for again by broadcast.
   bool confirm_by_probe = true;
-  // Gratuitous ARP (RFC 5227 announcement) when the machine starts, and then at this interval (0: never again).
+  // Gratuitous ARP (RFC 5227 announcement) when the machine starts, and then at this interval (0: never
+  // again).
   bool announce_at_start = true;
   Duration announce_every{0};
   friend bool operator==(const ArpSettings&, const ArpSettings&) = default;
@@ -121,7 +122,7 @@ struct StaticEntry {
 struct Bridge {
   std::string name;  // unique in its machine, or in the site when it has none
   BridgeKind kind = BridgeKind::kSwitch;
-  MachineId machine;  // that contains this virtual switch; invalid for gear of its own
+  MachineId machine;                     // that contains this virtual switch; invalid for gear of its own
   Duration ageing = base::seconds(300);  // 0: entries are forgotten at once, so nothing is learnt
   bool learning = true;
   std::uint32_t table_size = 8192;  // entries; when full nothing more is learnt
@@ -130,7 +131,8 @@ struct Bridge {
   bool vlan_aware = false;
   bool stp = false;
   std::uint16_t stp_priority = 32768;
-  // hosted-bridge: frames of the host for one of its guests are kept off the wire (what some products can do).
+  // hosted-bridge: frames of the host for one of its guests are kept off the wire (what some products can
+  // do).
   bool filters_local = false;
   std::vector<PortId> ports;
   std::vector<StaticEntry> static_entries;
@@ -144,11 +146,12 @@ enum class PortRole : std::uint8_t {
   kUplink,   // the wire side of the machine's NIC
 };
 
-// VLANs carried tagged by a port. Interned: ports share the sets in Model::vlan_sets by index; set 0 is empty.
+// VLANs carried tagged by a port. Interned: ports share the sets in Model::vlan_sets by index; set 0 is
+// empty.
 using VlanSet = std::bitset<4096>;
 
-// Upper bounds for what a port lets in, in bit/s of frames without FCS; 0 is no bound. IEEE 802.1Q has no storm
-// control; these are the three classes that switches commonly police.
+// Upper bounds for what a port lets in, in bit/s of frames without FCS; 0 is no bound. IEEE 802.1Q has no
+// storm control; these are the three classes that switches commonly police.
 struct StormControl {
   BitRate broadcast, multicast, unknown_unicast;
   friend bool operator==(const StormControl&, const StormControl&) = default;
@@ -166,11 +169,12 @@ struct Port {
   std::uint32_t tagged_vlans = 0;  // index into Model::vlan_sets
   bool floods_unknown = true;      // false: unknown-unicast block (Linux: `flood off`)
   bool learning = true;
-  bool isolated = false;  // exchanges no frames with other isolated ports (also the split horizon of an E-LAN)
-  // Frames leaving here for a station on another port of the same machine's virtual switch are dropped: the remedy
-  // `guard`, as an eBPF program on the uplink does it.
+  bool isolated =
+      false;  // exchanges no frames with other isolated ports (also the split horizon of an E-LAN)
+  // Frames leaving here for a station on another port of the same machine's virtual switch are dropped: the
+  // remedy `guard`, as an eBPF program on the uplink does it.
   bool guard = false;
-  std::uint32_t mac_limit = 0;  // learnt MACs on this port; 0 is no bound
+  std::uint32_t mac_limit = 0;      // learnt MACs on this port; 0 is no bound
   std::uint32_t storm_control = 0;  // index into Model::storm_controls; 0 is none
 };
 
@@ -198,11 +202,12 @@ enum class FlowKind : std::uint8_t {
 struct Flow {
   FlowKind kind = FlowKind::kUdp;
   MachineId from, to;
-  StationId from_station, to_station;  // invalid: chosen by the routes (from) / the first with an address (to)
-  BitRate rate;                        // udp, tcp: payload offered; tcp 0: as much as it gets
-  Duration interval{0};                // request, ping: between two; udp: between two, when no rate is given
-  std::uint32_t payload = 1448;        // bytes of payload in a frame; request: of the request
-  std::uint32_t response = 0;          // request: bytes of payload of the response
+  StationId from_station,
+      to_station;                // invalid: chosen by the routes (from) / the first with an address (to)
+  BitRate rate;                  // udp, tcp: payload offered; tcp 0: as much as it gets
+  Duration interval{0};          // request, ping: between two; udp: between two, when no rate is given
+  std::uint32_t payload = 1448;  // bytes of payload in a frame; request: of the request
+  std::uint32_t response = 0;    // request: bytes of payload of the response
   Time start{0};
   Time stop = base::kNever;
   SourceLine line = 0;
@@ -289,8 +294,8 @@ PortId peer(const Model& m, PortId port);
 // True when the bridge port lets frames of this VLAN in and out, tagged or untagged.
 bool carries(const Model& m, PortId port, std::uint16_t vlan);
 
-// The station by which `machine` reaches `destination`, and the next hop's address (the destination itself when it is
-// on the station's own subnet). Longest prefix wins; invalid station when there is no route.
+// The station by which `machine` reaches `destination`, and the next hop's address (the destination itself
+// when it is on the station's own subnet). Longest prefix wins; invalid station when there is no route.
 struct NextHop {
   StationId station;
   Ipv4 address;

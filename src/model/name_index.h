@@ -1,5 +1,5 @@
-// Finds things by name among millions. It holds ids only: the names stay in the arrays of the model, and the caller
-// compares. Eight bytes a slot, at most half of the slots in use, no allocation per entry.
+// Finds things by name among millions. It holds ids only: the names stay in the arrays of the model, and the
+// caller compares. Eight bytes a slot, at most half of the slots in use, no allocation per entry.
 #pragma once
 
 #include <cstdint>

@@ -7,30 +7,42 @@ namespace sekimori::model {
 
 std::string_view to_text(BridgeKind kind) {
   switch (kind) {
-    case BridgeKind::kSwitch: return "switch";
-    case BridgeKind::kLinuxBridge: return "linux-bridge";
-    case BridgeKind::kHub: return "hub";
-    case BridgeKind::kHostedBridge: return "hosted-bridge";
-    case BridgeKind::kELan: return "e-lan";
+    case BridgeKind::kSwitch:
+      return "switch";
+    case BridgeKind::kLinuxBridge:
+      return "linux-bridge";
+    case BridgeKind::kHub:
+      return "hub";
+    case BridgeKind::kHostedBridge:
+      return "hosted-bridge";
+    case BridgeKind::kELan:
+      return "e-lan";
   }
   return "?";
 }
 
 std::string_view to_text(FlowKind kind) {
   switch (kind) {
-    case FlowKind::kUdp: return "udp";
-    case FlowKind::kRequest: return "request";
-    case FlowKind::kPing: return "ping";
-    case FlowKind::kTcp: return "tcp";
+    case FlowKind::kUdp:
+      return "udp";
+    case FlowKind::kRequest:
+      return "request";
+    case FlowKind::kPing:
+      return "ping";
+    case FlowKind::kTcp:
+      return "tcp";
   }
   return "?";
 }
 
 std::string_view to_text(MachineKind kind) {
   switch (kind) {
-    case MachineKind::kHost: return "host";
-    case MachineKind::kGuest: return "guest";
-    case MachineKind::kRouter: return "router";
+    case MachineKind::kHost:
+      return "host";
+    case MachineKind::kGuest:
+      return "guest";
+    case MachineKind::kRouter:
+      return "router";
   }
   return "?";
 }

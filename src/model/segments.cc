@@ -7,7 +7,8 @@ namespace {
 
 std::uint64_t node(BridgeId bridge, std::uint16_t vlan) { return std::uint64_t{bridge.value} << 16 | vlan; }
 
-// The VLAN in which a frame with this tag is on the bridge (802.1Q ingress rules); none when it is not let in.
+// The VLAN in which a frame with this tag is on the bridge (802.1Q ingress rules); none when it is not let
+// in.
 int vlan_inside(const Model& m, PortId port, std::uint16_t tag) {
   if (!m[m[port].bridge].vlan_aware) return tag;
   if (tag == 0) return m[port].pvid != 0 ? m[port].pvid : -1;

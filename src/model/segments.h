@@ -1,6 +1,7 @@
-// Segments: the broadcast domains of a site. Two stations are in one segment when a broadcast of one can reach the
-// other through bridges, VLAN by VLAN; routers end segments because they are stations. Whether a machine is switched
-// on, and what a spanning tree blocks, makes no difference; a link that is down joins nothing.
+// Segments: the broadcast domains of a site. Two stations are in one segment when a broadcast of one can
+// reach the other through bridges, VLAN by VLAN; routers end segments because they are stations. Whether a
+// machine is switched on, and what a spanning tree blocks, makes no difference; a link that is down joins
+// nothing.
 #pragma once
 
 #include <unordered_map>
@@ -18,8 +19,8 @@ struct Segment {
 };
 
 struct Segments {
-  std::vector<Segment> list;                 // every station is in exactly one
-  std::vector<std::uint32_t> of_station;     // index into list
+  std::vector<Segment> list;                                           // every station is in exactly one
+  std::vector<std::uint32_t> of_station;                               // index into list
   std::uint32_t of_bridge(BridgeId bridge, std::uint16_t vlan) const;  // kNone of Id when no station is there
   std::unordered_map<std::uint64_t, std::uint32_t> by_bridge;          // bridge << 16 | vlan
 };

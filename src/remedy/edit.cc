@@ -63,8 +63,9 @@ std::string insert_router(Model& m, LinkId link, PortId keep) {
   cut[link].up = false;
   const model::Segments sides = model::segments(cut);
   const auto side_of = [&](PortId port) {
-    return m[port].bridge.valid() ? sides.of_bridge(m[port].bridge, m[m[port].bridge].vlan_aware ? m[port].pvid : 0)
-                                  : sides.of_station[m[port].station.index()];
+    return m[port].bridge.valid()
+               ? sides.of_bridge(m[port].bridge, m[m[port].bridge].vlan_aware ? m[port].pvid : 0)
+               : sides.of_station[m[port].station.index()];
   };
   const std::uint32_t near_side = side_of(keep), far_side = side_of(far);
   if (near_side == far_side || near_side == StationId::kNone || far_side == StationId::kNone) return {};
@@ -74,7 +75,8 @@ std::string insert_router(Model& m, LinkId link, PortId keep) {
     if (!m[s].ip.address.is_zero()) near_net = m[s].ip;
   }
   if (near_net.address.is_zero() || near_net.length < 8 || near_net.length > 30) return {};
-  // The far side's new network: the same host parts in a block that nobody uses (RFC 5735's 198.18/15 is for tests).
+  // The far side's new network: the same host parts in a block that nobody uses (RFC 5735's 198.18/15 is for
+  // tests).
   std::uint32_t far_network = 0;
   for (std::uint32_t block = 0; block < 512 && far_network == 0; ++block) {
     const std::uint32_t candidate = (0xac1f'0000u + (block << (32 - near_net.length))) & near_net.mask();
@@ -84,7 +86,8 @@ std::string insert_router(Model& m, LinkId link, PortId keep) {
     if (!used) far_network = candidate;
   }
   for (const StationId s : sides.list[far_side].stations) {
-    if (!m[s].ip.address.is_zero()) m[s].ip.address.bits = far_network | (m[s].ip.address.bits & ~near_net.mask());
+    if (!m[s].ip.address.is_zero())
+      m[s].ip.address.bits = far_network | (m[s].ip.address.bits & ~near_net.mask());
   }
 
   const MachineId router(m.machines.size());
@@ -110,8 +113,10 @@ std::string insert_router(Model& m, LinkId link, PortId keep) {
   m[link].b = far;
   m[m[far_leg].port].link = m[far].link = link;
 
-  const model::Ipv4Prefix far_prefix{{far_network}, near_net.length}, near_prefix{near_net.network(), near_net.length};
-  for (const auto& [side, via, destination] : {std::tuple(near_side, near_ip, far_prefix), {far_side, far_ip, near_prefix}}) {
+  const model::Ipv4Prefix far_prefix{{far_network}, near_net.length},
+      near_prefix{near_net.network(), near_net.length};
+  for (const auto& [side, via, destination] :
+       {std::tuple(near_side, near_ip, far_prefix), {far_side, far_ip, near_prefix}}) {
     for (const StationId s : sides.list[side].stations) m[m[s].machine].routes.push_back({destination, via});
   }
   return machine.name;
@@ -123,7 +128,8 @@ model::Mac assign_fresh_mac(Model& m, StationId station) {
   m[station].mac_origin = model::MacOrigin::kAllocated;
   for (model::Bridge& bridge : m.bridges) {
     for (model::StaticEntry& entry : bridge.static_entries) {
-      if (entry.mac == old && m[entry.port].link.valid() && peer(m, entry.port) == m[station].port) entry.mac = m[station].mac;
+      if (entry.mac == old && m[entry.port].link.valid() && peer(m, entry.port) == m[station].port)
+        entry.mac = m[station].mac;
     }
   }
   return m[station].mac;

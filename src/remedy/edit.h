@@ -8,10 +8,10 @@
 
 namespace sekimori::remedy {
 
-// Ends the segment at this link: a router takes its place, with a leg in the segment on each side. The stations on the
-// link's `b` side (seen from `keep`, the end that stays as it is) get addresses of another network, host part kept, and
-// every machine a route to the other side. Returns the router's name; empty when the link is no bridge between two
-// sides, so that a router in its place would not part them.
+// Ends the segment at this link: a router takes its place, with a leg in the segment on each side. The
+// stations on the link's `b` side (seen from `keep`, the end that stays as it is) get addresses of another
+// network, host part kept, and every machine a route to the other side. Returns the router's name; empty when
+// the link is no bridge between two sides, so that a router in its place would not part them.
 std::string insert_router(model::Model& model, model::LinkId link, model::PortId keep);
 
 // A fresh address for the station, unlike any other of the site.

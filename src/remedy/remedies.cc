@@ -68,21 +68,27 @@ std::optional<Trial> guard(const Model& m, const Finding& f) {
   for (const PortId port : m[f.bridge].ports) {
     if (m[port].role != PortRole::kUplink) continue;
     trial.model[port].guard = true;
-    trial.description = fmt::format("at {} drop frames for the machine's own guests before they leave", name_of(m, port));
+    trial.description =
+        fmt::format("at {} drop frames for the machine's own guests before they leave", name_of(m, port));
   }
   return trial.description.empty() ? std::nullopt : std::optional(std::move(trial));
 }
 
 std::optional<Trial> filter_in_product(const Model& m, const Finding& f) {
   if (m[f.bridge].kind != BridgeKind::kHostedBridge) return std::nullopt;
-  Trial trial{"filters-local", fmt::format("let {} filter local frames itself, if the product can (filters-local)", name_of(m, f.bridge)), m};
+  Trial trial{"filters-local",
+              fmt::format("let {} filter local frames itself, if the product can (filters-local)",
+                          name_of(m, f.bridge)),
+              m};
   trial.model[f.bridge].filters_local = true;
   return trial;
 }
 
 std::optional<Trial> learning_bridge(const Model& m, const Finding& f) {
   if (m[f.bridge].kind != BridgeKind::kHostedBridge) return std::nullopt;
-  Trial trial{"linux-bridge", fmt::format("a learning bridge under the host's stack in place of {}", name_of(m, f.bridge)), m};
+  Trial trial{"linux-bridge",
+              fmt::format("a learning bridge under the host's stack in place of {}", name_of(m, f.bridge)),
+              m};
   model::Bridge& bridge = trial.model[f.bridge];
   bridge.kind = BridgeKind::kLinuxBridge;
   for (const PortId port : bridge.ports) {
@@ -111,7 +117,8 @@ std::optional<Trial> router_before_wan(const Model& m, const Finding& f) {
         return after.of_bridge(wan, 0) == after.of_station[s.index()];
       };
       if (std::ranges::any_of(f.stations, reaches_wan)) continue;
-      trial.description = fmt::format("end the segment at a router between {} and {}", name_of(m, keep), name_of(m, uni));
+      trial.description =
+          fmt::format("end the segment at a router between {} and {}", name_of(m, keep), name_of(m, uni));
       return trial;
     }
   }
@@ -141,7 +148,8 @@ std::optional<Trial> unplug(const Model& m, const Finding&) {
       if (m[port].role == PortRole::kUplink && m[port].link.valid()) uplinks.push_back(port);
     }
     if (uplinks.size() < 2) continue;
-    Trial trial{"unplug", fmt::format("unplug {} of the guest that bridges its NICs", name_of(m, uplinks.back())), m};
+    Trial trial{"unplug",
+                fmt::format("unplug {} of the guest that bridges its NICs", name_of(m, uplinks.back())), m};
     trial.model[m[uplinks.back()].link].up = false;
     return trial;
   }
@@ -157,8 +165,11 @@ std::optional<Trial> learning_on(const Model& m, const Finding& f) {
 }
 
 std::optional<Trial> larger_table(const Model& m, const Finding& f) {
-  const std::uint32_t size = static_cast<std::uint32_t>(std::max<std::size_t>(m[f.bridge].table_size, m.stations.size() * 2));
-  Trial trial{"larger-table", fmt::format("a switch with room for {} addresses in place of {}", size, name_of(m, f.bridge)), m};
+  const std::uint32_t size =
+      static_cast<std::uint32_t>(std::max<std::size_t>(m[f.bridge].table_size, m.stations.size() * 2));
+  Trial trial{"larger-table",
+              fmt::format("a switch with room for {} addresses in place of {}", size, name_of(m, f.bridge)),
+              m};
   trial.model[f.bridge].table_size = size;
   return trial;
 }
@@ -177,7 +188,8 @@ std::optional<Trial> ageing_above_arp(const Model& m, const Finding& f) {
     changed.push_back(b);
   }
   if (changed.empty()) return std::nullopt;
-  trial.description = fmt::format("ageing time {} on {}, longer than any ARP timeout", base::to_text(ageing), names(m, changed));
+  trial.description = fmt::format("ageing time {} on {}, longer than any ARP timeout", base::to_text(ageing),
+                                  names(m, changed));
   return trial;
 }
 
@@ -191,8 +203,8 @@ std::optional<Trial> arp_below_ageing(const Model& m, const Finding& f) {
     changed.push_back(machine.name);
   }
   if (changed.empty()) return std::nullopt;
-  trial.description = fmt::format("ARP timeout {} on {}, below the ageing time", base::to_text(ageing * 3 / 4),
-                                  base::list_words(changed, 4));
+  trial.description = fmt::format("ARP timeout {} on {}, below the ageing time",
+                                  base::to_text(ageing * 3 / 4), base::list_words(changed, 4));
   return trial;
 }
 
@@ -234,7 +246,8 @@ std::optional<Trial> gratuitous_arp(const Model& m, const Finding& f) {
   Trial trial{"gratuitous-arp", {}, m};
   for (const StationId s : f.stations) trial.model[m[s].machine].arp.announce_every = every;
   if (f.stations.empty()) return std::nullopt;
-  trial.description = fmt::format("gratuitous ARP from {} every {}, a third of the ageing time", names(m, f.stations), base::to_text(every));
+  trial.description = fmt::format("gratuitous ARP from {} every {}, a third of the ageing time",
+                                  names(m, f.stations), base::to_text(every));
   return trial;
 }
 
@@ -253,7 +266,8 @@ std::optional<Trial> block_unknown(const Model& m, const Finding& f) {
 }
 
 std::optional<Trial> allow_unknown(const Model& m, const Finding& f) {
-  Trial trial{"unknown-unicast-flood", fmt::format("let {} flood unknown unicast again", name_of(m, f.bridge)), m};
+  Trial trial{"unknown-unicast-flood",
+              fmt::format("let {} flood unknown unicast again", name_of(m, f.bridge)), m};
   for (const PortId port : m[f.bridge].ports) trial.model[port].floods_unknown = true;
   return trial;
 }
@@ -287,13 +301,17 @@ struct Row {
 
 const std::vector<Row>& table() {
   static const std::vector<Row> kTable = {
-      {Code::kFloodLeak, {guard, filter_in_product, learning_bridge, router_before_wan, static_entry, gratuitous_arp, block_unknown}},
+      {Code::kFloodLeak,
+       {guard, filter_in_product, learning_bridge, router_before_wan, static_entry, gratuitous_arp,
+        block_unknown}},
       {Code::kLeakLatent, {guard, filter_in_product, learning_bridge}},
       {Code::kFloodNoLearning, {learning_on, router_before_wan}},
       {Code::kFloodTableFull, {larger_table, router_before_wan, block_unknown}},
-      {Code::kFloodSilent, {gratuitous_arp, arp_below_ageing, static_entry, router_before_wan, block_unknown}},
+      {Code::kFloodSilent,
+       {gratuitous_arp, arp_below_ageing, static_entry, router_before_wan, block_unknown}},
       {Code::kFloodTimers, {arp_below_ageing, ageing_above_arp, gratuitous_arp, static_entry, block_unknown}},
-      {Code::kFloodAsymmetric, {arp_below_ageing, ageing_above_arp, gratuitous_arp, static_entry, block_unknown}},
+      {Code::kFloodAsymmetric,
+       {arp_below_ageing, ageing_above_arp, gratuitous_arp, static_entry, block_unknown}},
       {Code::kFloodUndecided, {router_before_wan, block_unknown}},
       {Code::kBlackholeSuppressed, {arp_below_ageing, gratuitous_arp, static_entry, allow_unknown}},
       {Code::kMacDuplicate, {fresh_mac}},

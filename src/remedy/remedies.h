@@ -1,5 +1,5 @@
-// The remedies there are, each a change of a copy of the model. Which apply to which finding stands in one table, at
-// the end of remedies.cc.
+// The remedies there are, each a change of a copy of the model. Which apply to which finding stands in one
+// table, at the end of remedies.cc.
 #pragma once
 
 #include <optional>

@@ -30,7 +30,8 @@ namespace {
 bool same_fault(const Finding& a, const Finding& b) {
   if (a.code != b.code) return false;
   if (a.stations.empty() || b.stations.empty()) return a.bridge == b.bridge;
-  return std::ranges::any_of(a.stations, [&](auto s) { return std::ranges::find(b.stations, s) != b.stations.end(); });
+  return std::ranges::any_of(a.stations,
+                             [&](auto s) { return std::ranges::find(b.stations, s) != b.stations.end(); });
 }
 
 // The part of a run that a finding speaks of. A run that was cut short may end before.
@@ -39,8 +40,8 @@ Span span_of(const Finding& f, const Rates& rates, base::Time ended) {
   return rates.between(std::min(f.onset.value_or(base::Time{0}), until), until);
 }
 
-// The worst link of those that the finding names. The leaking uplink itself is left out: a remedy that ends the flood
-// but not the leak is judged by the flood, and the leak is told as a side effect.
+// The worst link of those that the finding names. The leaking uplink itself is left out: a remedy that ends
+// the flood but not the leak is judged by the flood, and the leak is told as a side effect.
 double worst_link(const model::Model& m, const Finding& f, const Rates& rates, const Span& span) {
   double worst = 0;
   if (span.empty()) return worst;
@@ -57,13 +58,14 @@ double worst_link(const model::Model& m, const Finding& f, const Rates& rates, c
 double worst_loss(const Finding& f, const Rates& rates, const Span& span) {
   double worst = 0;
   if (span.empty()) return worst;
-  for (const findings::FlowImpact& flow : f.flows) worst = std::max(worst, rates.quality(flow.id, span).loss_percent);
+  for (const findings::FlowImpact& flow : f.flows)
+    worst = std::max(worst, rates.quality(flow.id, span).loss_percent);
   return worst;
 }
 
 // Where a flood that a remedy does not end is left, and where it is gone.
-void remainder(const Finding& f, const Rates& was, const Span& old_span, const Rates& is, const Span& new_span,
-               RemedyOutcome& outcome) {
+void remainder(const Finding& f, const Rates& was, const Span& old_span, const Rates& is,
+               const Span& new_span, RemedyOutcome& outcome) {
   if (old_span.empty() || new_span.empty()) return;
   constexpr double kSome = 0.01;  // Mbit/s
   std::size_t loaded = 0, freed = 0;
@@ -80,8 +82,8 @@ void remainder(const Finding& f, const Rates& was, const Span& old_span, const R
     }
   }
   if (freed > 0 && freed < loaded) {
-    outcome.side_effects.push_back(fmt::format("{} of the {} flooded links are free; {} Mbit/s stay at {}", freed, loaded,
-                                               base::short_number(most), left));
+    outcome.side_effects.push_back(fmt::format("{} of the {} flooded links are free; {} Mbit/s stay at {}",
+                                               freed, loaded, base::short_number(most), left));
   }
 }
 
@@ -90,7 +92,8 @@ void side_effects(const model::Model& before_model, const RunResult& before, con
                   const Finding& fault, RemedyOutcome& outcome) {
   const auto leak = std::ranges::find(after_report.findings, Code::kLeakLatent, &Finding::code);
   if (fault.code == Code::kFloodLeak && leak != after_report.findings.end() && !leak->links.empty()) {
-    outcome.side_effects.push_back(fmt::format("the leak still loads {} with {} Mbit/s", leak->links.front().from,
+    outcome.side_effects.push_back(fmt::format("the leak still loads {} with {} Mbit/s",
+                                               leak->links.front().from,
                                                base::short_number(leak->links.front().flooded_mbit)));
   }
   for (const Finding& f : after_report.findings) {
@@ -104,9 +107,11 @@ void side_effects(const model::Model& before_model, const RunResult& before, con
   if (old_span.empty() || new_span.empty()) return;
   for (std::size_t i = 0; i < std::min<std::size_t>(before_model.flows.size(), 10'000); ++i) {
     const model::FlowId id(i);
-    const double old_loss = was.quality(id, old_span).loss_percent, new_loss = is.quality(id, new_span).loss_percent;
+    const double old_loss = was.quality(id, old_span).loss_percent,
+                 new_loss = is.quality(id, new_span).loss_percent;
     if (new_loss <= old_loss + 5) continue;
-    outcome.side_effects.push_back(fmt::format("{} now loses {} %", name_of(before_model, id), base::short_number(new_loss, 1)));
+    outcome.side_effects.push_back(
+        fmt::format("{} now loses {} %", name_of(before_model, id), base::short_number(new_loss, 1)));
     if (outcome.side_effects.size() >= 4) return;
   }
 }
@@ -138,7 +143,8 @@ class Workshop {
       }
     };
     std::vector<std::jthread> threads;
-    for (unsigned t = 1; t < std::min<std::size_t>(options_.threads, jobs_.size()); ++t) threads.emplace_back(worker);
+    for (unsigned t = 1; t < std::min<std::size_t>(options_.threads, jobs_.size()); ++t)
+      threads.emplace_back(worker);
     worker();
     threads.clear();
     if (error_) return std::unexpected(*error_);
@@ -159,7 +165,8 @@ class Workshop {
       for (const Make make : remedies_for(f.code)) jobs_.push_back({&f, make, {}});
     }
     if (left_out > 0) {
-      report_.remarks.push_back(fmt::format("Remedies were worked out for the worst findings only; {} have none here.", left_out));
+      report_.remarks.push_back(
+          fmt::format("Remedies were worked out for the worst findings only; {} have none here.", left_out));
     }
   }
 
@@ -170,7 +177,8 @@ class Workshop {
     run.captures.clear();
     run.on_frame = nullptr;
     run.progress = [this](base::Time) { return !stop_; };
-    // A run that a storm cut short says nothing about the time after; a cured one need not be as long as it could be.
+    // A run that a storm cut short says nothing about the time after; a cured one need not be as long as it
+    // could be.
     if (baseline_.storm) run.until = std::min(run.until, baseline_.ended + base::seconds(60));
     const auto result = simulate::run(trial->model, run);
     if (!result) return std::unexpected(result.error());
@@ -182,11 +190,13 @@ class Workshop {
     return {};
   }
 
-  RemedyOutcome judge(const Finding& fault, const Trial& trial, const RunResult& result, const Report& after) const {
+  RemedyOutcome judge(const Finding& fault, const Trial& trial, const RunResult& result,
+                      const Report& after) const {
     RemedyOutcome outcome;
     outcome.word = trial.word;
     outcome.description = trial.description;
-    outcome.ends_fault = std::ranges::none_of(after.findings, [&](const Finding& f) { return same_fault(f, fault); });
+    outcome.ends_fault =
+        std::ranges::none_of(after.findings, [&](const Finding& f) { return same_fault(f, fault); });
     const Rates was(model_, baseline_), is(trial.model, result);
     const Span old_span = span_of(fault, was, baseline_.ended), new_span = span_of(fault, is, result.ended);
     outcome.before_mbit = worst_link(model_, fault, was, old_span);
@@ -210,7 +220,8 @@ class Workshop {
 
 }  // namespace
 
-base::Result<void> work_out(const model::Model& model, const RunResult& baseline, const Options& options, Report& report) {
+base::Result<void> work_out(const model::Model& model, const RunResult& baseline, const Options& options,
+                            Report& report) {
   return Workshop(model, baseline, options, report).work();
 }
 

@@ -1,6 +1,6 @@
-// Remedies, worked out: each applicable change is made to a copy of the model, the copy is judged and run as the
-// original was, and what is left of the fault, what the victims then get and what the change costs are put beside the
-// state before.
+// Remedies, worked out: each applicable change is made to a copy of the model, the copy is judged and run as
+// the original was, and what is left of the fault, what the victims then get and what the change costs are
+// put beside the state before.
 #pragma once
 
 #include <functional>
@@ -23,7 +23,7 @@ struct Options {
 };
 
 // Fills in the remedies of the report's findings. `baseline` is the run that the report explains.
-base::Result<void> work_out(const model::Model& model, const simulate::RunResult& baseline, const Options& options,
-                            findings::Report& report);
+base::Result<void> work_out(const model::Model& model, const simulate::RunResult& baseline,
+                            const Options& options, findings::Report& report);
 
 }  // namespace sekimori::remedy

@@ -58,8 +58,9 @@ class Addresses {
   std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> owners_;
 };
 
-// Which stations a broadcast ARP can mean something to: whoever has the address asked for, and whoever keeps an entry
-// for the sender's (RFC 826: others learn nothing from it). The rest of a segment receives copies without effect.
+// Which stations a broadcast ARP can mean something to: whoever has the address asked for, and whoever keeps
+// an entry for the sender's (RFC 826: others learn nothing from it). The rest of a segment receives copies
+// without effect.
 class Audience {
  public:
   explicit Audience(const Addresses& addresses) : addresses_(addresses) {}

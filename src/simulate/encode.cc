@@ -83,7 +83,8 @@ void encode(const model::Model& model, const Addresses& addresses, const Frame& 
   const auto client = static_cast<std::uint16_t>(32768 + frame.flow % 28000);
   switch (frame.kind) {
     case FrameKind::kUdp:
-      wire::append_udp(out, shape, ip, {.source_port = client, .destination_port = kDiscardPort}, flow.payload);
+      wire::append_udp(out, shape, ip, {.source_port = client, .destination_port = kDiscardPort},
+                       flow.payload);
       return;
     case FrameKind::kRequest:
       wire::append_udp(out, shape, ip, {.source_port = client, .destination_port = kEchoPort}, flow.payload);
@@ -93,16 +94,18 @@ void encode(const model::Model& model, const Addresses& addresses, const Frame& 
       return;
     case FrameKind::kEchoRequest:
     case FrameKind::kEchoReply:
-      wire::append_icmp_echo(out, shape, ip,
-                             {.type = frame.kind == FrameKind::kEchoReply ? wire::Icmp::kEchoReply : wire::Icmp::kEchoRequest,
-                              .id = static_cast<std::uint16_t>(frame.flow + 1),
-                              .sequence = static_cast<std::uint16_t>(frame.number)},
-                             flow.payload);
+      wire::append_icmp_echo(
+          out, shape, ip,
+          {.type = frame.kind == FrameKind::kEchoReply ? wire::Icmp::kEchoReply : wire::Icmp::kEchoRequest,
+           .id = static_cast<std::uint16_t>(frame.flow + 1),
+           .sequence = static_cast<std::uint16_t>(frame.number)},
+          flow.payload);
       return;
     default: {
       const wire::Tcp tcp = tcp_of(flow, frame);
       const bool data = frame.kind == FrameKind::kTcpData;
-      shape.bytes = std::max<std::size_t>({wire::tcp_header_bytes(shape, tcp), wire::kLeastFrame, data ? shape.bytes : 0});
+      shape.bytes = std::max<std::size_t>(
+          {wire::tcp_header_bytes(shape, tcp), wire::kLeastFrame, data ? shape.bytes : 0});
       wire::append_tcp(out, shape, ip, tcp, data ? std::optional<std::size_t>(flow.payload) : 0);
       return;
     }

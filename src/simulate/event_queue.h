@@ -1,9 +1,9 @@
-// The pending events: a 4-ary heap of (time, entity), an entity being a lane or a timer that has at most one event
-// pending. So the heap is as large as the number of busy lanes, not of frames, and ties are broken by entity: the
-// order is total and the same in every run.
+// The pending events: a 4-ary heap of (time, entity), an entity being a lane or a timer that has at most one
+// event pending. So the heap is as large as the number of busy lanes, not of frames, and ties are broken by
+// entity: the order is total and the same in every run.
 //
-// Taking an event usually leads to a new one (the frame's next hop, the lane's next frame). `take` therefore leaves a
-// hole at the root, which the next `push` fills with one sift instead of two.
+// Taking an event usually leads to a new one (the frame's next hop, the lane's next frame). `take` therefore
+// leaves a hole at the root, which the next `push` fills with one sift instead of two.
 #pragma once
 
 #include <cstdint>

@@ -59,13 +59,15 @@ void Fabric::receive(std::uint32_t in, Frame& frame) {
   flood(bridge, in, vlan, frame, true);
 }
 
-// IEEE 802.1Q-2018 section 8.7. Returns false when the frame must not be relayed (its address is over the port's limit).
+// IEEE 802.1Q-2018 section 8.7. Returns false when the frame must not be relayed (its address is over the
+// port's limit).
 bool Fabric::learn(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, const Frame& frame) {
   const model::Port& settings = model_.ports[in];
   // A Linux bridge with ageing 0 learns nothing (br_fdb_update: "some users want to always flood").
   if (!bridge.learns || bridge.ageing.count() == 0 || !settings.learning) return true;
   const Time now = wires_.now();
-  if (settings.mac_limit != 0 && bridge.fdb.lookup(vlan, frame.src, now, bridge.ageing).what != Fdb::Found::kHit &&
+  if (settings.mac_limit != 0 &&
+      bridge.fdb.lookup(vlan, frame.src, now, bridge.ageing).what != Fdb::Found::kHit &&
       bridge.fdb.count_port(in, now, bridge.ageing) >= settings.mac_limit) {
     return false;
   }
@@ -83,7 +85,8 @@ bool Fabric::admitted(std::uint32_t in, const Frame& frame, bool unknown) {
   const model::BitRate rate = unknown ? limits.unknown_unicast : limits.broadcast;
   if (rate.bits_per_second == 0) return true;
   Policer& policer = policers_[in];
-  return (unknown ? policer.unknown_unicast : policer.broadcast).admit(frame.wire_bytes(), rate, wires_.now());
+  return (unknown ? policer.unknown_unicast : policer.broadcast)
+      .admit(frame.wire_bytes(), rate, wires_.now());
 }
 
 // One copy to one port: a frame in flight, or mere occupation when the station there discards it.
@@ -109,7 +112,8 @@ bool Fabric::guarded(std::uint32_t out, const Frame& frame) const {
 }
 
 void Fabric::forward(std::uint32_t in, std::uint32_t out, std::uint16_t vlan, Frame& frame) {
-  // The destination is where the frame came from: nothing to do (802.1Q 8.6.1: not among the potential ports).
+  // The destination is where the frame came from: nothing to do (802.1Q 8.6.1: not among the potential
+  // ports).
   if (out == in || ports_[out].blocked) return;
   const model::Port& settings = model_.ports[out];
   if (bridges_[ports_[out].bridge].vlan_aware) {
@@ -142,8 +146,9 @@ void Fabric::flood(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& 
     }
     if (settings.guard && guarded(out, frame)) continue;
     // A plan has members of the VLAN only, so there is a tag to leave with.
-    frame.tag = bridge.vlan_aware ? *switching::egress_tag(settings, model_.vlan_sets[settings.tagged_vlans], vlan)
-                                  : tag_in;
+    frame.tag = bridge.vlan_aware
+                    ? *switching::egress_tag(settings, model_.vlan_sets[settings.tagged_vlans], vlan)
+                    : tag_in;
     frame.stray = was_stray || (unknown && out != wanted);
     emit(out, frame);
     copied = true;
@@ -161,15 +166,16 @@ Fabric::FloodState& Fabric::flood_state(std::uint32_t self, std::uint16_t vlan, 
   const std::uint16_t inside = bridges_[self].vlan_aware ? vlan : frame.tag;
   const std::uint64_t key = base::mix64(std::uint64_t{self} << 44 ^ std::uint64_t{inside} << 32 ^ frame.dst);
   const auto [entry, is_new] = flood_states_.try_emplace(key, FloodState{kUnknown, 0});
-  if (is_new) entry->second.record = observer_.open_flood(self, vlan, addresses_.mac(frame.dst), wires_.now());
+  if (is_new)
+    entry->second.record = observer_.open_flood(self, vlan, addresses_.mac(frame.dst), wires_.now());
   if (entry->second.towards == kUnknown) entry->second.towards = towards(self, inside, frame.dst);
   return entry->second;
 }
 
-// The grouped leaves get copies that are only counted, except where a copy matters and where the frame came from.
-// Returns whether anybody got one.
-bool Fabric::flood_leaves(const FloodPlan& plan, std::uint32_t in, std::uint16_t vlan, Frame& frame, bool unknown,
-                          std::uint32_t wanted) {
+// The grouped leaves get copies that are only counted, except where a copy matters and where the frame came
+// from. Returns whether anybody got one.
+bool Fabric::flood_leaves(const FloodPlan& plan, std::uint32_t in, std::uint16_t vlan, Frame& frame,
+                          bool unknown, std::uint32_t wanted) {
   const std::uint32_t self = ports_[in].bridge;
   const bool was_stray = frame.stray;
   spared_.clear();
@@ -241,16 +247,17 @@ void Fabric::relay_hosted(Bridge& bridge, std::uint32_t in, Frame& frame) {
     if (role == PortRole::kGuest && !group) {
       // A guest that bridges has its NIC promiscuous and gets everything, as on a hub.
       const bool everything = !ports_[out].leaf && model_.ports[ports_[out].peer].bridge.valid();
-      const bool its_own = guest_station != kNone && std::ranges::any_of(addresses_.stations_with(frame.dst), [&](std::uint32_t s) {
-                             return attachment(s) == out;
-                           });
+      const bool its_own = guest_station != kNone &&
+                           std::ranges::any_of(addresses_.stations_with(frame.dst),
+                                               [&](std::uint32_t s) { return attachment(s) == out; });
       if (everything || its_own) destination = HostedDestination::kThisGuest;
     }
     if (!switching::hosted_bridge_relays(from, role, destination, bridge.filters_local)) continue;
     if (role == PortRole::kUplink) {
       if (model_.ports[out].guard && guarded(out, frame)) continue;
       frame.stray = was_stray || guest_station != kNone;
-      if (from == PortRole::kHost && guest_station != kNone) observer_.leaked(self, guest_station, frame, wires_.now());
+      if (from == PortRole::kHost && guest_station != kNone)
+        observer_.leaked(self, guest_station, frame, wires_.now());
     }
     emit(out, frame);
     frame.stray = was_stray;

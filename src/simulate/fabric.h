@@ -1,8 +1,9 @@
 // The bridges of a site, compiled to arrays, and what they do with a frame.
 //
-// The decisions are those of switching/; here they meet queues, and the copies nobody will look at are elided. For
-// each bridge and VLAN a flood plan is kept: groups of leaf lanes (wires.h), which a flood fills in one sweep, and the
-// ports that need a frame of their own. A plan depends on what is up, so it is made when first needed after a change.
+// The decisions are those of switching/; here they meet queues, and the copies nobody will look at are
+// elided. For each bridge and VLAN a flood plan is kept: groups of leaf lanes (wires.h), which a flood fills
+// in one sweep, and the ports that need a frame of their own. A plan depends on what is up, so it is made
+// when first needed after a change.
 #pragma once
 
 #include <memory>
@@ -87,7 +88,8 @@ class Fabric {
   FloodReason why_missing(std::uint32_t bridge, std::uint16_t vlan, AddressIndex address) const;
   bool flood_leaves(const FloodPlan& plan, std::uint32_t in, std::uint16_t vlan, Frame& frame, bool unknown,
                     std::uint32_t wanted);
-  // The port by which `bridge` would reach the station with this address; kNone when there is none, or no way.
+  // The port by which `bridge` would reach the station with this address; kNone when there is none, or no
+  // way.
   std::uint32_t towards(std::uint32_t bridge, std::uint16_t vlan, AddressIndex address);
   // The bridge port that a station is plugged into; kNone when it is not on a bridge.
   std::uint32_t attachment(std::uint32_t station) const { return ports_[station_port_[station]].peer; }
@@ -115,7 +117,7 @@ class Fabric {
   // Per address: (bridge, vlan) -> port towards it. Filled when something is flooded for the address.
   std::unordered_map<AddressIndex, std::unordered_map<std::uint64_t, std::uint32_t>> towards_;
   void forget_ways();
-  std::vector<LaneIndex> spared_;           // scratch of flood()
+  std::vector<LaneIndex> spared_;  // scratch of flood()
   std::vector<std::uint32_t> spared_ports_;
   bool any_stp_ = false;
 };

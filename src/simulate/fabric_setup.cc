@@ -1,4 +1,5 @@
-// Bridges set up and changed: lanes numbered so that floods are sweeps, flood plans, links, options, spanning tree.
+// Bridges set up and changed: lanes numbered so that floods are sweeps, flood plans, links, options, spanning
+// tree.
 #include <algorithm>
 #include <deque>
 #include <tuple>
@@ -25,14 +26,16 @@ Fabric::Fabric(const model::Model& model, const Addresses& addresses, const Audi
   }
   for (const model::Station& station : model.stations) station_port_.push_back(station.port.value);
   for (const model::Bridge& b : model.bridges) {
-    bridges_.push_back({b.kind, b.vlan_aware, b.learning, b.filters_local, b.stp, b.ageing, b.table_size, {}, {}, {}});
+    bridges_.push_back(
+        {b.kind, b.vlan_aware, b.learning, b.filters_local, b.stp, b.ageing, b.table_size, {}, {}, {}});
     any_stp_ |= b.stp;
   }
   for (const model::Link& link : model.links) link_up_.push_back(link.up);
   for (const model::Machine& machine : model.machines) {
     if (machine.running) continue;
     for (const model::StationId station : machine.stations) {
-      if (const model::LinkId link = model[model[station].port].link; link.valid()) link_up_[link.index()] = false;
+      if (const model::LinkId link = model[model[station].port].link; link.valid())
+        link_up_[link.index()] = false;
     }
   }
   captured_.assign(model.links.size(), false);
@@ -101,8 +104,8 @@ void Fabric::number_lanes() {
 bool Fabric::groupable(std::uint32_t index) const {
   const Port& port = ports_[index];
   const model::Port& settings = model_.ports[index];
-  return port.leaf && !port.blocked && wires_.lane(port.lane_out).up && settings.floods_unknown && !settings.isolated &&
-         !settings.guard && settings.tagged_vlans == 0;
+  return port.leaf && !port.blocked && wires_.lane(port.lane_out).up && settings.floods_unknown &&
+         !settings.isolated && !settings.guard && settings.tagged_vlans == 0;
 }
 
 Fabric::FloodPlan& Fabric::plan(Bridge& bridge, std::uint32_t index, std::uint16_t vlan) {
@@ -113,7 +116,8 @@ Fabric::FloodPlan& Fabric::plan(Bridge& bridge, std::uint32_t index, std::uint16
   std::vector<std::uint32_t> leaves;
   for (const PortId id : model_.bridges[index].ports) {
     const std::uint32_t port = id.value;
-    if (ports_[port].lane_out == kNone || ports_[port].blocked || !wires_.lane(ports_[port].lane_out).up) continue;
+    if (ports_[port].lane_out == kNone || ports_[port].blocked || !wires_.lane(ports_[port].lane_out).up)
+      continue;
     if (!model::carries(model_, id, vlan)) continue;
     (groupable(port) ? leaves : plan.ports).push_back(port);
   }
@@ -125,8 +129,10 @@ Fabric::FloodPlan& Fabric::plan(Bridge& bridge, std::uint32_t index, std::uint16
   std::ranges::sort(leaves, {}, [&](std::uint32_t port) { return ports_[port].lane_out; });
   for (std::size_t first = 0; first < leaves.size();) {
     std::size_t end = first + 1;
-    while (end < leaves.size() && alike(ports_[leaves[end - 1]].lane_out, ports_[leaves[end]].lane_out)) ++end;
-    plan.groups.push_back(wires_.add_group(ports_[leaves[first]].lane_out, static_cast<std::uint32_t>(end - first)));
+    while (end < leaves.size() && alike(ports_[leaves[end - 1]].lane_out, ports_[leaves[end]].lane_out))
+      ++end;
+    plan.groups.push_back(
+        wires_.add_group(ports_[leaves[first]].lane_out, static_cast<std::uint32_t>(end - first)));
     first = end;
   }
   bridge.plans.push_back(std::move(plan));
@@ -171,10 +177,18 @@ void Fabric::move_station(std::uint32_t station, std::uint32_t port) {
 void Fabric::set_option(BridgeId id, model::BridgeOption option, std::int64_t value) {
   Bridge& bridge = bridges_[id.index()];
   switch (option) {
-    case model::BridgeOption::kAgeing: bridge.ageing = Duration{value}; break;
-    case model::BridgeOption::kLearning: bridge.learns = value != 0; break;
-    case model::BridgeOption::kTableSize: bridge.table_size = static_cast<std::uint32_t>(value); break;
-    case model::BridgeOption::kFiltersLocal: bridge.filters_local = value != 0; break;
+    case model::BridgeOption::kAgeing:
+      bridge.ageing = Duration{value};
+      break;
+    case model::BridgeOption::kLearning:
+      bridge.learns = value != 0;
+      break;
+    case model::BridgeOption::kTableSize:
+      bridge.table_size = static_cast<std::uint32_t>(value);
+      break;
+    case model::BridgeOption::kFiltersLocal:
+      bridge.filters_local = value != 0;
+      break;
     case model::BridgeOption::kStp:
       bridge.stp = value != 0;
       any_stp_ |= bridge.stp;
@@ -206,7 +220,8 @@ std::uint32_t Fabric::towards(std::uint32_t bridge, std::uint16_t vlan, AddressI
   const auto [entry, is_new] = towards_.try_emplace(address);
   auto& ways = entry->second;
   if (is_new) {
-    // From the stations outwards over everything that is up, VLAN by VLAN. A bridge that knows no VLANs hands tags on.
+    // From the stations outwards over everything that is up, VLAN by VLAN. A bridge that knows no VLANs hands
+    // tags on.
     std::deque<std::uint64_t> open;
     const auto reach = [&](std::uint32_t port, std::uint16_t tag) {
       const Port& p = ports_[port];

@@ -1,15 +1,17 @@
 // From observations to causes.
 //
-// A flood is a symptom: some bridge has no entry for a destination. The cause is the answer to "why has it none?", and
-// the run has seen what is needed to answer it:
+// A flood is a symptom: some bridge has no entry for a destination. The cause is the answer to "why has it
+// none?", and the run has seen what is needed to answer it:
 //   - the bridge does not learn (ageing 0, learning off): every destination floods;
 //   - its table is full: it heard the address and had to refuse it;
-//   - it had an entry, or never had one, and has not heard the address for an ageing time. Then look at the station:
+//   - it had an entry, or never had one, and has not heard the address for an ageing time. Then look at the
+//   station:
 //       - frames for it leak out of its own host, whose virtual switch keeps its answers inside: the leak;
 //       - it sent frames all the while, but none came by this bridge: its traffic goes another way;
 //       - it is heard now and then, at intervals longer than the ageing time: the timers;
 //       - it sent nothing: a silent receiver;
-//       - there is no running station with that address: nobody can tell a silent receiver from one that is gone.
+//       - there is no running station with that address: nobody can tell a silent receiver from one that is
+//       gone.
 #include "simulate/findings.h"
 
 #include <fmt/format.h>
@@ -90,15 +92,19 @@ class Explainer {
   std::pair<Code, std::uint32_t> cause_of(const FloodRecord& flood) const {
     const auto most = std::ranges::max_element(flood.by_reason) - flood.by_reason.begin();
     if (flood.withheld_frames * 2 > flood.frames) return {Code::kBlackholeSuppressed, flood.bridge.value};
-    if (static_cast<FloodReason>(most) == FloodReason::kNoLearning) return {Code::kFloodNoLearning, flood.bridge.value};
-    if (static_cast<FloodReason>(most) == FloodReason::kTableFull) return {Code::kFloodTableFull, flood.bridge.value};
+    if (static_cast<FloodReason>(most) == FloodReason::kNoLearning)
+      return {Code::kFloodNoLearning, flood.bridge.value};
+    if (static_cast<FloodReason>(most) == FloodReason::kTableFull)
+      return {Code::kFloodTableFull, flood.bridge.value};
     if (const LeakRecord* leak = leak_behind(flood)) return {Code::kFloodLeak, leak->bridge.value};
     const model::StationId station = station_with(flood.destination);
     if (!station.valid()) return {Code::kFloodUndecided, flood.bridge.value};
     // Heard again after a spell: the entry comes and goes.
-    if (flood.spells >= 2 && flood.last_seen_as_source > flood.first) return {Code::kFloodTimers, station.value};
+    if (flood.spells >= 2 && flood.last_seen_as_source > flood.first)
+      return {Code::kFloodTimers, station.value};
     const std::int64_t sent = run_.sent_by_station[station.index()];
-    if (sent > kLeastFrames && flood.last_seen_as_source < flood.first) return {Code::kFloodAsymmetric, station.value};
+    if (sent > kLeastFrames && flood.last_seen_as_source < flood.first)
+      return {Code::kFloodAsymmetric, station.value};
     if (sent == 0) return {Code::kFloodUndecided, station.value};
     return {Code::kFloodSilent, station.value};
   }
@@ -108,8 +114,8 @@ class Explainer {
     for (const FloodRecord& flood : run_.floods) {
       if (significant(flood)) groups[cause_of(flood)].push_back(&flood);
     }
-    // A bridge that does not learn, or cannot, also keeps others from it: floods further on of the same frames are
-    // its doing only if they have no cause of their own, so they stay separate findings.
+    // A bridge that does not learn, or cannot, also keeps others from it: floods further on of the same
+    // frames are its doing only if they have no cause of their own, so they stay separate findings.
     for (auto& [key, list] : groups) {
       std::ranges::stable_sort(list, std::ranges::greater{}, &FloodRecord::frames);
       report_.findings.push_back(flood_finding(key.first, key.second, list));
@@ -133,9 +139,11 @@ class Explainer {
       add_once(bridges, name_of(m_, flood->bridge));
       const model::StationId station = station_with(flood->destination);
       add_once(destinations, station.valid() ? name_of(m_, station) : wire::to_text(flood->destination));
-      if (station.valid() && std::ranges::find(f.stations, station) == f.stations.end()) f.stations.push_back(station);
+      if (station.valid() && std::ranges::find(f.stations, station) == f.stations.end())
+        f.stations.push_back(station);
     }
-    const Story story{worst, culprit, base::list_words(bridges), base::list_words(destinations, 4), worst_flood(f)};
+    const Story story{worst, culprit, base::list_words(bridges), base::list_words(destinations, 4),
+                      worst_flood(f)};
     describe(f, code, story, list);
     for (std::size_t i = 0; i < std::min<std::size_t>(list.size(), 4); ++i) add_flood_evidence(f, *list[i]);
     if (code != Code::kBlackholeSuppressed) weigh(f);
@@ -157,8 +165,9 @@ class Explainer {
 
   // A trickle that harms nobody is no error.
   static void weigh(Finding& f) {
-    const bool heavy = std::ranges::any_of(
-        f.links, [](const findings::LinkLoad& l) { return l.flooded_mbit > l.capacity_mbit / 100 || l.dropped_mbit > 0; });
+    const bool heavy = std::ranges::any_of(f.links, [](const findings::LinkLoad& l) {
+      return l.flooded_mbit > l.capacity_mbit / 100 || l.dropped_mbit > 0;
+    });
     if (!heavy && f.flows.empty() && f.severity == Severity::kError) f.severity = Severity::kWarning;
   }
 
@@ -170,13 +179,14 @@ class Explainer {
     f.bridge = at;
     f.line = m_[at].line;
     f.where = sw;
-    const char* const floods = list.size() > 1 && s.bridges.find(' ') != std::string::npos ? "flood" : "floods";
-    f.headline = fmt::format("{} {} frames for {}: {} on the worst link", s.bridges, floods, s.destinations, mbit(s.mbit));
-    const std::string heard =
-        s.worst.last_seen_as_source < Time{0}
-            ? fmt::format("{} has never heard {}", sw, s.destinations)
-            : fmt::format("{} last heard it at {} and forgot it after {}", sw,
-                          base::to_text(s.worst.last_seen_as_source), ageing_of(at));
+    const char* const floods =
+        list.size() > 1 && s.bridges.find(' ') != std::string::npos ? "flood" : "floods";
+    f.headline = fmt::format("{} {} frames for {}: {} on the worst link", s.bridges, floods, s.destinations,
+                             mbit(s.mbit));
+    const std::string heard = s.worst.last_seen_as_source < Time{0}
+                                  ? fmt::format("{} has never heard {}", sw, s.destinations)
+                                  : fmt::format("{} last heard it at {} and forgot it after {}", sw,
+                                                base::to_text(s.worst.last_seen_as_source), ageing_of(at));
     switch (code) {
       case Code::kFloodLeak: {
         const model::BridgeId bridge(s.culprit);
@@ -184,11 +194,14 @@ class Explainer {
         f.bridge = bridge;
         f.line = m_[bridge].line;
         f.where = name_of(m_, bridge);
-        f.headline = fmt::format("{} lets frames from {} to its own guest {} out of the physical NIC; {} {} them: {}",
-                                 f.where, host, s.destinations, s.bridges, floods, mbit(s.mbit));
+        f.headline =
+            fmt::format("{} lets frames from {} to its own guest {} out of the physical NIC; {} {} them: {}",
+                        f.where, host, s.destinations, s.bridges, floods, mbit(s.mbit));
         f.cause = fmt::format(
-            "{} hands frames from {} to the guest and sends the same frames out of the NIC; what the guest answers stays "
-            "inside the machine. So the switches outside see {} as a destination but not as a source. {}; since then "
+            "{} hands frames from {} to the guest and sends the same frames out of the NIC; what the guest "
+            "answers stays "
+            "inside the machine. So the switches outside see {} as a destination but not as a source. {}; "
+            "since then "
             "every one of these frames goes out of every port.",
             f.where, host, s.destinations, heard);
         for (const LeakRecord& leak : run_.leaks) {
@@ -200,24 +213,34 @@ class Explainer {
         break;
       }
       case Code::kFloodNoLearning:
-        f.cause = m_[at].ageing.count() == 0
-                      ? fmt::format("{} has ageing time 0, which switches learning off: it floods every unicast frame, "
-                                    "even to stations it has just heard.", sw)
-                      : fmt::format("Learning is off on {}: it floods every unicast frame, even to stations it has just "
-                                    "heard.", sw);
-        f.headline = fmt::format("{} floods everything, to {} stations: {} on the worst link", sw, list.size(), mbit(s.mbit));
+        f.cause =
+            m_[at].ageing.count() == 0
+                ? fmt::format(
+                      "{} has ageing time 0, which switches learning off: it floods every unicast frame, "
+                      "even to stations it has just heard.",
+                      sw)
+                : fmt::format(
+                      "Learning is off on {}: it floods every unicast frame, even to stations it has just "
+                      "heard.",
+                      sw);
+        f.headline = fmt::format("{} floods everything, to {} stations: {} on the worst link", sw,
+                                 list.size(), mbit(s.mbit));
         break;
       case Code::kFloodTableFull:
-        f.cause = fmt::format("The table of {} holds {} addresses and is full. It heard {} but had no room to note where; "
-                              "frames for whoever is not in the table are flooded.", sw, m_[at].table_size, s.destinations);
+        f.cause = fmt::format(
+            "The table of {} holds {} addresses and is full. It heard {} but had no room to note where; "
+            "frames for whoever is not in the table are flooded.",
+            sw, m_[at].table_size, s.destinations);
         break;
       case Code::kFloodTimers: {
         f.where = s.destinations;
         const double duty = base::to_seconds(s.worst.flooding) /
                             std::max(base::to_seconds(s.worst.last - s.worst.first), 1e-9);
         f.cause = fmt::format(
-            "{} forgets a silent address after {}, but whoever sends to {} keeps its ARP entry much longer and does not "
-            "ask again meanwhile. Each time {} is heard the flood ends for {}, then it is back: {} spells, the longest {}, "
+            "{} forgets a silent address after {}, but whoever sends to {} keeps its ARP entry much longer "
+            "and does not "
+            "ask again meanwhile. Each time {} is heard the flood ends for {}, then it is back: {} spells, "
+            "the longest {}, "
             "{} of the time.",
             sw, ageing_of(at), s.destinations, s.destinations, ageing_of(at), s.worst.spells,
             base::to_text(s.worst.longest_spell), percent(duty));
@@ -225,41 +248,52 @@ class Explainer {
       }
       case Code::kFloodAsymmetric:
         f.where = s.destinations;
-        f.cause = fmt::format("{} does send ({} frames in this run), but its frames take another way and do not pass {}. "
-                              "{}.", s.destinations, run_.sent_by_station[s.culprit], s.bridges, heard);
+        f.cause = fmt::format(
+            "{} does send ({} frames in this run), but its frames take another way and do not pass {}. "
+            "{}.",
+            s.destinations, run_.sent_by_station[s.culprit], s.bridges, heard);
         break;
       case Code::kFloodSilent:
         f.where = s.destinations;
-        f.cause = fmt::format("{} receives and does not answer: it sent {} frames in the whole run. {}. Whoever sends to "
-                              "it does not ask for its address again, so nothing makes it speak.",
-                              s.destinations, run_.sent_by_station[s.culprit], heard);
+        f.cause = fmt::format(
+            "{} receives and does not answer: it sent {} frames in the whole run. {}. Whoever sends to "
+            "it does not ask for its address again, so nothing makes it speak.",
+            s.destinations, run_.sent_by_station[s.culprit], heard);
         break;
       case Code::kBlackholeSuppressed:
-        f.headline = fmt::format("{} drops frames for {}: it does not know where it is, and may not flood", sw, s.destinations);
-        f.cause = fmt::format("{}. On the port towards it unknown unicast is blocked, so what would be a flood elsewhere is "
-                              "a loss here: {} frames.", heard, s.worst.withheld_frames);
+        f.headline = fmt::format("{} drops frames for {}: it does not know where it is, and may not flood",
+                                 sw, s.destinations);
+        f.cause = fmt::format(
+            "{}. On the port towards it unknown unicast is blocked, so what would be a flood elsewhere is "
+            "a loss here: {} frames.",
+            heard, s.worst.withheld_frames);
         break;
       default:
         f.certainty = Certainty::kUndecided;
         f.cause = fmt::format("{}.", heard);
-        f.candidates = {fmt::format("{} is switched off or gone, and senders still have its address", s.destinations),
-                        fmt::format("{} only receives and never sends", s.destinations)};
-        f.to_decide = fmt::format("Ask for it by ARP from the same segment, e.g. `arping {}`: a silent station answers and the "
-                                  "flood stops for {}; a missing one does not.", s.destinations, ageing_of(at));
+        f.candidates = {
+            fmt::format("{} is switched off or gone, and senders still have its address", s.destinations),
+            fmt::format("{} only receives and never sends", s.destinations)};
+        f.to_decide = fmt::format(
+            "Ask for it by ARP from the same segment, e.g. `arping {}`: a silent station answers and the "
+            "flood stops for {}; a missing one does not.",
+            s.destinations, ageing_of(at));
         break;
     }
   }
 
   void add_flood_evidence(Finding& f, const FloodRecord& flood) {
-    static constexpr const char* kReasons[] = {"no entry in the table", "the entry had aged out", "nothing is learnt here",
-                                               "the table was full"};
-    const auto most = static_cast<std::size_t>(std::ranges::max_element(flood.by_reason) - flood.by_reason.begin());
+    static constexpr const char* kReasons[] = {"no entry in the table", "the entry had aged out",
+                                               "nothing is learnt here", "the table was full"};
+    const auto most =
+        static_cast<std::size_t>(std::ranges::max_element(flood.by_reason) - flood.by_reason.begin());
     const model::StationId station = station_with(flood.destination);
     f.evidence.push_back(
         {flood.longest_spell_start, name_of(m_, flood.bridge),
          fmt::format("first of {} frames for {} ({}) that came in at {} and were {}: {}",
-                     std::max(flood.frames, flood.withheld_frames), station.valid() ? name_of(m_, station) : "nobody here",
-                     wire::to_text(flood.destination), name_of(m_, flood.last_ingress),
+                     std::max(flood.frames, flood.withheld_frames),
+                     station.valid() ? name_of(m_, station) : "nobody here", wire::to_text(flood.destination),
+                     name_of(m_, flood.last_ingress),
                      flood.withheld_frames * 2 > flood.frames ? "dropped" : "flooded", kReasons[most])});
   }
 
@@ -279,13 +313,15 @@ class Explainer {
       f.line = m_[leak.bridge].line;
       f.where = name_of(m_, leak.bridge);
       const double rate = static_cast<double>(leak.bytes) * 8e-6 / base::to_seconds(leak.last - leak.first);
-      f.headline = fmt::format("{} sends {} for its own guest {} out of the physical NIC as well", f.where, mbit(rate),
-                               name_of(m_, leak.guest));
-      f.cause = fmt::format("Frames from {} to its guest are handed to the guest and also put on the wire. The switches "
-                            "outside drop them as long as they hear {} often enough to know where it is. If it falls "
-                            "silent for an ageing time, they flood.",
-                            name_of(m_, m_[leak.bridge].machine), name_of(m_, leak.guest));
-      f.evidence.push_back({leak.first, f.where, fmt::format("{} frames sent out of the uplink as well", leak.frames)});
+      f.headline = fmt::format("{} sends {} for its own guest {} out of the physical NIC as well", f.where,
+                               mbit(rate), name_of(m_, leak.guest));
+      f.cause = fmt::format(
+          "Frames from {} to its guest are handed to the guest and also put on the wire. The switches "
+          "outside drop them as long as they hear {} often enough to know where it is. If it falls "
+          "silent for an ageing time, they flood.",
+          name_of(m_, m_[leak.bridge].machine), name_of(m_, leak.guest));
+      f.evidence.push_back(
+          {leak.first, f.where, fmt::format("{} frames sent out of the uplink as well", leak.frames)});
       f.links = rates_.loads(rates_.between(leak.first, leak.last), Rates::By::kFlooded, kMostLinks);
       report_.findings.push_back(std::move(f));
       return;
@@ -310,10 +346,13 @@ class Explainer {
     f.line = m_[first.bridge].line;
     if (f.where.empty()) f.where = base::list_words(bridges);
     if (f.cause.empty()) {
-      f.cause = "These bridges are joined in a ring, and no spanning tree blocks any link of it. A frame to everybody, or "
-                "to a station nobody has learnt, goes round for ever and is copied out of every port at each turn.";
+      f.cause =
+          "These bridges are joined in a ring, and no spanning tree blocks any link of it. A frame to "
+          "everybody, or "
+          "to a station nobody has learnt, goes round for ever and is copied out of every port at each turn.";
     }
-    f.evidence.push_back({first.first, name_of(m_, first.port), "a frame passed this bridge for the second time"});
+    f.evidence.push_back(
+        {first.first, name_of(m_, first.port), "a frame passed this bridge for the second time"});
     const Span span = rates_.between(first.first, run_.ended);
     f.links = rates_.loads(span, Rates::By::kTotal, kMostLinks);
     f.flows = victims(Span{}, span);
@@ -321,8 +360,9 @@ class Explainer {
     f.headline = fmt::format("frames circulate through {}", base::list_words(bridges));
     if (run_.storm && !f.links.empty()) {
       const findings::LinkLoad& worst = f.links.front();
-      f.headline += fmt::format("; within {} they are {} from {} to {}", base::to_text(run_.ended - first.first),
-                                mbit(worst.wanted_mbit + worst.flooded_mbit), worst.from, worst.to);
+      f.headline +=
+          fmt::format("; within {} they are {} from {} to {}", base::to_text(run_.ended - first.first),
+                      mbit(worst.wanted_mbit + worst.flooded_mbit), worst.from, worst.to);
     }
     if (run_.storm) {
       report_.remarks.push_back(fmt::format(
@@ -339,15 +379,16 @@ class Explainer {
       if (f.code != Code::kMacDuplicate && f.code != Code::kIpDuplicate) continue;
       for (const MisdeliveryRecord& record : run_.misdeliveries) {
         if (!concerns(f, record.at) && !concerns(f, record.intended)) continue;
-        f.evidence.push_back({record.first, name_of(m_, record.at),
-                              fmt::format("{} frames arrived here that were for {}", record.frames,
-                                          record.intended.valid() ? name_of(m_, record.intended) : "nobody")});
+        f.evidence.push_back(
+            {record.first, name_of(m_, record.at),
+             fmt::format("{} frames arrived here that were for {}", record.frames,
+                         record.intended.valid() ? name_of(m_, record.intended) : "nobody")});
       }
       for (const MoveRecord& move : run_.moves) {
         if (f.stations.empty() || m_[f.stations.front()].mac != move.mac) continue;
         f.evidence.push_back({move.first, name_of(m_, move.bridge),
-                              fmt::format("{} moved {} times between {} and {}", wire::to_text(move.mac), move.moves,
-                                          name_of(m_, move.from), name_of(m_, move.to))});
+                              fmt::format("{} moved {} times between {} and {}", wire::to_text(move.mac),
+                                          move.moves, name_of(m_, move.from), name_of(m_, move.to))});
       }
       for (const AddressConflictRecord& conflict : run_.address_conflicts) {
         if (!std::ranges::any_of(conflict.stations, [&](auto s) { return concerns(f, s); })) continue;
@@ -361,10 +402,13 @@ class Explainer {
           return m_[s].machine == flow.to || m_[s].machine == flow.from;
         });
         if (!ours || whole.empty()) continue;
-        f.flows.push_back({name_of(m_, model::FlowId(i)), model::FlowId(i), {}, rates_.quality(model::FlowId(i), whole)});
-        f.flows.back().before.offered_mbit = f.flows.back().before.goodput_mbit = f.flows.back().after.offered_mbit;
+        f.flows.push_back(
+            {name_of(m_, model::FlowId(i)), model::FlowId(i), {}, rates_.quality(model::FlowId(i), whole)});
+        f.flows.back().before.offered_mbit = f.flows.back().before.goodput_mbit =
+            f.flows.back().after.offered_mbit;
       }
-      std::ranges::stable_sort(f.flows, std::ranges::greater{}, [](const auto& v) { return v.after.loss_percent; });
+      std::ranges::stable_sort(f.flows, std::ranges::greater{},
+                               [](const auto& v) { return v.after.loss_percent; });
     }
   }
 
@@ -375,7 +419,8 @@ class Explainer {
   // ------------------------------------------------------------ who suffers
 
   static bool suffers(const findings::FlowImpact& v) {
-    return v.after.goodput_mbit < v.before.goodput_mbit * 0.95 || v.after.loss_percent > v.before.loss_percent + 1 ||
+    return v.after.goodput_mbit < v.before.goodput_mbit * 0.95 ||
+           v.after.loss_percent > v.before.loss_percent + 1 ||
            (v.after.delay_ms > 2 * v.before.delay_ms && v.after.delay_ms > v.before.delay_ms + 1);
   }
 
@@ -397,7 +442,9 @@ class Explainer {
       v.flow = name_of(m_, id);
       victims.push_back(std::move(v));
     }
-    const auto lost = [](const findings::FlowImpact& v) { return v.before.goodput_mbit - v.after.goodput_mbit; };
+    const auto lost = [](const findings::FlowImpact& v) {
+      return v.before.goodput_mbit - v.after.goodput_mbit;
+    };
     std::ranges::stable_sort(victims, std::ranges::greater{}, lost);
     if (victims.size() > kMostFlows) victims.resize(kMostFlows);
     return victims;
@@ -415,8 +462,8 @@ class Explainer {
     for (std::size_t i = 0; i < std::min<std::size_t>(m_.flows.size(), 1000) && !last.empty(); ++i) {
       const model::FlowId id(i);
       const Span first = rates_.between(m_[id].start, m_[id].start + run_.ended / 10);
-      report_.flows.push_back({name_of(m_, id), id, rates_.quality(id, first.empty() ? whole : first),
-                               rates_.quality(id, last)});
+      report_.flows.push_back(
+          {name_of(m_, id), id, rates_.quality(id, first.empty() ? whole : first), rates_.quality(id, last)});
     }
     report_.simulated = run_.ended;
     report_.fingerprint = run_.fingerprint;
@@ -443,7 +490,8 @@ Horizon horizon(const model::Model& model) {
   }
   wanted = std::max(wanted, 3 * ageing);
   for (const model::Machine& machine : model.machines) {
-    // Timers shorter than the ageing time refresh the tables before they matter; a timer that hardly ever fires is none.
+    // Timers shorter than the ageing time refresh the tables before they matter; a timer that hardly ever
+    // fires is none.
     if (machine.arp.timeout > ageing && machine.arp.timeout < kLongest / 2) {
       wanted = std::max(wanted, 2 * machine.arp.timeout + 2 * ageing);
     }
@@ -452,16 +500,18 @@ Horizon horizon(const model::Model& model) {
   double frames_per_second = 1;
   for (const model::Flow& flow : model.flows) {
     last_event = std::max(last_event, flow.start);
-    const double rate = flow.rate.bits_per_second > 0 ? static_cast<double>(flow.rate.bits_per_second) / 8 / flow.payload
-                        : flow.interval.count() > 0   ? 1 / base::to_seconds(flow.interval)
-                                                      : 10'000;
+    const double rate = flow.rate.bits_per_second > 0
+                            ? static_cast<double>(flow.rate.bits_per_second) / 8 / flow.payload
+                        : flow.interval.count() > 0 ? 1 / base::to_seconds(flow.interval)
+                                                    : 10'000;
     frames_per_second += rate * (flow.kind == model::FlowKind::kUdp ? 1 : 1.5);
   }
   if (!model.changes.empty()) last_event = std::max(last_event, model.changes.back().at);
   const Time least = std::min(last_event + std::max(base::seconds(60), 3 * ageing), kLongest);
   wanted = std::min(last_event + wanted, kLongest);
   const Time affordable = base::from_seconds(kAffordableFrames / frames_per_second);
-  return wanted <= std::max(affordable, least) ? Horizon{wanted, true} : Horizon{std::max(affordable, least), false};
+  return wanted <= std::max(affordable, least) ? Horizon{wanted, true}
+                                               : Horizon{std::max(affordable, least), false};
 }
 
 Options diagnosing_options(const model::Model& model, std::optional<Time> until) {
@@ -469,7 +519,8 @@ Options diagnosing_options(const model::Model& model, std::optional<Time> until)
   const std::size_t windows = std::clamp<std::size_t>(kMostCounters / (model.flows.size() + 1), 8, 240);
   Options options;
   options.until = until ? *until : horizon(model).until;
-  options.window = std::max(options.until / static_cast<std::int64_t>(windows) + Duration{1}, base::milliseconds(1));
+  options.window =
+      std::max(options.until / static_cast<std::int64_t>(windows) + Duration{1}, base::milliseconds(1));
   options.lane_series = model.links.size() * 2 * windows <= kMostCounters;
   return options;
 }

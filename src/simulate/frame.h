@@ -1,5 +1,5 @@
-// A frame in flight: a plain value that fits a cache line together with its place in a queue. It says what is in the
-// frame, not its bytes; encode.h makes the bytes when somebody captures it.
+// A frame in flight: a plain value that fits a cache line together with its place in a queue. It says what is
+// in the frame, not its bytes; encode.h makes the bytes when somebody captures it.
 #pragma once
 
 #include <cstdint>
@@ -34,13 +34,13 @@ enum class FrameKind : std::uint8_t {
 struct Frame {
   AddressIndex src = 0, dst = 0;
   std::uint32_t src_ip = 0, dst_ip = 0;
-  std::uint32_t flow = kNone;    // index into Model::flows; kNone: ARP
-  std::uint32_t number = 0;      // of the packet in its flow; TCP: of the segment
-  std::uint32_t ack = 0;         // TCP: next segment expected
-  std::uint16_t bytes = 60;      // without FCS and VLAN tag
-  std::uint16_t tag = 0;         // VLAN ID on the wire; 0: untagged
-  Time sent{0};                  // when its sender made it; TCP ACK, echo reply: of what it answers
-  std::uint16_t hops = 0;        // bridges passed since it was put on the wire
+  std::uint32_t flow = kNone;  // index into Model::flows; kNone: ARP
+  std::uint32_t number = 0;    // of the packet in its flow; TCP: of the segment
+  std::uint32_t ack = 0;       // TCP: next segment expected
+  std::uint16_t bytes = 60;    // without FCS and VLAN tag
+  std::uint16_t tag = 0;       // VLAN ID on the wire; 0: untagged
+  Time sent{0};                // when its sender made it; TCP ACK, echo reply: of what it answers
+  std::uint16_t hops = 0;      // bridges passed since it was put on the wire
   FrameKind kind = FrameKind::kUdp;
   std::uint8_t ttl = 64;
   bool stray = false;  // a flooded or leaked copy that does not lead to its destination
@@ -49,8 +49,8 @@ struct Frame {
   std::uint16_t wire_bytes() const { return static_cast<std::uint16_t>(bytes + (tag != 0 ? 4 : 0)); }
 };
 
-// Preamble and start delimiter 8, FCS 4, inter-packet gap 12: what a frame occupies of a wire beside its bytes
-// (IEEE 802.3-2018 clause 4.2.7, 4.4.2).
+// Preamble and start delimiter 8, FCS 4, inter-packet gap 12: what a frame occupies of a wire beside its
+// bytes (IEEE 802.3-2018 clause 4.2.7, 4.4.2).
 constexpr std::int64_t kWireOverheadBytes = 24;
 
 constexpr std::uint16_t kLeastFrameBytes = 60;

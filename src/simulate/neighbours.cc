@@ -5,18 +5,19 @@
 namespace sekimori::simulate {
 namespace {
 
-constexpr Duration kRetransmit = base::seconds(1);     // Linux: retrans_time_ms
+constexpr Duration kRetransmit = base::seconds(1);       // Linux: retrans_time_ms
 constexpr Duration kDelayFirstProbe = base::seconds(5);  // Linux: delay_first_probe_time
-constexpr std::uint8_t kTries = 3;                     // Linux: ucast_solicit, mcast_solicit
-constexpr Duration kLockTime = base::seconds(1);       // Linux: locktime, against flip-flopping answers
-constexpr std::size_t kMostWaiting = 64;               // Linux: unres_qlen_bytes, about 100 kB
+constexpr std::uint8_t kTries = 3;                       // Linux: ucast_solicit, mcast_solicit
+constexpr Duration kLockTime = base::seconds(1);         // Linux: locktime, against flip-flopping answers
+constexpr std::size_t kMostWaiting = 64;                 // Linux: unres_qlen_bytes, about 100 kB
 
 std::uint64_t key(std::uint32_t station, std::uint32_t ip) { return std::uint64_t{station} << 32 | ip; }
 
 }  // namespace
 
 NeighbourIndex Neighbours::entry(std::uint32_t station, std::uint32_t ip) {
-  const auto [found, is_new] = index_.try_emplace(key(station, ip), static_cast<NeighbourIndex>(neighbours_.size()));
+  const auto [found, is_new] =
+      index_.try_emplace(key(station, ip), static_cast<NeighbourIndex>(neighbours_.size()));
   if (is_new) {
     neighbours_.push_back({.station = station, .ip = ip});
     audience_.keeps_entry(ip, station);
@@ -113,13 +114,14 @@ void Neighbours::learn(Neighbour& n, const Frame& frame, bool solicited) {
   if (n.address != kNone && n.address != frame.src) {
     const auto& before = addresses_.stations_with(n.address);
     const auto& after = addresses_.stations_with(frame.src);
-    observer_.conflict(n.ip, before.empty() ? kNone : before.front(), after.empty() ? kNone : after.front(), now);
+    observer_.conflict(n.ip, before.empty() ? kNone : before.front(), after.empty() ? kNone : after.front(),
+                       now);
     if (now - n.updated < kLockTime) return;
   }
   n.address = frame.src;
   n.updated = now;
-  // Only an answer confirms (RFC 1122); what others say unasked is used, and confirmed at the next use. A stack that
-  // does not probe takes everything it hears as fresh.
+  // Only an answer confirms (RFC 1122); what others say unasked is used, and confirmed at the next use. A
+  // stack that does not probe takes everything it hears as fresh.
   n.confirmed = solicited || !settings(n).confirm_by_probe ? now : now - settings(n).timeout;
   become(n, State::kKnown);
   std::vector<Frame> waiting;

@@ -1,12 +1,13 @@
 // Address resolution (RFC 826) with the timers and states of real stacks.
 //
 // An entry is good for its machine's ARP timeout after the last confirmation. Then, on its next use:
-//   - a stack that probes (Linux: include/net/neighbour.h, net/core/neighbour.c; RFC 1122 2.3.2.1) goes on using it,
-//     waits 5 s for an upper layer to show progress, and asks the address itself by unicast, three times a second
-//     apart, before it gives up and asks by broadcast;
+//   - a stack that probes (Linux: include/net/neighbour.h, net/core/neighbour.c; RFC 1122 2.3.2.1) goes on
+//   using it,
+//     waits 5 s for an upper layer to show progress, and asks the address itself by unicast, three times a
+//     second apart, before it gives up and asks by broadcast;
 //   - any other (a typical router) forgets it and asks by broadcast; what is to be sent waits.
-// Which of these frames pass which switch decides what the switches know: a unicast probe and its answer refresh every
-// table on the way between the two, a broadcast refreshes the asker's entry everywhere.
+// Which of these frames pass which switch decides what the switches know: a unicast probe and its answer
+// refresh every table on the way between the two, a broadcast refreshes the asker's entry everywhere.
 #pragma once
 
 #include <unordered_map>
@@ -32,9 +33,14 @@ class Neighbours {
     ~Transmitter() = default;
   };
 
-  Neighbours(const model::Model& model, const Addresses& addresses, Audience& audience, Wires& wires, Observer& observer,
-             Transmitter& transmitter)
-      : model_(model), addresses_(addresses), audience_(audience), wires_(wires), observer_(observer), out_(transmitter) {}
+  Neighbours(const model::Model& model, const Addresses& addresses, Audience& audience, Wires& wires,
+             Observer& observer, Transmitter& transmitter)
+      : model_(model),
+        addresses_(addresses),
+        audience_(audience),
+        wires_(wires),
+        observer_(observer),
+        out_(transmitter) {}
 
   // The station's entry for that address, made when it is first asked for.
   NeighbourIndex entry(std::uint32_t station, std::uint32_t ip);
@@ -58,11 +64,11 @@ class Neighbours {
 
  private:
   enum class State : std::uint8_t {
-    kNothing,   // no address, nobody asked
-    kAsking,    // broadcast request under way
-    kKnown,     // in use; stale once the timeout has passed since the confirmation
-    kDelay,     // stale and used: waiting for progress
-    kProbe,     // unicast requests under way, in use meanwhile
+    kNothing,  // no address, nobody asked
+    kAsking,   // broadcast request under way
+    kKnown,    // in use; stale once the timeout has passed since the confirmation
+    kDelay,    // stale and used: waiting for progress
+    kProbe,    // unicast requests under way, in use meanwhile
   };
   struct Neighbour {
     std::uint32_t station, ip;

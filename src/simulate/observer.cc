@@ -23,7 +23,8 @@ Record& record_of(std::unordered_map<std::uint64_t, std::uint32_t>& index, std::
 
 }  // namespace
 
-std::uint32_t Observer::open_flood(std::uint32_t bridge, std::uint16_t vlan, wire::Mac destination, Time now) {
+std::uint32_t Observer::open_flood(std::uint32_t bridge, std::uint16_t vlan, wire::Mac destination,
+                                   Time now) {
   FloodRecord record;
   record.bridge = model::BridgeId(bridge);
   record.vlan = vlan;
@@ -35,8 +36,8 @@ std::uint32_t Observer::open_flood(std::uint32_t bridge, std::uint16_t vlan, wir
   return static_cast<std::uint32_t>(floods_.size() - 1);
 }
 
-void Observer::flooded(std::uint32_t index, const Frame& frame, std::uint32_t source_station, std::uint32_t ingress,
-                       FloodReason reason, bool copied, bool withheld, Time now) {
+void Observer::flooded(std::uint32_t index, const Frame& frame, std::uint32_t source_station,
+                       std::uint32_t ingress, FloodReason reason, bool copied, bool withheld, Time now) {
   FloodRecord& record = floods_[index];
   Spell& spell = spells_[index];
   record.frames += copied;
@@ -74,8 +75,8 @@ void Observer::leaked(std::uint32_t bridge, std::uint32_t guest, const Frame& fr
   record.last = now;
 }
 
-void Observer::moved(std::uint32_t bridge, std::uint16_t vlan, AddressIndex address, wire::Mac mac, std::uint32_t from,
-                     std::uint32_t to, Time now) {
+void Observer::moved(std::uint32_t bridge, std::uint16_t vlan, AddressIndex address, wire::Mac mac,
+                     std::uint32_t from, std::uint32_t to, Time now) {
   MoveRecord& record = record_of(move_index_, moves_, key(bridge, vlan, address), now);
   record.bridge = model::BridgeId(bridge);
   record.vlan = vlan;
@@ -87,7 +88,8 @@ void Observer::moved(std::uint32_t bridge, std::uint16_t vlan, AddressIndex addr
 }
 
 void Observer::misdelivered(std::uint32_t at, std::uint32_t intended, Time now) {
-  MisdeliveryRecord& record = record_of(misdelivery_index_, misdeliveries_, std::uint64_t{at} << 32 | intended, now);
+  MisdeliveryRecord& record =
+      record_of(misdelivery_index_, misdeliveries_, std::uint64_t{at} << 32 | intended, now);
   record.at = model::StationId(at);
   if (intended != kNone) record.intended = model::StationId(intended);
   ++record.frames;
@@ -100,7 +102,8 @@ void Observer::conflict(std::uint32_t ip, std::uint32_t station_a, std::uint32_t
   ++record.changes;
   for (const std::uint32_t station : {station_a, station_b}) {
     const model::StationId id(station);
-    if (station != kNone && std::ranges::find(record.stations, id) == record.stations.end()) record.stations.push_back(id);
+    if (station != kNone && std::ranges::find(record.stations, id) == record.stations.end())
+      record.stations.push_back(id);
   }
 }
 

@@ -1,5 +1,5 @@
-// Takes down what the bridges and stations see that a diagnosis can use. One record per subject, so what is kept does
-// not grow with the length of a run.
+// Takes down what the bridges and stations see that a diagnosis can use. One record per subject, so what is
+// kept does not grow with the length of a run.
 #pragma once
 
 #include <unordered_map>
@@ -17,8 +17,8 @@ class Observer {
   void flooded(std::uint32_t record, const Frame& frame, std::uint32_t source_station, std::uint32_t ingress,
                FloodReason reason, bool copied, bool withheld, Time now);
   void leaked(std::uint32_t bridge, std::uint32_t guest, const Frame& frame, Time now);
-  void moved(std::uint32_t bridge, std::uint16_t vlan, AddressIndex address, wire::Mac mac, std::uint32_t from,
-             std::uint32_t to, Time now);
+  void moved(std::uint32_t bridge, std::uint16_t vlan, AddressIndex address, wire::Mac mac,
+             std::uint32_t from, std::uint32_t to, Time now);
   void refused(std::uint32_t bridge, std::uint16_t vlan, AddressIndex address) {
     refused_[key(bridge, vlan, address)] = true;
   }
@@ -45,7 +45,8 @@ class Observer {
 
   std::vector<FloodRecord> floods_;
   std::vector<Spell> spells_;  // the current one of each flood
-  std::unordered_map<std::uint64_t, std::uint32_t> leak_index_, move_index_, misdelivery_index_, conflict_index_;
+  std::unordered_map<std::uint64_t, std::uint32_t> leak_index_, move_index_, misdelivery_index_,
+      conflict_index_;
   std::unordered_map<std::uint64_t, bool> refused_;
   std::vector<LeakRecord> leaks_;
   std::vector<MoveRecord> moves_;

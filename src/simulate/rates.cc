@@ -98,11 +98,13 @@ findings::FlowQuality Rates::quality(model::FlowId flow, const Span& span) const
   findings::FlowQuality quality;
   quality.offered_mbit = mbit_per_second(c.offered_bytes, span.seconds());
   quality.goodput_mbit = mbit_per_second(c.delivered_bytes, span.seconds());
-  // What users of a request notice is the missing answer. Frames in flight at the borders can make it one too many.
+  // What users of a request notice is the missing answer. Frames in flight at the borders can make it one too
+  // many.
   const std::int64_t arrived = two_way ? c.answered : c.delivered_frames;
   if (c.sent_frames > 0) {
     quality.loss_percent =
-        std::clamp(100.0 * static_cast<double>(c.sent_frames - arrived) / static_cast<double>(c.sent_frames), 0.0, 100.0);
+        std::clamp(100.0 * static_cast<double>(c.sent_frames - arrived) / static_cast<double>(c.sent_frames),
+                   0.0, 100.0);
     if (c.sent_frames - arrived <= 1 && c.sent_frames > 20) quality.loss_percent = 0;
   }
   if (c.delivered_frames > 0) quality.delay_ms = base::to_seconds(c.delay_sum / c.delivered_frames) * 1e3;

@@ -1,4 +1,5 @@
-// One run: the parts put together, the clock let go, changes made at their time, counters read at every window's end.
+// One run: the parts put together, the clock let go, changes made at their time, counters read at every
+// window's end.
 #include "simulate/run.h"
 
 #include <algorithm>
@@ -77,7 +78,8 @@ class Run {
   void check_storm() {
     if (observer_.storm_since() == base::kNever) return;
     if (storm_events_ == 0) storm_events_ = result_.events;
-    if (wires_.now() - observer_.storm_since() < kStormShown && result_.events - storm_events_ < kStormEvents) return;
+    if (wires_.now() - observer_.storm_since() < kStormShown && result_.events - storm_events_ < kStormEvents)
+      return;
     result_.storm = true;
     go_on_ = false;
   }
@@ -114,7 +116,8 @@ class Run {
   void apply(const model::SetLink& change) { set_link(change.link, change.up); }
   void apply(const model::SetBridge& change) {
     fabric_.set_option(change.bridge, change.option, change.value);
-    if (change.option == model::BridgeOption::kStp) wires_.arm(tree_timer_, wires_.now() + kSpanningTreeConverges);
+    if (change.option == model::BridgeOption::kStp)
+      wires_.arm(tree_timer_, wires_.now() + kSpanningTreeConverges);
   }
   void apply(const model::MigrateMachine& change) {
     for (const auto& [station, port] : change.moves) {
@@ -152,7 +155,8 @@ class Run {
 
   void close_window(Time end) {
     if (options_.window.count() == 0) return;
-    result_.windows.push_back({end, options_.lane_series ? read_lanes() : std::vector<LaneCounters>{}, stacks_.counters()});
+    result_.windows.push_back(
+        {end, options_.lane_series ? read_lanes() : std::vector<LaneCounters>{}, stacks_.counters()});
   }
 
   void finish() {
@@ -167,10 +171,13 @@ class Run {
     base::Fingerprint print;
     for (const LaneCounters& lane : result_.lanes) {
       result_.frame_hops += lane.frames;
-      for (const std::int64_t n : {lane.frames, lane.bytes, lane.flooded_bytes, lane.dropped_frames}) print.add(n);
+      for (const std::int64_t n : {lane.frames, lane.bytes, lane.flooded_bytes, lane.dropped_frames})
+        print.add(n);
     }
     for (const FlowCounters& flow : result_.flows) {
-      for (const std::int64_t n : {flow.sent_frames, flow.delivered_bytes, flow.answered, flow.delay_sum.count()}) print.add(n);
+      for (const std::int64_t n :
+           {flow.sent_frames, flow.delivered_bytes, flow.answered, flow.delay_sum.count()})
+        print.add(n);
     }
     print.add(result_.ended.count());
     result_.fingerprint = print.value();

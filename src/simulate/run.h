@@ -1,4 +1,5 @@
-// Plays a site frame by frame (the engine is described in engine.h) and returns what there was to count and to see.
+// Plays a site frame by frame (the engine is described in engine.h) and returns what there was to count and
+// to see.
 #pragma once
 
 #include <array>
@@ -17,19 +18,23 @@ using base::Duration;
 using base::Time;
 
 // A lane is one direction of a link: lane 2*l carries from link l's end a to end b, lane 2*l+1 from b to a.
-constexpr std::size_t lane_index(model::LinkId link, bool from_a) { return 2 * link.index() + (from_a ? 0 : 1); }
+constexpr std::size_t lane_index(model::LinkId link, bool from_a) {
+  return 2 * link.index() + (from_a ? 0 : 1);
+}
 
-// Totals since the start. Bytes are of frames without FCS, preamble and gap, as interface counters count them.
+// Totals since the start. Bytes are of frames without FCS, preamble and gap, as interface counters count
+// them.
 struct LaneCounters {
-  std::int64_t frames = 0, bytes = 0;                  // sent, flooded ones included
-  std::int64_t flooded_frames = 0, flooded_bytes = 0;  // unknown-unicast copies that do not lead to their destination
+  std::int64_t frames = 0, bytes = 0;  // sent, flooded ones included
+  std::int64_t flooded_frames = 0,
+               flooded_bytes = 0;  // unknown-unicast copies that do not lead to their destination
   std::int64_t dropped_frames = 0, dropped_bytes = 0;  // did not fit in the queue
 };
 
 struct FlowCounters {
-  std::int64_t offered_bytes = 0;    // payload that the application had to send
-  std::int64_t sent_frames = 0;      // put on the wire by the sender, repetitions included
-  std::int64_t repeated_frames = 0;  // of these, TCP retransmissions
+  std::int64_t offered_bytes = 0;     // payload that the application had to send
+  std::int64_t sent_frames = 0;       // put on the wire by the sender, repetitions included
+  std::int64_t repeated_frames = 0;   // of these, TCP retransmissions
   std::int64_t delivered_frames = 0;  // that reached the receiver's application
   std::int64_t delivered_bytes = 0;   // payload, each byte once
   std::int64_t answered = 0;          // request, ping: answers that came back
@@ -78,15 +83,16 @@ struct FloodRecord {
   std::int64_t frames = 0, bytes = 0;  // that arrived and went out of at least one port
   std::array<std::int64_t, kFloodReasons> by_reason{};
   Time first{0}, last{0};
-  Duration flooding{0};                 // summed lengths of the flood's spells (gaps under 2 s are bridged)
+  Duration flooding{0};  // summed lengths of the flood's spells (gaps under 2 s are bridged)
   std::int64_t spells = 0;
   Time longest_spell_start{0};
   Duration longest_spell{0};
-  std::int64_t withheld_frames = 0;     // kept from the way to their destination: unknown unicast is blocked there
+  std::int64_t withheld_frames =
+      0;  // kept from the way to their destination: unknown unicast is blocked there
   model::PortId last_ingress;
-  model::StationId last_source;         // that put the last of them on the wire
-  model::FlowId last_flow;              // invalid: ARP
-  Time last_seen_as_source{-1};         // when this bridge last received a frame from that address; -1: never
+  model::StationId last_source;  // that put the last of them on the wire
+  model::FlowId last_flow;       // invalid: ARP
+  Time last_seen_as_source{-1};  // when this bridge last received a frame from that address; -1: never
 };
 
 // A hosted virtual switch sent a frame for one of its own guests out of the uplink as well.
@@ -133,9 +139,9 @@ struct LoopRecord {
 };
 
 struct RunResult {
-  Time ended{0};          // == Options::until unless cut short
-  bool stopped = false;   // progress() asked for it
-  bool storm = false;     // a loop's storm would have gone on for ever; cut short some time after it began
+  Time ended{0};         // == Options::until unless cut short
+  bool stopped = false;  // progress() asked for it
+  bool storm = false;    // a loop's storm would have gone on for ever; cut short some time after it began
   std::uint64_t fingerprint = 0;
   std::int64_t frame_hops = 0;  // frames sent over links, flooded copies included
   std::int64_t events = 0;

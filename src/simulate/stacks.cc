@@ -11,7 +11,7 @@ using model::MachineKind;
 
 namespace {
 
-constexpr std::uint32_t kLargestPayload = 1448;  // of a response's frames
+constexpr std::uint32_t kLargestPayload = 1448;           // of a response's frames
 constexpr Duration kDelayedAck = base::milliseconds(40);  // Linux: TCP_DELACK_MIN
 
 std::uint16_t frame_bytes(std::uint32_t payload, std::uint16_t headers) {
@@ -47,9 +47,8 @@ Stacks::Stacks(const model::Model& model, const Addresses& addresses, Audience& 
     if (out.valid()) state.from_ip = model[out].ip.address.bits;
     const bool tcp = flow.kind == FlowKind::kTcp;
     state.frame_bytes = frame_bytes(flow.payload, tcp ? kEthernetIpTcpBytes : kEthernetIpUdpBytes);
-    state.interval = flow.rate.bits_per_second > 0
-                         ? base::transmission_time(flow.payload, flow.rate)
-                         : flow.interval;
+    state.interval =
+        flow.rate.bits_per_second > 0 ? base::transmission_time(flow.payload, flow.rate) : flow.interval;
     if (flow.kind == FlowKind::kRequest) {
       const std::uint32_t response = std::max<std::uint32_t>(flow.response, 1);
       state.response_frames = static_cast<std::uint16_t>((response + kLargestPayload - 1) / kLargestPayload);
@@ -75,8 +74,10 @@ void Stacks::start() {
     if (flow.from_ip == 0 || flow.to_ip == 0) continue;
     flow.source = wires_.add_timer(TimerKind::kSource, f);
     // Neither do applications; but not before the machines have announced themselves.
-    const std::int64_t spread = std::clamp<std::int64_t>(flow.interval.count(), 1, base::milliseconds(10).count());
-    const Duration offset{static_cast<std::int64_t>(base::mix64(model_.seed ^ ~std::uint64_t{f}) % static_cast<std::uint64_t>(spread))};
+    const std::int64_t spread =
+        std::clamp<std::int64_t>(flow.interval.count(), 1, base::milliseconds(10).count());
+    const Duration offset{static_cast<std::int64_t>(base::mix64(model_.seed ^ ~std::uint64_t{f}) %
+                                                    static_cast<std::uint64_t>(spread))};
     wires_.arm(flow.source, model_.flows[f].start + base::milliseconds(2) + offset);
   }
 }
@@ -391,7 +392,8 @@ std::vector<FlowCounters> Stacks::counters() const {
   for (std::uint32_t f = 0; f < flows_.size(); ++f) {
     FlowCounters c = flows_[f].counters;
     if (model_.flows[f].kind == FlowKind::kTcp) {
-      c.offered_bytes = flows_[f].interval.count() > 0 ? std::int64_t{tcp_available(f)} * model_.flows[f].payload : 0;
+      c.offered_bytes =
+          flows_[f].interval.count() > 0 ? std::int64_t{tcp_available(f)} * model_.flows[f].payload : 0;
     }
     c.lost_frames = std::max<std::int64_t>(c.sent_frames - c.delivered_frames, 0);
     counters.push_back(c);

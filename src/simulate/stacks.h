@@ -1,8 +1,8 @@
 // The machines: what their IP stacks do with frames, and the traffic they carry.
 //
-// Hosts and guests take what is addressed to their MAC and IP; routers pass the rest on by longest prefix (RFC 1812)
-// in a new frame of their own, which is how they end a segment. Traffic is constant-rate UDP, requests with responses,
-// ping, and TCP (tcp.h).
+// Hosts and guests take what is addressed to their MAC and IP; routers pass the rest on by longest prefix
+// (RFC 1812) in a new frame of their own, which is how they end a segment. Traffic is constant-rate UDP,
+// requests with responses, ping, and TCP (tcp.h).
 #pragma once
 
 #include <unordered_map>
@@ -16,8 +16,8 @@ namespace sekimori::simulate {
 
 class Stacks final : Neighbours::Transmitter {
  public:
-  Stacks(const model::Model& model, const Addresses& addresses, Audience& audience, Wires& wires, Observer& observer,
-         Fabric& fabric);
+  Stacks(const model::Model& model, const Addresses& addresses, Audience& audience, Wires& wires,
+         Observer& observer, Fabric& fabric);
 
   // Announces whoever runs and starts the traffic.
   void start();
@@ -80,7 +80,7 @@ class Stacks final : Neighbours::Transmitter {
   Neighbours neighbours_;
   std::vector<bool> running_;
   std::vector<FlowState> flows_;
-  std::vector<std::int64_t> sent_;  // frames, by station
+  std::vector<std::int64_t> sent_;                            // frames, by station
   std::unordered_map<std::uint64_t, NeighbourIndex> routes_;  // machine << 32 | destination
   std::vector<TimerIndex> announce_timers_;                   // by machine; kNone: never announces again
 };

@@ -1,10 +1,11 @@
-// TCP as far as it shapes traffic: a sender that is clocked by ACKs, probes for bandwidth, and backs off on loss, and a
-// receiver that acknowledges. Pure state machines: they are told what happened and say what to do; no clock, no I/O.
+// TCP as far as it shapes traffic: a sender that is clocked by ACKs, probes for bandwidth, and backs off on
+// loss, and a receiver that acknowledges. Pure state machines: they are told what happened and say what to
+// do; no clock, no I/O.
 //
-// Congestion control is NewReno (RFC 5681, RFC 6582) with appropriate byte counting of 2 in slow start (RFC 3465),
-// timestamps for round-trip samples (RFC 7323), and the retransmission timer of RFC 6298 with Linux's bounds (least
-// 200 ms). Sequence numbers count segments of equal size, so a 32-bit number lasts for terabytes. Arithmetic is in
-// integers; two builds cannot differ.
+// Congestion control is NewReno (RFC 5681, RFC 6582) with appropriate byte counting of 2 in slow start (RFC
+// 3465), timestamps for round-trip samples (RFC 7323), and the retransmission timer of RFC 6298 with Linux's
+// bounds (least 200 ms). Sequence numbers count segments of equal size, so a 32-bit number lasts for
+// terabytes. Arithmetic is in integers; two builds cannot differ.
 #pragma once
 
 #include <algorithm>
@@ -20,7 +21,8 @@ using base::Time;
 
 class TcpSender {
  public:
-  static constexpr std::uint32_t kLargestWindow = 1024;  // segments; about 1.5 MB, an autotuned receive window
+  static constexpr std::uint32_t kLargestWindow =
+      1024;  // segments; about 1.5 MB, an autotuned receive window
 
   std::uint32_t acknowledged() const { return una_; }
   std::uint32_t next() const { return next_; }
@@ -39,8 +41,8 @@ class TcpSender {
   }
 
   enum class Reaction : std::uint8_t { kNothing, kProgress, kRetransmit };
-  // An ACK for everything below `ack` came back; `echo` is the age of the segment that caused it. kRetransmit: send
-  // segment acknowledged() again now.
+  // An ACK for everything below `ack` came back; `echo` is the age of the segment that caused it.
+  // kRetransmit: send segment acknowledged() again now.
   Reaction on_ack(std::uint32_t ack, Duration echo) {
     if (ack > next_) next_ = ack;  // after a timeout went back: the receiver had more than we thought
     if (ack > una_) return on_new_ack(ack, echo);
@@ -58,7 +60,8 @@ class TcpSender {
     return Reaction::kRetransmit;
   }
 
-  // The timer expired: everything unacknowledged counts as lost. Send segment acknowledged() again (take_next).
+  // The timer expired: everything unacknowledged counts as lost. Send segment acknowledged() again
+  // (take_next).
   void on_timeout() {
     if (backoff_ == 0) halve();
     cwnd_ = kOne;
@@ -109,7 +112,8 @@ class TcpSender {
       rttvar_ += (error - rttvar_) / 4;
       srtt_ += (rtt - srtt_) / 8;
     }
-    rto_ = std::clamp(srtt_ + std::max(rttvar_ * 4, base::milliseconds(1)), kShortestTimeout, kLongestTimeout);
+    rto_ =
+        std::clamp(srtt_ + std::max(rttvar_ * 4, base::milliseconds(1)), kShortestTimeout, kLongestTimeout);
   }
 
   std::uint32_t una_ = 0, next_ = 0, highest_ = 0, recover_ = 0;
@@ -167,7 +171,7 @@ class TcpReceiver {
 
   std::uint32_t expected_ = 0;
   std::uint32_t unacknowledged_ = 0;
-  std::uint32_t waiting_ = 0;                      // segments held out of order
+  std::uint32_t waiting_ = 0;                       // segments held out of order
   std::array<std::uint64_t, kWindow / 64> held_{};  // which, as a ring of bits
 };
 

@@ -46,7 +46,8 @@ void Wires::send_unseen_to_group(std::uint32_t index, const Frame& frame, std::s
     group.latest = now_ + cost;
   } else {
     const Time now = now_;
-    for (Time *t = idle + group.first, *end = t + group.count; t != end; ++t) *t = (*t > now ? *t : now) + cost;
+    for (Time *t = idle + group.first, *end = t + group.count; t != end; ++t)
+      *t = (*t > now ? *t : now) + cost;
     group.latest += cost;
   }
   ++group.frames;

@@ -1,9 +1,10 @@
 // The wires: every direction of every link (a lane) with its queue, and the clock.
 //
-// A lane is a FIFO. It transmits at its rate, holds what waits (drop-tail, a bound in bytes) and delivers after its
-// delay. Because the rate is constant, the time at which the lane will be idle again says all there is to know about
-// its queue: what waits at `now` is what can be sent in (idle_at - now). So a frame's departure and arrival are known
-// when it is offered, and a lane has one pending event at most, the arrival of its oldest frame.
+// A lane is a FIFO. It transmits at its rate, holds what waits (drop-tail, a bound in bytes) and delivers
+// after its delay. Because the rate is constant, the time at which the lane will be idle again says all there
+// is to know about its queue: what waits at `now` is what can be sent in (idle_at - now). So a frame's
+// departure and arrival are known when it is offered, and a lane has one pending event at most, the arrival
+// of its oldest frame.
 //
 // Timers share the queue of events, so that there is one order of everything.
 #pragma once
@@ -22,13 +23,21 @@ using LaneIndex = std::uint32_t;
 using TimerIndex = std::uint32_t;
 
 // What a timer is for; with an index into the owner's table it says who is to be woken.
-enum class TimerKind : std::uint8_t { kNeighbour, kSource, kRetransmit, kDelayedAck, kAnnounce, kChange, kSpanningTree };
+enum class TimerKind : std::uint8_t {
+  kNeighbour,
+  kSource,
+  kRetransmit,
+  kDelayedAck,
+  kAnnounce,
+  kChange,
+  kSpanningTree
+};
 
 struct Lane {
   std::int64_t ps_per_byte = 0;  // 0 when the rate is no whole number of picoseconds a byte
   std::int64_t bits_per_second = 0;
   Duration delay{0};
-  Duration queue{0};  // the bound on the queue, as the time to send it
+  Duration queue{0};                         // the bound on the queue, as the time to send it
   std::uint32_t head = kNone, tail = kNone;  // frames in flight, oldest first; indices into the pool
   std::uint32_t to_port = kNone;             // model port at its end
   std::uint32_t group = 0;                   // its LeafGroup; 0: none
@@ -43,9 +52,9 @@ struct Lane {
   }
 };
 
-// Lanes to stations that will discard what is not for them, side by side in the numbering and alike in rate and queue.
-// A flooded copy on such a lane occupies it and is counted, but its arrival can have no effect, so it needs no event:
-// a flood over the group is a loop over `idle_at`.
+// Lanes to stations that will discard what is not for them, side by side in the numbering and alike in rate
+// and queue. A flooded copy on such a lane occupies it and is counted, but its arrival can have no effect, so
+// it needs no event: a flood over the group is a loop over `idle_at`.
 struct LeafGroup {
   LaneIndex first = 0;
   std::uint32_t count = 0;
@@ -79,7 +88,8 @@ class Wires {
     Time departure;
     if (!occupy(index, frame.wire_bytes(), frame.stray, departure)) return false;
     Lane& lane = lanes_[index];
-    if (lane.captured) [[unlikely]] tap(index, frame, false);
+    if (lane.captured) [[unlikely]]
+      tap(index, frame, false);
     const std::uint32_t slot = allocate();
     pool_[slot].frame = frame;
     pool_[slot].arrival = departure + lane.delay;
@@ -141,7 +151,8 @@ class Wires {
 
   bool occupy(LaneIndex index, std::uint16_t bytes, bool stray, Time& departure) {
     Lane& lane = lanes_[index];
-    if (!lane.up) [[unlikely]] return false;
+    if (!lane.up) [[unlikely]]
+      return false;
     const Duration cost = lane.transmission(bytes);
     const Time start = idle_at_[index] > now_ ? idle_at_[index] : now_;
     if (start > now_ && start - now_ + cost > lane.queue) [[unlikely]] {
@@ -173,7 +184,7 @@ class Wires {
   Time now_{0};
   EventQueue queue_;
   std::vector<Lane> lanes_;
-  std::vector<Time> idle_at_;  // beside the lanes: floods touch nothing else
+  std::vector<Time> idle_at_;                   // beside the lanes: floods touch nothing else
   std::vector<LeafGroup> groups_{LeafGroup{}};  // 0 stands for "in no group"
   std::vector<Slot> pool_;
   std::uint32_t free_ = kNone;
@@ -195,7 +206,8 @@ inline bool Wires::next(Time limit, Arrival& arrival) {
       pool_[slot].next = free_;
       free_ = slot;
       if (lane.head != kNone) queue_.push({pool_[lane.head].arrival, entity});
-      if (lane.captured) [[unlikely]] tap(entity, arrival.frame, true);
+      if (lane.captured) [[unlikely]]
+        tap(entity, arrival.frame, true);
       return true;
     }
     Timer& timer = timers_[entity - lanes_.size()];

@@ -22,7 +22,8 @@ void Fdb::rebuild(Keep keep) {
   }
 }
 
-Fdb::LearnResult Fdb::insert(std::uint64_t key, PortIndex port, Time now, Duration ageing, std::uint32_t most) {
+Fdb::LearnResult Fdb::insert(std::uint64_t key, PortIndex port, Time now, Duration ageing,
+                             std::uint32_t most) {
   const auto live = [&](const Slot& slot) { return slot.is_static || now - slot.seen < ageing; };
   if (most != 0 && dynamic_ >= most) {
     // Expired entries still count in dynamic_. Drop them, but not at every frame of a table that stays full.

@@ -1,11 +1,13 @@
 // The forwarding database of one bridge (IEEE 802.1Q-2018 section 8.8): (VLAN, address) -> port.
 //
-// A dynamic entry is made or refreshed by each frame that carries the address as its source, and is good for the
-// ageing time after the last of them (8.8.3; Linux: net/bridge/br_fdb.c, has_expired()). Expiry is decided when the
-// table is asked, not by a sweep, so a table that nobody asks costs nothing. Static entries neither move nor age.
+// A dynamic entry is made or refreshed by each frame that carries the address as its source, and is good for
+// the ageing time after the last of them (8.8.3; Linux: net/bridge/br_fdb.c, has_expired()). Expiry is
+// decided when the table is asked, not by a sweep, so a table that nobody asks costs nothing. Static entries
+// neither move nor age.
 //
-// When the table holds as many live entries as it may, a new address is not learnt; expired ones make room first.
-// Addresses are interned: an index stands for a MAC, which keeps a slot small and the comparison one word.
+// When the table holds as many live entries as it may, a new address is not learnt; expired ones make room
+// first. Addresses are interned: an index stands for a MAC, which keeps a slot small and the comparison one
+// word.
 #pragma once
 
 #include <cstdint>
@@ -46,7 +48,8 @@ class Fdb {
       const PortIndex before = slot->port;
       const bool fresh = now - slot->seen < ageing;
       slot->seen = now;
-      if (before == port) [[likely]] return {fresh ? Learnt::kRefreshed : Learnt::kNew, before};
+      if (before == port) [[likely]]
+        return {fresh ? Learnt::kRefreshed : Learnt::kNew, before};
       slot->port = port;
       return {fresh ? Learnt::kMoved : Learnt::kNew, before};
     }

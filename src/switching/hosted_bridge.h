@@ -1,11 +1,11 @@
-// The bridge of a hosted hypervisor: VMware Workstation, Player and Server on Linux ("vmnet"), and in the same spirit
-// VirtualBox without its transmit filter.
+// The bridge of a hosted hypervisor: VMware Workstation, Player and Server on Linux ("vmnet"), and in the
+// same spirit VirtualBox without its transmit filter.
 //
-// It is not a bridge in the sense of IEEE 802.1D: it learns nothing and sits *beside* the host's stack, not under it.
-// The hypervisor's module attaches to the physical NIC like a packet sniffer (dev_add_pack, ETH_P_ALL) and so gets a
-// copy of every frame the host sends or the NIC receives; that copy goes to the virtual hub on which the guests are.
-// The original goes its usual way. What guests send is put on the wire unless it is for the host, and handed up to
-// the host if it is for the host or a group:
+// It is not a bridge in the sense of IEEE 802.1D: it learns nothing and sits *beside* the host's stack, not
+// under it. The hypervisor's module attaches to the physical NIC like a packet sniffer (dev_add_pack,
+// ETH_P_ALL) and so gets a copy of every frame the host sends or the NIC receives; that copy goes to the
+// virtual hub on which the guests are. The original goes its usual way. What guests send is put on the wire
+// unless it is for the host, and handed up to the host if it is for the host or a group:
 //
 //   from     to the wire                       to the host             to the guests
 //   guest    unless the destination is the     destination is the      as on a hub
@@ -14,14 +14,15 @@
 //            destination is one of its guests
 //   wire     -                                 yes                     copy
 //
-// So guest -> host never appears outside, and host -> guest always does: the switch outside sees the guest as a
-// destination but, as far as this traffic goes, never as a source, and has to flood (landmine 1 of the project).
-// Note that guest -> guest goes out too; there the switch does learn both, and filters the frames.
+// So guest -> host never appears outside, and host -> guest always does: the switch outside sees the guest as
+// a destination but, as far as this traffic goes, never as a source, and has to flood (landmine 1 of the
+// project). Note that guest -> guest goes out too; there the switch does learn both, and filters the frames.
 //
 // Source of the semantics: github.com/mkubecek/vmware-host-modules, vmnet-only/bridge.c, functions
-// VNetBridgeReceiveFromVNet (`MAC_EQ(dest, dev->dev_addr)` decides against DEV_QUEUE_XMIT; VNetPacketMatch for the way
-// up) and VNetBridgeReceiveFromDev (VNetSend of every frame); hub.c, VNetHubReceive. VirtualBox filters the host's
-// frames where it can (vboxNetFltLinuxStartXmitFilter overrides ndo_start_xmit): the option `filters-local`.
+// VNetBridgeReceiveFromVNet (`MAC_EQ(dest, dev->dev_addr)` decides against DEV_QUEUE_XMIT; VNetPacketMatch
+// for the way up) and VNetBridgeReceiveFromDev (VNetSend of every frame); hub.c, VNetHubReceive. VirtualBox
+// filters the host's frames where it can (vboxNetFltLinuxStartXmitFilter overrides ndo_start_xmit): the
+// option `filters-local`.
 #pragma once
 
 #include "model/model.h"
@@ -30,16 +31,16 @@ namespace sekimori::switching {
 
 // What the frame's destination is to this virtual switch.
 enum class HostedDestination : std::uint8_t {
-  kGroup,      // broadcast or multicast
-  kTheHost,    // the host's own MAC
-  kThisGuest,  // registered at the guest port in question (asked for a guest port only)
-  kOtherGuest, // registered at another guest port of this switch
+  kGroup,       // broadcast or multicast
+  kTheHost,     // the host's own MAC
+  kThisGuest,   // registered at the guest port in question (asked for a guest port only)
+  kOtherGuest,  // registered at another guest port of this switch
   kElsewhere,
 };
 
-// Whether a frame that came in at a port of role `in` leaves at another port, of role `out`. "As on a hub" is decided
-// by address here, since a guest's NIC discards what is not for it; a promiscuous guest gets everything and is the
-// caller's business.
+// Whether a frame that came in at a port of role `in` leaves at another port, of role `out`. "As on a hub" is
+// decided by address here, since a guest's NIC discards what is not for it; a promiscuous guest gets
+// everything and is the caller's business.
 constexpr bool hosted_bridge_relays(model::PortRole in, model::PortRole out, HostedDestination destination,
                                     bool filters_local) {
   using enum model::PortRole;

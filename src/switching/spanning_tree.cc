@@ -38,8 +38,8 @@ class Lans {
   std::vector<std::uint32_t> parent_;
 };
 
-// A priority vector: lower is better (802.1D-2004 clause 17.5). Bridges are identified by (priority, index); the
-// index stands for the address, which the model does not need otherwise.
+// A priority vector: lower is better (802.1D-2004 clause 17.5). Bridges are identified by (priority, index);
+// the index stands for the address, which the model does not need otherwise.
 struct Priority {
   std::uint64_t root = ~std::uint64_t{0};
   std::uint64_t cost = 0;
@@ -62,8 +62,8 @@ std::uint32_t path_cost(model::BitRate rate) {
 std::vector<bool> blocked_ports(const Model& m, const std::vector<bool>& link_up) {
   std::vector<bool> blocked(m.ports.size(), false);
   Lans lans(m, link_up);
-  // What each LAN hears at best, and what each bridge makes of it. Repeat until nobody improves: the distributed
-  // Bellman-Ford that the protocol is, at most one round per bridge.
+  // What each LAN hears at best, and what each bridge makes of it. Repeat until nobody improves: the
+  // distributed Bellman-Ford that the protocol is, at most one round per bridge.
   std::vector<Priority> lan_best(m.links.size());
   std::vector<Priority> bridge_best(m.bridges.size());  // root port's vector with its cost added
   std::vector<PortId> root_port(m.bridges.size());
@@ -100,7 +100,8 @@ std::vector<bool> blocked_ports(const Model& m, const std::vector<bool>& link_up
         if (heard.bridge == bridge_identifier(m, bridge)) return;
         heard.cost += path_cost(m[m[port].link].rate);
         Priority& best = bridge_best[bridge.index()];
-        if (std::tie(heard.root, heard.cost, heard.bridge, heard.port) < std::tie(best.root, best.cost, best.bridge, best.port)) {
+        if (std::tie(heard.root, heard.cost, heard.bridge, heard.port) <
+            std::tie(best.root, best.cost, best.bridge, best.port)) {
           best = heard;
           root_port[bridge.index()] = port;
           improved = true;
@@ -110,7 +111,8 @@ std::vector<bool> blocked_ports(const Model& m, const std::vector<bool>& link_up
   }
   for (const BridgeId bridge : running) {
     each_port(bridge, [&](PortId port, std::uint32_t lan) {
-      const bool designated = lan_best[lan].port == port.value && lan_best[lan].bridge == bridge_identifier(m, bridge);
+      const bool designated =
+          lan_best[lan].port == port.value && lan_best[lan].bridge == bridge_identifier(m, bridge);
       blocked[port.index()] = !designated && root_port[bridge.index()] != port;
     });
   }

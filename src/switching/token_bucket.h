@@ -1,6 +1,6 @@
-// Storm control: a token bucket per class of traffic (broadcast, multicast, unknown unicast) and port, as switches
-// police it. Tokens are bits times a picosecond's share, kept as the time at which the bucket would be full again, so
-// one integer is the whole state (the generic cell rate algorithm, ITU-T I.371 annex A).
+// Storm control: a token bucket per class of traffic (broadcast, multicast, unknown unicast) and port, as
+// switches police it. Tokens are bits times a picosecond's share, kept as the time at which the bucket would
+// be full again, so one integer is the whole state (the generic cell rate algorithm, ITU-T I.371 annex A).
 #pragma once
 
 #include <algorithm>

@@ -63,7 +63,7 @@ base::Result<OutputFile> OutputFile::open(const std::string& path) {
   };
   if (path.empty()) return base::fail("The name of the file to write is empty.");
   file.target_ = resolve(path);
-  struct stat existing {};
+  struct stat existing{};
   const bool exists = stat(file.target_.c_str(), &existing) == 0;
   if (!exists && errno != ENOENT) return cannot(errno);
   if (exists && S_ISDIR(existing.st_mode)) return cannot(EISDIR);
