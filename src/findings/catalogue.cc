@@ -39,8 +39,7 @@ const CatalogueEntry& entry(Code code) {
   for (const CatalogueEntry& e : kCatalogue) {
     if (e.code == code) return e;
   }
-  SEKIMORI_ASSERT(!"a code without an entry in the catalogue");
-  return kCatalogue[0];
+  base::assertion_failed("every code has an entry in the catalogue", __FILE__, __LINE__);
 }
 
 std::optional<Code> code_of(std::string_view word) {

@@ -25,7 +25,7 @@ struct Bounds {
 };
 
 // The bounds are generous: beyond them a value is a slip of the pen, not a network.
-constexpr base::Duration kLongestTime = base::seconds(30 * 86'400);
+constexpr base::Duration kLongestTime = base::seconds(30L * 86'400);
 constexpr std::int64_t kMostMachines = 4'000'000;
 constexpr Bounds<base::Duration> kAgeingBounds{"ageing", base::Duration{0}, kLongestTime};
 constexpr Bounds<base::Duration> kDelayBounds{"delay", base::Duration{0}, base::seconds(60)};

@@ -29,7 +29,7 @@ class YamlTree {
   static constexpr std::size_t kMostBytes = std::size_t{1} << 30;
   static constexpr std::size_t kMostNodes = 64'000'000;
   static constexpr std::size_t kMostDepth = 64;
-  static constexpr std::size_t kLongestScalar = 64 * 1024;
+  static constexpr std::size_t kLongestScalar = std::size_t{64} * 1024;
   static constexpr std::uint64_t kAliasBudget = 16'000'000;  // nodes that aliases stand for
 
   // `text` must outlive the tree. When it is no YAML, or breaks a bound, `problems` says so and there is no

@@ -177,7 +177,7 @@ std::optional<Trial> larger_table(const Model& m, const Finding& f) {
 std::optional<Trial> ageing_above_arp(const Model& m, const Finding& f) {
   base::Duration longest{0};
   for (const model::Machine& machine : m.machines) {
-    if (machine.arp.timeout < base::seconds(7 * 86'400)) longest = std::max(longest, machine.arp.timeout);
+    if (machine.arp.timeout < base::seconds(7L * 86'400)) longest = std::max(longest, machine.arp.timeout);
   }
   const base::Duration ageing = longest + base::seconds(60);
   Trial trial{"ageing", {}, m};

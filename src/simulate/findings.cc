@@ -58,16 +58,6 @@ class Explainer {
  private:
   // ------------------------------------------------------------ floods
 
-  // Floods with one cause and one culprit make one finding.
-  struct Group {
-    Code code;
-    std::uint32_t culprit;  // a bridge or a station, as the code has it
-    std::vector<const FloodRecord*> floods;
-    friend bool operator<(const Group& a, const Group& b) {
-      return std::tuple(a.code, a.culprit) < std::tuple(b.code, b.culprit);
-    }
-  };
-
   static bool significant(const FloodRecord& flood) {
     return flood.frames + flood.withheld_frames >= kLeastFrames && flood.last - flood.first >= kLeastLength;
   }
@@ -109,6 +99,7 @@ class Explainer {
     return {Code::kFloodSilent, station.value};
   }
 
+  // Floods with one cause and one culprit (a bridge or a station, as the code has it) make one finding.
   void floods() {
     std::map<std::pair<Code, std::uint32_t>, std::vector<const FloodRecord*>> groups;
     for (const FloodRecord& flood : run_.floods) {
@@ -482,7 +473,7 @@ void explain(const model::Model& model, const Options&, const RunResult& result,
 }
 
 Horizon horizon(const model::Model& model) {
-  constexpr Time kLongest = base::seconds(12 * 3600);
+  constexpr Time kLongest = base::seconds(12L * 3600);
   constexpr double kAffordableFrames = 4e6;
   Time ageing{0}, wanted = base::seconds(60);
   for (const model::Bridge& bridge : model.bridges) {

@@ -54,7 +54,7 @@ Stacks::Stacks(const model::Model& model, const Addresses& addresses, Audience& 
       state.response_frames = static_cast<std::uint16_t>((response + kLargestPayload - 1) / kLargestPayload);
       state.response_bytes = frame_bytes(response / state.response_frames, kEthernetIpUdpBytes);
     }
-    flows_.push_back(std::move(state));
+    flows_.push_back(state);
   }
 }
 

@@ -33,7 +33,7 @@ Fdb::LearnResult Fdb::insert(std::uint64_t key, PortIndex port, Time now, Durati
     }
     if (dynamic_ >= most) return {Learnt::kRefused, 0};
   }
-  if (used_ * 2 >= slots_.size()) rebuild([](const Slot&) { return true; });
+  if (std::size_t{used_} * 2 >= slots_.size()) rebuild([](const Slot&) { return true; });
   *find_slot(key) = {key, now, port, false};
   ++used_;
   ++dynamic_;
@@ -42,7 +42,7 @@ Fdb::LearnResult Fdb::insert(std::uint64_t key, PortIndex port, Time now, Durati
 
 void Fdb::set_static(std::uint16_t vlan, AddressIndex address, PortIndex port) {
   const std::uint64_t key = make_key(vlan, address);
-  if (used_ * 2 >= slots_.size()) rebuild([](const Slot&) { return true; });
+  if (std::size_t{used_} * 2 >= slots_.size()) rebuild([](const Slot&) { return true; });
   Slot* slot = find_slot(key);
   if (slot->key == key) {
     dynamic_ -= !slot->is_static;

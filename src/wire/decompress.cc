@@ -12,7 +12,7 @@
 namespace sekimori::wire {
 namespace {
 
-constexpr std::size_t kInputBlock = 32 * 1024;
+constexpr std::size_t kInputBlock = std::size_t{32} * 1024;
 
 // Compressed bytes, of which the first few were already read to see the magic number.
 class Input {

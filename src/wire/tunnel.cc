@@ -51,7 +51,7 @@ Parsed<Tunnel> parse_geneve(Bytes payload) {
   if (in.ok() && (version_and_options >> 6 != 0 || protocol != ethertype::kTransparentEthernet)) {
     return std::unexpected(Defect::unsupported);
   }
-  in.skip((version_and_options & 0x3f) * 4u);
+  in.skip(std::size_t{version_and_options & 0x3fu} * 4);
   return finish(in, tunnel);
 }
 
