@@ -7,7 +7,8 @@ namespace {
 using base::seconds;
 using findings::Code;
 
-const simulate::FloodRecord& flood_at(const model::Model& m, const simulate::RunResult& run, std::string_view bridge) {
+const simulate::FloodRecord& flood_at(const model::Model& m, const simulate::RunResult& run,
+                                      std::string_view bridge) {
   for (const auto& flood : run.floods) {
     if (name_of(m, flood.bridge) == bridge) return flood;
   }
@@ -35,7 +36,8 @@ TEST(Timers, SuppressedItIsABlackholeForThreeQuartersOfTheTime) {
   const auto& flood = flood_at(m, run, "br341");
   EXPECT_NEAR(duty(flood, 1200), 0.75, 0.001);
   EXPECT_EQ(flood.frames, 0);
-  EXPECT_NEAR(static_cast<double>(run.flows[0].lost_frames) / static_cast<double>(run.flows[0].sent_frames), 0.75, 0.01);
+  EXPECT_NEAR(static_cast<double>(run.flows[0].lost_frames) / static_cast<double>(run.flows[0].sent_frames),
+              0.75, 0.01);
   EXPECT_EQ(codes(diagnose(m)), "blackhole-suppressed");
 }
 
@@ -126,8 +128,10 @@ traffic: [{from: a, to: b, kind: ping, every: 1s}]
   const auto bounded = play(m, seconds(2));
   for (auto& port : m.ports) port.storm_control = 0;
   const auto unbounded = play(m, seconds(2));
-  const double limited = static_cast<double>(lane_from(m, bounded.lanes, "s1:a").bytes) * 8e-6 / base::to_seconds(bounded.ended);
-  const double free = static_cast<double>(lane_from(m, unbounded.lanes, "s1:a").bytes) * 8e-6 / base::to_seconds(unbounded.ended);
+  const double limited =
+      static_cast<double>(lane_from(m, bounded.lanes, "s1:a").bytes) * 8e-6 / base::to_seconds(bounded.ended);
+  const double free = static_cast<double>(lane_from(m, unbounded.lanes, "s1:a").bytes) * 8e-6 /
+                      base::to_seconds(unbounded.ended);
   EXPECT_LT(limited, 2.5);  // two policed ports of 1 Mbit/s
   EXPECT_GT(free, 100);
 }
@@ -214,8 +218,9 @@ TEST(Timeline, MigrationWithoutOneIsABlackholeUntilSomebodyAsks) {
   model::Model m = site(text);
   for (auto& machine : m.machines) machine.arp.timeout = seconds(1000);  // the client does not ask again
   const auto run = play(m, seconds(60));
-  // sw1 sends to the old place until its entry, last refreshed at the start, has aged: lost from 10 s to about 20 s. The
-  // bridge of the new host must have forgotten the guest, too: it once heard it on its uplink.
+  // sw1 sends to the old place until its entry, last refreshed at the start, has aged: lost from 10 s to
+  // about 20 s. The bridge of the new host must have forgotten the guest, too: it once heard it on its
+  // uplink.
   EXPECT_NEAR(static_cast<double>(run.flows[0].lost_frames), 1000, 20);
 }
 

@@ -112,10 +112,12 @@ traffic:
   - {from: server, to: g, kind: ping, every: 80ms, stop: STOP}
 )";
 
-model::Model bench(std::string_view kind, std::string_view announce, std::string_view stop, std::string_view more = "") {
+model::Model bench(std::string_view kind, std::string_view announce, std::string_view stop,
+                   std::string_view more = "") {
   std::string text(kBench);
   const auto put = [&](std::string_view word, std::string_view value) {
-    for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word)) text.replace(at, word.size(), value);
+    for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word))
+      text.replace(at, word.size(), value);
   };
   put("KIND", kind);
   put("ANNOUNCE", announce);
@@ -127,8 +129,8 @@ std::int64_t pings_at(const model::Model& m, const simulate::RunResult& run, std
   return lane_from(m, run.lanes, port).flooded_frames;
 }
 
-// Case B: the guest was never heard outside; each of 50 echo requests is seen at every port. The runs end before the
-// guest's stack confirms its ARP entry (after 5 s): the host's answer to that would leak as well.
+// Case B: the guest was never heard outside; each of 50 echo requests is seen at every port. The runs end
+// before the guest's stack confirms its ARP entry (after 5 s): the host's answer to that would leak as well.
 TEST(KernelTable, LeakFiftyOfFifty) {
   const model::Model m = bench("hosted-bridge", "never", "4s");
   const auto run = play(m, base::milliseconds(4900));
@@ -137,8 +139,9 @@ TEST(KernelTable, LeakFiftyOfFifty) {
   for (const char* port : {"sw:h1", "sw:h2", "sw:wan"}) EXPECT_EQ(pings_at(m, run, port), 50) << port;
 }
 
-// Case A: one announcement hides the fault for the ageing time of 3 s, then every frame floods. The kernel showed 91 of
-// 101 at ten a second, the pings begun some two seconds after the announcement; here they begin with it.
+// Case A: one announcement hides the fault for the ageing time of 3 s, then every frame floods. The kernel
+// showed 91 of 101 at ten a second, the pings begun some two seconds after the announcement; here they begin
+// with it.
 TEST(KernelTable, LeakHiddenForOneAgeingTime) {
   const model::Model m = bench("hosted-bridge", "start", "8s");
   const auto run = play(m, seconds(9));
@@ -149,12 +152,14 @@ TEST(KernelTable, LeakHiddenForOneAgeingTime) {
 
 // Case A2: the guest also pings an outsider once a second.
 TEST(KernelTable, LeakFilteredWhileTheGuestIsHeard) {
-  const model::Model m = bench("hosted-bridge", "start", "4s", "  - {from: g, to: h1, kind: ping, every: 1s}\n");
+  const model::Model m =
+      bench("hosted-bridge", "start", "4s", "  - {from: g, to: h1, kind: ping, every: 1s}\n");
   const auto run = play(m, base::milliseconds(4900));
   EXPECT_EQ(pings_at(m, run, "sw:wan"), 0);
 }
 
-// Case C and the stock mechanisms S1: a learning bridge keeps it inside; with ageing 0 it does what the hosted one does.
+// Case C and the stock mechanisms S1: a learning bridge keeps it inside; with ageing 0 it does what the
+// hosted one does.
 TEST(KernelTable, LinuxBridge) {
   model::Model m = bench("linux-bridge", "never", "4s");
   EXPECT_EQ(pings_at(m, play(m, base::milliseconds(4900)), "sw:wan"), 0);
@@ -196,7 +201,8 @@ TEST(Landmine2, OneStarvesTheOtherWithFewMoves) {
   const model::Model m = twins("aa", "running");
   const auto run = play(m, seconds(10));
   const auto loss = [&](int flow) {
-    return 1 - static_cast<double>(run.flows[flow].answered) / static_cast<double>(run.flows[flow].sent_frames);
+    return 1 -
+           static_cast<double>(run.flows[flow].answered) / static_cast<double>(run.flows[flow].sent_frames);
   };
   EXPECT_GT(std::max(loss(0), loss(1)), 0.95);
   EXPECT_LT(std::min(loss(0), loss(1)), 0.05);
@@ -209,7 +215,9 @@ TEST(Landmine2, OneStarvesTheOtherWithFewMoves) {
   EXPECT_EQ(find(report, Code::kMacDuplicate)->where, "g1:net0 and g2:net0");
 }
 
-TEST(Landmine2, LatentWhileOneIsOff) { EXPECT_EQ(codes(diagnose(twins("aa", "stopped"), seconds(60))), "mac-duplicate-latent"); }
+TEST(Landmine2, LatentWhileOneIsOff) {
+  EXPECT_EQ(codes(diagnose(twins("aa", "stopped"), seconds(60))), "mac-duplicate-latent");
+}
 TEST(Landmine2, SilentWhenTheyDiffer) { EXPECT_EQ(codes(diagnose(twins("ab", "running"), seconds(60))), ""); }
 
 TEST(Landmine2, ACloneIsNamedWithTheTimeItStarts) {

@@ -25,7 +25,8 @@ inline model::Model story(const std::string& name) {
   return model ? *model : model::Model{};
 }
 
-inline simulate::RunResult play(const model::Model& model, base::Time until, base::Duration window = base::seconds(1)) {
+inline simulate::RunResult play(const model::Model& model, base::Time until,
+                                base::Duration window = base::seconds(1)) {
   simulate::Options options;
   options.until = until;
   options.window = window;
@@ -63,7 +64,8 @@ inline std::string codes(const findings::Report& report) {
 }
 
 // Counters of the lane that leaves the named port ("sw1:24") at the end of the run, or of one window.
-inline const simulate::LaneCounters& lane_from(const model::Model& model, const std::vector<simulate::LaneCounters>& lanes,
+inline const simulate::LaneCounters& lane_from(const model::Model& model,
+                                               const std::vector<simulate::LaneCounters>& lanes,
                                                std::string_view port) {
   for (std::size_t l = 0; l < model.links.size(); ++l) {
     if (name_of(model, model.links[l].a) == port) return lanes[simulate::lane_index(model::LinkId(l), true)];
@@ -74,9 +76,11 @@ inline const simulate::LaneCounters& lane_from(const model::Model& model, const 
 }
 
 // Flooded Mbit/s out of the port between two ends of windows.
-inline double flooded_mbit(const model::Model& model, const simulate::RunResult& run, std::string_view port, int from_s,
-                           int to_s) {
-  const auto at = [&](int second) { return lane_from(model, run.windows[second - 1].lanes, port).flooded_bytes; };
+inline double flooded_mbit(const model::Model& model, const simulate::RunResult& run, std::string_view port,
+                           int from_s, int to_s) {
+  const auto at = [&](int second) {
+    return lane_from(model, run.windows[second - 1].lanes, port).flooded_bytes;
+  };
   return static_cast<double>(at(to_s) - (from_s > 0 ? at(from_s) : 0)) * 8e-6 / (to_s - from_s);
 }
 
