@@ -41,6 +41,9 @@ std::string mbit(double value) { return base::short_number(value) + " Mbit/s"; }
 
 std::string percent(double share) { return base::short_number(share * 100, 1) + " %"; }
 
+// Everybody announces himself in the first moments of a run.
+std::string when(Time t) { return t < base::seconds(1) ? "at the start" : "at " + base::to_text(t); }
+
 class Explainer {
  public:
   Explainer(const model::Model& model, const RunResult& run, findings::Report& report)
@@ -176,8 +179,8 @@ class Explainer {
                              mbit(s.mbit));
     const std::string heard = s.worst.last_seen_as_source < Time{0}
                                   ? fmt::format("{} has never heard {}", sw, s.destinations)
-                                  : fmt::format("{} last heard it at {} and forgot it after {}", sw,
-                                                base::to_text(s.worst.last_seen_as_source), ageing_of(at));
+                                  : fmt::format("{} last heard it {} and forgot it after {}", sw,
+                                                when(s.worst.last_seen_as_source), ageing_of(at));
     switch (code) {
       case Code::kFloodLeak: {
         const model::BridgeId bridge(s.culprit);
@@ -378,8 +381,9 @@ class Explainer {
       for (const MoveRecord& move : run_.moves) {
         if (f.stations.empty() || m_[f.stations.front()].mac != move.mac) continue;
         f.evidence.push_back({move.first, name_of(m_, move.bridge),
-                              fmt::format("{} moved {} times between {} and {}", wire::to_text(move.mac),
-                                          move.moves, name_of(m_, move.from), name_of(m_, move.to))});
+                              fmt::format("{} moved {} between {} and {}", wire::to_text(move.mac),
+                                          move.moves == 1 ? "once" : fmt::format("{} times", move.moves),
+                                          name_of(m_, move.from), name_of(m_, move.to))});
       }
       for (const AddressConflictRecord& conflict : run_.address_conflicts) {
         if (!std::ranges::any_of(conflict.stations, [&](auto s) { return concerns(f, s); })) continue;
@@ -395,8 +399,10 @@ class Explainer {
         if (!ours || whole.empty()) continue;
         f.flows.push_back(
             {name_of(m_, model::FlowId(i)), model::FlowId(i), {}, rates_.quality(model::FlowId(i), whole)});
+        // There is no time before: what it would get alone is what it offers.
         f.flows.back().before.offered_mbit = f.flows.back().before.goodput_mbit =
             f.flows.back().after.offered_mbit;
+        f.flows.back().before.delay_ms = f.flows.back().after.delay_ms;
       }
       std::ranges::stable_sort(f.flows, std::ranges::greater{},
                                [](const auto& v) { return v.after.loss_percent; });
