@@ -95,11 +95,22 @@ class Explainer {
     // Heard again after a spell: the entry comes and goes.
     if (flood.spells >= 2 && flood.last_seen_as_source > flood.first)
       return {Code::kFloodTimers, station.value};
+    // Until the sender's ARP entry has run out, nobody knows whether the station would be heard then.
+    if (!covers_arp_timeout(flood)) return {Code::kFloodUndecided, station.value};
     const std::int64_t sent = run_.sent_by_station[station.index()];
-    if (sent > kLeastFrames && flood.last_seen_as_source < flood.first)
+    if (sent > kLeastFrames && flood.last_seen_as_source < flood.first) {
       return {Code::kFloodAsymmetric, station.value};
-    if (sent == 0) return {Code::kFloodUndecided, station.value};
+    }
     return {Code::kFloodSilent, station.value};
+  }
+
+  // Whether the run was long enough to see the sender ask for the destination's address again. An entry for
+  // weeks is one that never runs out.
+  bool covers_arp_timeout(const FloodRecord& flood) const {
+    constexpr Duration kForEver = base::seconds(7L * 86'400);
+    if (!flood.last_source.valid()) return true;
+    const Duration timeout = m_[m_[flood.last_source].machine].arp.timeout;
+    return timeout >= kForEver || run_.ended > flood.first + timeout;
   }
 
   // Floods with one cause and one culprit (a bridge or a station, as the code has it) make one finding.
@@ -263,16 +274,23 @@ class Explainer {
             heard, s.worst.withheld_frames);
         break;
       default:
-        f.certainty = Certainty::kUndecided;
-        f.cause = fmt::format("{}.", heard);
-        f.candidates = {
-            fmt::format("{} is switched off or gone, and senders still have its address", s.destinations),
-            fmt::format("{} only receives and never sends", s.destinations)};
-        f.to_decide = fmt::format(
-            "Ask for it by ARP from the same segment, e.g. `arping {}`: a silent station answers and the "
-            "flood stops for {}; a missing one does not.",
-            s.destinations, ageing_of(at));
+        undecided(f, s, heard);
         break;
+    }
+  }
+
+  void undecided(Finding& f, const Story& s, const std::string& heard) {
+    f.certainty = Certainty::kUndecided;
+    f.cause = fmt::format("{}.", heard);
+    f.candidates = {
+        fmt::format("{} is silent, or gone: the flood goes on", s.destinations),
+        fmt::format(
+            "{} is heard again when whoever sends to it asks for its address: the flood comes and goes",
+            s.destinations)};
+    if (s.worst.last_source.valid()) {
+      const model::Machine& sender = m_[m_[s.worst.last_source].machine];
+      f.to_decide = fmt::format("Run it longer than the ARP timeout of {}: --until {}.", sender.name,
+                                base::to_text(s.worst.first + 2 * sender.arp.timeout));
     }
   }
 

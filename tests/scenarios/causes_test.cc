@@ -55,6 +55,23 @@ TEST(Timers, SilentWhenArpIsAskedAnewInTime) {
   EXPECT_EQ(codes(diagnose(m, seconds(3000))), "");
 }
 
+TEST(Timers, UndecidedWhileTheRunIsShorterThanTheArpTimeout) {
+  const auto report = diagnose(story("arp-timers"), seconds(3600));
+  EXPECT_EQ(codes(report), "flood-undecided");
+  const auto* f = find(report, Code::kFloodUndecided);
+  EXPECT_EQ(f->certainty, findings::Certainty::kUndecided);
+  EXPECT_EQ(f->candidates.size(), 2u);
+  EXPECT_NE(f->to_decide.find("ARP timeout of r1"), std::string::npos);
+}
+
+TEST(Timers, AsymmetricWhenNobodyEverAsksAgain) {
+  model::Model m = story("arp-timers");
+  for (auto& machine : m.machines) {
+    if (machine.kind == model::MachineKind::kRouter) machine.arp.timeout = seconds(30L * 86'400);
+  }
+  EXPECT_EQ(codes(diagnose(m, seconds(3600))), "flood-asymmetric");
+}
+
 TEST(Silent, SyslogServer) {
   const model::Model m = story("silent-syslog");
   const auto report = diagnose(m);
