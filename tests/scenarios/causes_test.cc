@@ -170,6 +170,17 @@ traffic: [{from: a, to: b, kind: ping, every: 100ms}]
   EXPECT_EQ(codes(diagnose(site(one), seconds(30))), "");
 }
 
+TEST(Segments, WideAndMixedOnesAreToldAndRoutersEndThem) {
+  findings::Report report;
+  report.findings = check::structural(story("hosted-server-guard"));
+  EXPECT_NE(find(report, Code::kSegmentOverWan), nullptr);
+  EXPECT_NE(find(report, Code::kSegmentMixed), nullptr);
+  report.findings = check::structural(story("hosted-server-router"));
+  EXPECT_EQ(find(report, Code::kSegmentOverWan), nullptr);
+  report.findings = check::structural(story("arp-timers"));  // no guests at all
+  EXPECT_EQ(find(report, Code::kSegmentMixed), nullptr);
+}
+
 // ---------------------------------------------------------------- VLANs
 
 TEST(Vlan, NoFrameCrossesVlans) {
