@@ -35,9 +35,8 @@ std::string swap_lines(const std::string& text, base::Random& random) {
 }
 
 std::string mutate(std::string text, base::Random& random, const std::vector<std::string>& files) {
-  constexpr std::string_view kLoaded =
-      "{}[],:&*-'\"#|>!%@?<~\n\t \0\xff"
-      "0159";
+  using std::string_view_literals::operator""sv;
+  constexpr std::string_view kLoaded = "0159{}[],:&*-'\"#|>!%@?<~\n\t \0\xff"sv;
   for (auto left = 1 + random.below(3); left > 0 && !text.empty(); --left) {
     const std::size_t at = random.below(text.size());
     switch (random.below(7)) {
@@ -59,7 +58,7 @@ std::string mutate(std::string text, base::Random& random, const std::vector<std
       case 5:
         text = swap_lines(text, random);
         break;
-      case 6: {
+      default: {
         const std::string& other = files[random.below(files.size())];
         text.insert(at, other.substr(random.below(other.size()), random.below(80)));
       }

@@ -18,8 +18,6 @@ using model::Mac;
 using model::MachineKind;
 using model::MacOrigin;
 using model::PortRole;
-using testing::ElementsAre;
-using testing::IsEmpty;
 using testing::SizeIs;
 
 TEST(Site, ReadsTheArticlesNetwork) {
