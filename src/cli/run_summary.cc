@@ -100,6 +100,7 @@ void floods(Page& page, const model::Model& model, const RunResult& result, cons
         {.cells = {{model::name_of(model, flood->bridge)},
                    {std::to_string(flood->frames)},
                    {fmt::format("{:.1f}", static_cast<double>(flood->bytes) * 1e-6)},
+                   {std::to_string(flood->withheld_frames)},
                    {std::to_string(flood->spells)},
                    {base::to_text(std::chrono::floor<std::chrono::milliseconds>(flood->flooding))},
                    {std::string(to_text(main_reason(*flood)))}},

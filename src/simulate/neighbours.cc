@@ -111,6 +111,13 @@ void Neighbours::on_timer(NeighbourIndex index) {
 
 void Neighbours::learn(Neighbour& n, const Frame& frame, bool solicited) {
   const Time now = wires_.now();
+  // What a stack that probes hears unasked does not change an entry that says the same already: it is neither
+  // fresher nor staler for it (Linux: __neigh_update keeps the state when NUD_STALE comes with the same
+  // address).
+  if (!solicited && settings(n).confirm_by_probe && n.address == frame.src) {
+    n.updated = now;
+    return;
+  }
   if (n.address != kNone && n.address != frame.src) {
     const auto& before = addresses_.stations_with(n.address);
     const auto& after = addresses_.stations_with(frame.src);

@@ -1,0 +1,219 @@
+#include "check/forest.h"
+
+#include <algorithm>
+
+#include "switching/spanning_tree.h"
+#include "switching/vlan.h"
+
+namespace sekimori::check {
+
+using model::BridgeKind;
+using model::LinkId;
+using model::Model;
+
+namespace {
+
+std::uint64_t key(BridgeId bridge, std::uint16_t vlan) { return std::uint64_t{bridge.value} << 16 | vlan; }
+
+// A NIC whose machine is off has no link.
+bool powered(const Model& m, PortId port) {
+  const StationId station = m[port].station;
+  return !station.valid() || m[m[station].machine].running;
+}
+
+std::vector<bool> usable_ports(const Model& m) {
+  std::vector<bool> link_up;
+  bool any_stp = false;
+  for (const model::Link& link : m.links)
+    link_up.push_back(link.up && powered(m, link.a) && powered(m, link.b));
+  for (const model::Bridge& bridge : m.bridges) any_stp |= bridge.stp;
+  std::vector<bool> usable(m.ports.size(), false);
+  for (std::size_t l = 0; l < m.links.size(); ++l) {
+    usable[m.links[l].a.index()] = usable[m.links[l].b.index()] = link_up[l];
+  }
+  if (!any_stp) return usable;
+  const auto blocked = switching::blocked_ports(m, link_up);
+  // A blocked port neither sends nor takes, so the link is of no use from either end.
+  for (std::size_t p = 0; p < blocked.size(); ++p) {
+    if (!blocked[p]) continue;
+    usable[p] = false;
+    if (const PortId far = peer(m, PortId(p)); far.valid()) usable[far.index()] = false;
+  }
+  return usable;
+}
+
+// The VLAN in which a frame with this tag is on the port's bridge; false when it is not let in.
+bool enter(const Model& m, PortId port, std::uint16_t tag, std::uint16_t& vlan) {
+  vlan = tag;
+  if (!m[m[port].bridge].vlan_aware) return true;
+  const auto classified = switching::classify(m[port], m.vlan_sets[m[port].tagged_vlans], tag);
+  if (classified) vlan = *classified;
+  return classified.has_value();
+}
+
+bool leave(const Model& m, PortId port, std::uint16_t vlan, std::uint16_t& tag) {
+  tag = vlan;
+  if (!m[m[port].bridge].vlan_aware) return true;
+  const auto leaving = switching::egress_tag(m[port], m.vlan_sets[m[port].tagged_vlans], vlan);
+  if (leaving) tag = *leaving;
+  return leaving.has_value();
+}
+
+}  // namespace
+
+Forest::Forest(const Model& model) : model_(model), usable_(usable_ports(model)) {
+  bridge_table_.assign(model.bridges.size(), kNone);
+  std::vector<std::vector<Edge>> edges;
+  places_.resize(model.stations.size());
+  // Learning bridges first: a hosted bridge then is never a root, and its parent is the way to its uplink.
+  for (const bool hosted : {false, true}) {
+    for (std::size_t s = 0; s < model.stations.size(); ++s) {
+      const model::Station& station = model.stations[s];
+      if (!usable_[station.port.index()]) continue;
+      const PortId far = peer(model, station.port);
+      if (!model[far].bridge.valid()) {
+        places_[s] = {kNone, far};
+        continue;
+      }
+      if ((model[model[far].bridge].kind == BridgeKind::kHostedBridge) != hosted) continue;
+      std::uint16_t vlan;
+      if (!enter(model, far, station.vlan, vlan)) continue;
+      places_[s].port = far;
+      if (index_.contains(key(model[far].bridge, vlan))) continue;
+      components_.push_back({.first = static_cast<NodeIndex>(nodes_.size())});
+      grow(visit(model[far].bridge, vlan, static_cast<std::uint32_t>(components_.size() - 1)), edges);
+      components_.back().end = static_cast<NodeIndex>(nodes_.size());
+    }
+  }
+  first_edge_.push_back(0);
+  edges.resize(nodes_.size());
+  for (const auto& list : edges) {
+    edges_.insert(edges_.end(), list.begin(), list.end());
+    first_edge_.push_back(static_cast<std::uint32_t>(edges_.size()));
+  }
+  for (Component& component : components_) judge_ports(component);
+  place_stations();
+}
+
+NodeIndex Forest::visit(BridgeId bridge, std::uint16_t vlan, std::uint32_t component) {
+  const auto n = static_cast<NodeIndex>(nodes_.size());
+  index_.emplace(key(bridge, vlan), n);
+  const auto add_table = [&] {
+    table_bridge_.push_back(bridge);
+    return static_cast<std::uint32_t>(table_bridge_.size() - 1);
+  };
+  std::uint32_t table;
+  if (model_[bridge].vlan_aware) {
+    table = add_table();
+  } else {
+    if (bridge_table_[bridge.index()] == kNone) bridge_table_[bridge.index()] = add_table();
+    table = bridge_table_[bridge.index()];
+  }
+  nodes_.push_back(
+      {.bridge = bridge, .vlan = vlan, .table = table, .component = component, .up = {}, .down = {}});
+  return n;
+}
+
+bool Forest::step(NodeIndex from, PortId port, BridgeId& bridge, std::uint16_t& vlan) const {
+  if (!usable_[port.index()]) return false;
+  const PortId far = peer(model_, port);
+  bridge = model_[far].bridge;
+  std::uint16_t tag;
+  return bridge.valid() && leave(model_, port, nodes_[from].vlan, tag) && enter(model_, far, tag, vlan);
+}
+
+// Breadth first, so that ways are short and parents come before children.
+void Forest::grow(NodeIndex root, std::vector<std::vector<Edge>>& edges) {
+  Component& component = components_.back();
+  for (NodeIndex n = root; n < nodes_.size(); ++n) {
+    edges.resize(std::max<std::size_t>(edges.size(), n + 1));
+    for (const PortId port : model_[nodes_[n].bridge].ports) {
+      BridgeId bridge, back_bridge;
+      std::uint16_t vlan, back_vlan;
+      if (!step(n, port, bridge, vlan)) continue;
+      const PortId far = peer(model_, port);
+      const auto known = index_.find(key(bridge, vlan));
+      const bool is_new = known == index_.end();
+      const NodeIndex to = is_new ? visit(bridge, vlan, nodes_[n].component) : known->second;
+      edges[n].push_back({port, to, far});
+      if (!step(to, far, back_bridge, back_vlan) ||
+          key(back_bridge, back_vlan) != key(nodes_[n].bridge, nodes_[n].vlan)) {
+        component.one_way = components_[nodes_[to].component].one_way = true;
+      }
+      if (is_new) {
+        Node& child = nodes_[to];
+        child.parent = n;
+        child.up = far;
+        child.down = port;
+        child.depth = nodes_[n].depth + 1;
+      } else if (nodes_[to].component == nodes_[n].component &&
+                 !(nodes_[n].parent == to && nodes_[n].up == port) &&
+                 !(nodes_[to].parent == n && nodes_[to].up == far)) {
+        component.ring = true;
+      }
+    }
+  }
+}
+
+void Forest::judge_ports(Component& component) {
+  for (NodeIndex n = component.first; n < component.end; ++n) {
+    for (const PortId id : model_[nodes_[n].bridge].ports) {
+      const model::Port& port = model_[id];
+      component.plain &= port.floods_unknown && !port.isolated && !port.guard && port.mac_limit == 0 &&
+                         port.storm_control == 0;
+    }
+  }
+}
+
+void Forest::place_stations() {
+  for (std::size_t s = 0; s < places_.size(); ++s) {
+    if (!places_[s].plugged() || model_[places_[s].port].station.valid()) continue;
+    std::uint16_t vlan;
+    enter(model_, places_[s].port, model_.stations[s].vlan, vlan);
+    places_[s].node = node_at(model_[places_[s].port].bridge, vlan);
+    ++components_[nodes_[places_[s].node].component].stations;
+  }
+}
+
+NodeIndex Forest::node_at(BridgeId bridge, std::uint16_t vlan) const {
+  const auto found = index_.find(key(bridge, vlan));
+  return found == index_.end() ? kNone : found->second;
+}
+
+bool Forest::connected(StationId a, StationId b) const {
+  const Place &x = place(a), &y = place(b);
+  if (!x.plugged() || !y.plugged()) return false;
+  if (x.node == kNone || y.node == kNone) {
+    return model_[a].vlan == model_[b].vlan && model_[a].port != model_[b].port &&
+           model_[x.port].station.valid() && x.port == model_[b].port;
+  }
+  return nodes_[x.node].component == nodes_[y.node].component;
+}
+
+void Forest::way(const Place& from, const Place& to, std::vector<Step>& out) const {
+  out.clear();
+  if (from.node == kNone || to.node == kNone) return;
+  NodeIndex a = from.node, b = to.node, top = a, other = b;
+  while (nodes_[top].depth > nodes_[other].depth) top = nodes_[top].parent;
+  while (nodes_[other].depth > nodes_[top].depth) other = nodes_[other].parent;
+  while (top != other) {
+    top = nodes_[top].parent;
+    other = nodes_[other].parent;
+  }
+  PortId in = from.port;
+  for (; a != top; a = nodes_[a].parent) {
+    out.push_back({a, in, nodes_[a].up});
+    in = nodes_[a].down;
+  }
+  // The way down is found from its end.
+  const auto turn = static_cast<std::ptrdiff_t>(out.size());
+  PortId leave = to.port;
+  for (; b != top; b = nodes_[b].parent) {
+    out.push_back({b, nodes_[b].up, leave});
+    leave = nodes_[b].down;
+  }
+  out.push_back({top, in, leave});
+  std::reverse(out.begin() + turn, out.end());
+}
+
+}  // namespace sekimori::check

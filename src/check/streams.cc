@@ -1,0 +1,377 @@
+#include "check/streams.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+namespace sekimori::check {
+
+using model::Flow;
+using model::FlowKind;
+using model::MachineId;
+using model::Model;
+
+namespace {
+
+constexpr std::uint16_t kLeastFrame = 60;  // IEEE 802.3 clause 4.2.3.3, without FCS
+constexpr std::uint32_t kUdpHeaders = 14 + 20 + 8;
+constexpr std::uint32_t kTcpHeaders = 14 + 20 + 32;  // with timestamps, as Linux sends
+constexpr std::uint32_t kLargestPayload = 1448;
+constexpr Duration kDelayFirstProbe = base::seconds(5);    // Linux: delay_first_probe_time
+constexpr Duration kDelayedAck = base::milliseconds(40);   // Linux: TCP_DELACK_MIN
+constexpr Duration kForEver = base::seconds(7L * 86'400);  // a timeout of weeks is none
+constexpr Duration kSlack = base::seconds(1);              // round trips, retries
+constexpr int kMostHops = 16;
+
+std::uint16_t frame_of(std::uint32_t payload, std::uint32_t headers) {
+  return static_cast<std::uint16_t>(std::max<std::uint32_t>(kLeastFrame, payload + headers));
+}
+
+double per_second(Duration interval) { return 1 / base::to_seconds(interval); }
+
+Duration sum(Duration a, Duration b) { return a > base::kNever - b ? base::kNever : a + b; }
+
+// That `from` sends unicast to `to`, and so keeps an ARP entry for it.
+struct Use {
+  StationId from, to;
+  Duration gap;          // between two frames, at most
+  Duration progress;     // between two confirmations by an upper layer, at most; kNever: none
+  std::uint32_t stream;  // one of them
+};
+
+class Collector {
+ public:
+  Collector(const Model& m, const Forest& forest, Time when) : m_(m), forest_(forest), when_(when) {
+    for (std::size_t s = 0; s < m.stations.size(); ++s) {
+      if (forest.place(StationId(s)).plugged() && !m.stations[s].ip.address.is_zero())
+        owners_.push_back({m.stations[s].ip.address.bits, StationId(s)});
+    }
+    std::ranges::sort(owners_);
+    asks_.assign(m.stations.size(), 0);
+  }
+
+  Streams collect() && {
+    for (std::size_t f = 0; f < m_.flows.size(); ++f) add_flow(model::FlowId(f));
+    merge_uses();
+    announcements();
+    for (const Use& use : uses_) resolve_again(use);
+    std::ranges::sort(out_.contested);
+    out_.contested.erase(std::unique(out_.contested.begin(), out_.contested.end()), out_.contested.end());
+    return std::move(out_);
+  }
+
+ private:
+  // ------------------------------------------------------------ ways through routers
+
+  // Who has that address where `asker` can ask for it.
+  StationId owner(StationId asker, std::uint32_t ip) {
+    StationId found;
+    const auto [first, last] =
+        std::ranges::equal_range(owners_, ip, {}, &std::pair<std::uint32_t, StationId>::first);
+    for (auto it = first; it != last; ++it) {
+      if (it->second == asker || !forest_.connected(asker, it->second)) continue;
+      if (found.valid()) {
+        out_.contested.push_back(found);
+        out_.contested.push_back(it->second);
+      } else {
+        found = it->second;
+      }
+    }
+    return found;
+  }
+
+  bool owns(MachineId machine, std::uint32_t ip) const {
+    return std::ranges::any_of(m_[machine].stations,
+                               [&](StationId s) { return m_[s].ip.address.bits == ip; });
+  }
+
+  std::uint32_t add(const Stream& stream) {
+    out_.list.push_back(stream);
+    return static_cast<std::uint32_t>(out_.list.size() - 1);
+  }
+
+  // Sends `pattern` from the machine to the address, a stream for each hop. The answer is the last of them;
+  // none when it does not arrive. A pattern whose `after` is kNone starts by itself.
+  std::optional<std::uint32_t> send(MachineId machine, model::Ipv4 to, Stream pattern, Duration progress) {
+    for (int hop = 0; hop < kMostHops; ++hop) {
+      const model::NextHop next = next_hop(m_, machine, to);
+      if (!next.station.valid() || !forest_.place(next.station).plugged()) return std::nullopt;
+      pattern.from = next.station;
+      pattern.to = owner(next.station, next.address.bits);
+      if (!pattern.to.valid()) {
+        ask_in_vain(pattern);
+        return std::nullopt;
+      }
+      const std::uint32_t index = add(pattern);
+      uses_.push_back({pattern.from, pattern.to, pattern.gap, hop == 0 ? progress : base::kNever, index});
+      machine = m_[pattern.to].machine;
+      if (owns(machine, to.bits)) return index;
+      if (m_[machine].kind != model::MachineKind::kRouter) return std::nullopt;
+      pattern.after = index;
+      pattern.on_delivery = true;
+    }
+    return std::nullopt;
+  }
+
+  // Three questions a second apart, and again when there is next something to send.
+  void ask_in_vain(const Stream& wanted) {
+    Stream question = wanted;
+    question.kind = StreamKind::kQuestion;
+    question.to = {};
+    question.flow = {};
+    question.bytes = kLeastFrame;
+    const bool certain = wanted.gap != base::kNever;
+    question.least = certain ? 3 / (3 + base::to_seconds(wanted.gap)) : 0;
+    question.most = 1;
+    question.gap = certain ? sum(wanted.gap, base::seconds(2)) : base::kNever;
+    question.as_it_gets = false;
+    add(question);
+    ++asks_[wanted.from.index()];
+  }
+
+  // ------------------------------------------------------------ flows
+
+  static Duration interval_of(const Flow& flow) {
+    return flow.rate.bits_per_second > 0 ? base::transmission_time(flow.payload, flow.rate) : flow.interval;
+  }
+
+  void add_flow(model::FlowId id) {
+    const Flow& flow = m_[id];
+    if (flow.start > when_ || flow.stop <= when_ || !m_[flow.from].running) return;
+    model::Ipv4 to;
+    for (const StationId s : m_[flow.to].stations) {
+      if (to.is_zero()) to = m_[s].ip.address;
+    }
+    if (flow.to_station.valid()) to = m_[flow.to_station].ip.address;
+    const StationId out = flow.from_station.valid() ? flow.from_station : next_hop(m_, flow.from, to).station;
+    if (to.is_zero() || !out.valid() || owns(flow.from, to.bits)) {
+      out_.lost.push_back(id);
+      return;
+    }
+    const bool tcp = flow.kind == FlowKind::kTcp;
+    const Duration interval = interval_of(flow);
+    Stream data{.from = {}, .to = {}, .flow = id};
+    data.bytes = frame_of(flow.payload, tcp ? kTcpHeaders : kUdpHeaders);
+    if (interval.count() == 0) {  // greedy TCP
+      data.gap = kSlack;
+      data.as_it_gets = true;
+    } else {
+      // What waits for a window or was lost comes later.
+      data.gap = tcp ? sum(2 * interval, kSlack) : interval;
+      data.least = data.most = per_second(interval);
+    }
+    const Stream answer = answer_to(flow, data, interval);
+    const auto arrived = send(flow.from, to, data, tcp ? answer.gap : base::kNever);
+    if (!arrived) {
+      out_.lost.push_back(id);
+      return;
+    }
+    if (flow.kind == FlowKind::kUdp) return;
+    Stream back = answer;
+    back.after = *arrived;
+    send(flow.to, m_[out].ip.address, back, base::kNever);
+  }
+
+  static Stream answer_to(const Flow& flow, const Stream& data, Duration interval) {
+    Stream answer = data;
+    answer.kind = StreamKind::kAnswer;
+    answer.on_delivery = true;
+    if (flow.kind == FlowKind::kRequest) {
+      const std::uint32_t response = std::max<std::uint32_t>(flow.response, 1);
+      const std::uint32_t frames = (response + kLargestPayload - 1) / kLargestPayload;
+      answer.bytes = frame_of(response / frames, kUdpHeaders);
+      answer.least *= frames;
+      answer.most *= frames;
+    } else if (flow.kind == FlowKind::kTcp) {
+      // Every second segment is acknowledged, or the first after the delay (RFC 1122 4.2.3.2).
+      answer.bytes = frame_of(0, kTcpHeaders);
+      if (interval < kDelayedAck * 11 / 10) answer.least /= 2;
+      if (interval < kDelayedAck * 9 / 10) answer.most /= 2;
+    }
+    return answer;
+  }
+
+  // ------------------------------------------------------------ address resolution
+
+  const model::ArpSettings& arp(StationId s) const { return m_[m_[s].machine].arp; }
+
+  // One use a pair of stations.
+  void merge_uses() {
+    std::ranges::stable_sort(uses_, {}, [](const Use& u) { return std::pair(u.from, u.to); });
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < uses_.size(); ++i) {
+      if (kept > 0 && uses_[kept - 1].from == uses_[i].from && uses_[kept - 1].to == uses_[i].to) {
+        Use& merged = uses_[kept - 1];
+        if (uses_[i].gap < merged.gap) merged.stream = uses_[i].stream;
+        merged.gap = std::min(merged.gap, uses_[i].gap);
+        merged.progress = std::min(merged.progress, uses_[i].progress);
+      } else {
+        uses_[kept++] = uses_[i];
+      }
+    }
+    uses_.resize(kept);
+    for (const Use& use : uses_) {
+      if (!arp(use.from).confirm_by_probe) ++asks_[use.from.index()];
+    }
+  }
+
+  void announcements() {
+    for (std::size_t s = 0; s < m_.stations.size(); ++s) {
+      const model::Machine& machine = m_[m_.stations[s].machine];
+      if (machine.arp.announce_every.count() == 0 || m_.stations[s].ip.address.is_zero() ||
+          !forest_.place(StationId(s)).plugged())
+        continue;
+      const double rate = per_second(machine.arp.announce_every);
+      add({.from = StationId(s),
+           .to = {},
+           .gap = machine.arp.announce_every,
+           .least = rate,
+           .most = rate,
+           .kind = StreamKind::kAnnouncement,
+           .flow = {}});
+    }
+  }
+
+  const Use* find_use(StationId from, StationId to) const {
+    const auto it = std::ranges::lower_bound(uses_, std::pair(from, to), {},
+                                             [](const Use& u) { return std::pair(u.from, u.to); });
+    return it != uses_.end() && it->from == from && it->to == to ? &*it : nullptr;
+  }
+
+  // How often a probing stack asks: never (nullopt), or at most and at least every so often.
+  struct Period {
+    Duration shortest, longest;  // longest: kNever when not certain
+  };
+  std::optional<Period> probing(const Use& use) const {
+    const model::ArpSettings& a = arp(use.from);
+    if (!a.confirm_by_probe || a.timeout >= kForEver) return std::nullopt;
+    if (a.confirm_by_progress && use.progress < kDelayFirstProbe) return std::nullopt;
+    const Duration shortest = a.timeout + kDelayFirstProbe;
+    const bool perhaps = a.confirm_by_progress && use.progress < a.timeout;
+    return Period{shortest, perhaps ? base::kNever : sum(shortest, sum(use.gap, kSlack))};
+  }
+
+  // What `hearer` hears of `speaker` in ARP frames other than answers to its own questions: the longest time
+  // between two, when that is certain, and whether there is anything at all.
+  struct Hearing {
+    Duration certain = base::kNever;
+    bool possible = false;
+  };
+  Hearing hears(StationId hearer, StationId speaker) const {
+    Hearing h;
+    const auto also = [&](Duration gap) {
+      h.possible = true;
+      h.certain = std::min(h.certain, gap);
+    };
+    if (arp(speaker).announce_every.count() > 0) also(arp(speaker).announce_every);
+    if (const Use* back = find_use(speaker, hearer)) {
+      if (const auto period = probing(*back)) also(period->longest);
+    }
+    if (asks_[speaker.index()] > 0) also(base::kNever);
+    return h;
+  }
+
+  void resolve_again(const Use& use) {
+    const std::uint32_t component =
+        forest_.place(use.from).node == kNone ? kNone : forest_[forest_.place(use.from).node].component;
+    const bool plain = component == kNone || forest_.components()[component].plain;
+    if (arp(use.from).confirm_by_probe) {
+      if (const auto period = probing(use)) {
+        ask(use, use.to, StreamKind::kProbe, period->longest, per_second(period->shortest));
+      }
+      // When what it sends is swallowed somewhere, it falls back to broadcasts.
+      if (!plain) ask(use, {}, StreamKind::kQuestion, base::kNever, 1);
+      return;
+    }
+    const Duration timeout = arp(use.from).timeout;
+    if (timeout >= kForEver || (arp(use.from).confirm_by_progress && use.progress < timeout)) return;
+    const Hearing h = hears(use.from, use.to);
+    if (h.certain < timeout) return;  // refreshed before it runs out
+    const Duration period = sum(timeout, sum(use.gap, kSlack));
+    if (!h.possible) {
+      ask(use, {}, StreamKind::kQuestion, period, per_second(std::max(timeout, base::milliseconds(1))));
+      return;
+    }
+    ask(use, {}, StreamKind::kQuestion, base::kNever, per_second(std::max(timeout, base::milliseconds(1))));
+    exchange(use, period);
+  }
+
+  // Two stacks that do not probe, with nobody else to hear: one of them asks, which refreshes both. Which one
+  // is open, but frames of both pass the way between them.
+  void exchange(const Use& use, Duration period) {
+    const Use* back = find_use(use.to, use.from);
+    if (back == nullptr || arp(use.to).confirm_by_probe || asks_[use.to.index()] > 1 ||
+        asks_[use.from.index()] > 1 || arp(use.to).announce_every.count() > 0 ||
+        arp(use.from).announce_every.count() > 0)
+      return;
+    if (use.from > use.to) return;  // both directions at once
+    const Duration other = sum(arp(use.to).timeout, sum(back->gap, kSlack));
+    const Duration gap = std::min(period, other);
+    for (const auto& [from, to] : {std::pair(use.from, use.to), std::pair(use.to, use.from)}) {
+      add({.from = from,
+           .to = to,
+           .gap = gap,
+           .bytes = kLeastFrame,
+           .kind = StreamKind::kReply,
+           .after = use.stream,
+           .flow = {}});
+    }
+  }
+
+  void ask(const Use& use, StationId to, StreamKind kind, Duration period, double most) {
+    const double least = period == base::kNever ? 0 : per_second(period);
+    const std::uint32_t question = add({.from = use.from,
+                                        .to = to,
+                                        .gap = period,
+                                        .least = least,
+                                        .most = most,
+                                        .kind = kind,
+                                        .after = use.stream,
+                                        .flow = {}});
+    add({.from = use.to,
+         .to = use.from,
+         .gap = period,
+         .least = least,
+         .most = most,
+         .kind = StreamKind::kReply,
+         .on_delivery = true,
+         .after = question,
+         .flow = {}});
+  }
+
+  const Model& m_;
+  const Forest& forest_;
+  const Time when_;
+  std::vector<std::pair<std::uint32_t, StationId>> owners_;  // by address
+  std::vector<std::uint32_t> asks_;  // by station: reasons for which it asks by broadcast
+  std::vector<Use> uses_;
+  Streams out_;
+};
+
+}  // namespace
+
+Streams streams_of(const Model& model, const Forest& forest, Time when) {
+  return Collector(model, forest, when).collect();
+}
+
+std::string describe(const Model& m, const Stream& stream) {
+  const std::string from = name_of(m, stream.from);
+  switch (stream.kind) {
+    case StreamKind::kData:
+      return name_of(m, stream.flow);
+    case StreamKind::kAnswer:
+      return fmt::format("the answers of {} to \"{}\"", from, name_of(m, stream.flow));
+    case StreamKind::kProbe:
+      return fmt::format("ARP probes of {} for {}", from, name_of(m, stream.to));
+    case StreamKind::kQuestion:
+      return fmt::format("ARP requests of {}", from);
+    case StreamKind::kReply:
+      return fmt::format("ARP replies of {} to {}", from, name_of(m, stream.to));
+    case StreamKind::kAnnouncement:
+      return fmt::format("announcements of {}", from);
+  }
+  return from;
+}
+
+}  // namespace sekimori::check

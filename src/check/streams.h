@@ -1,0 +1,65 @@
+// The streams of a site: who sends frames to whom, how often at least and at most. Applications' flows are
+// followed through routers, hop by hop; what answers them (TCP acknowledgements, responses, echo replies) and
+// what address resolution sends of its own accord are streams of their own, because in layer 2 they are what
+// keeps the tables filled.
+//
+// Address resolution follows RFC 826, RFC 1122 2.3.2.1 and the two kinds of stack that model::ArpSettings
+// tells apart. With T the timeout and g the gap between two frames to the neighbour:
+//   - a stack that probes asks by unicast T + 5 s + g after the last confirmation (Linux: reachable time,
+//   then
+//     delay_first_probe_time), unless progress of an upper layer confirms the entry more often than every 5
+//     s;
+//   - any other forgets the entry T after it last heard the neighbour in an ARP frame, whatever its occasion,
+//     and asks by broadcast at the next use. Who hears the neighbour's own questions more often than every T
+//     never asks.
+// Either way the neighbour answers by unicast. What only may be sent has least = 0 and gap = kNever.
+#pragma once
+
+#include <vector>
+
+#include "check/forest.h"
+
+namespace sekimori::check {
+
+using base::Duration;
+using base::Time;
+
+enum class StreamKind : std::uint8_t {
+  kData,          // of a flow, towards its receiver
+  kAnswer,        // of a flow, back
+  kProbe,         // ARP request by unicast
+  kQuestion,      // ARP request by broadcast
+  kReply,         // ARP reply
+  kAnnouncement,  // gratuitous ARP at an interval
+};
+
+struct Stream {
+  StationId from, to;           // to: invalid for a broadcast
+  Duration gap = base::kNever;  // between two frames, at most; kNever: not even one is certain
+  double least = 0, most = 0;   // frames a second, in the long run
+  std::uint16_t bytes = 60;     // of a frame without FCS and tag
+  StreamKind kind = StreamKind::kData;
+  bool on_delivery = false;  // sent in answer to a frame of `after` that arrived; else as `after` is sent
+  bool as_it_gets = false;   // as fast as the slowest link of its way lets it
+  std::uint32_t after =
+      kNone;           // the stream without which there is not this one; it stands earlier in the list
+  model::FlowId flow;  // invalid: address resolution
+};
+
+struct Streams {
+  std::vector<Stream> list;
+  // Stations that share an IP address with another of their component: who gets what is sent there, and who
+  // answers, depends on timing.
+  std::vector<StationId> contested;
+  // Flows that go nowhere: no route, nobody has the address, or its owner is off.
+  std::vector<model::FlowId> lost;
+};
+
+// The streams while every flow that has neither ended nor not yet begun at `when` is active.
+// O(n log n) in flows and stations.
+Streams streams_of(const model::Model& model, const Forest& forest, Time when);
+
+// A word for the stream: "tcp desk -> app", "what app answers to it", "ARP probes of desk".
+std::string describe(const model::Model& model, const Stream& stream);
+
+}  // namespace sekimori::check
