@@ -85,7 +85,9 @@ constexpr const char* kReportAsJson =
 
 // For verbs that judge a site.
 void add_report(CLI::App& app, ReportArguments& report) {
-  app.add_flag("--sarif{-}", report.sarif, "Report as SARIF 2.1.0, for code scanning, likewise")
+  app.add_flag(
+         "--sarif{-}", report.sarif,
+         "Report as SARIF 2.1.0, for code scanning, to stdout instead of text, or to FILE besides the text")
       ->type_name("FILE");
   static const std::map<std::string, std::optional<findings::Severity>> kLevels = {
       {"note", findings::Severity::kNote},

@@ -4,7 +4,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 #include <tuple>
 #include <unordered_map>
@@ -40,10 +39,8 @@ std::string_view next_word(std::string_view& rest) {
 }
 
 base::Result<std::uint64_t> read_fingerprint(std::string_view word) {
-  std::uint64_t value = 0;
-  const char* const end = word.data() + word.size();
-  const auto [stop, error] = std::from_chars(word.data(), end, value, 16);
-  if (error == std::errc() && stop == end && word.size() == 16) return value;
+  const bool hexadecimal = word.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos;
+  if (hexadecimal && word.size() == 16) return std::stoull(std::string(word), nullptr, 16);
   return fail(fmt::format("a fingerprint of 16 hexadecimal digits is expected, not \"{}\"", word));
 }
 

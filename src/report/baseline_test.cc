@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/random.h"
 #include "base/text.h"
 #include "report/test_support.h"
 
@@ -64,6 +65,21 @@ TEST(Baseline, DamageIsToldWithLineAndExpectation) {
   for (const auto& [line, expected] : damaged) {
     EXPECT_TRUE(error_of(line).starts_with("known.baseline:2: ")) << line << "\n" << error_of(line);
     EXPECT_NE(error_of(line).find(expected), std::string::npos) << line << "\n" << error_of(line);
+  }
+}
+
+TEST(Baseline, AnyTextIsReadOrRefused) {
+  base::Random random(1);
+  for (int round = 0; round < 20'000; ++round) {
+    std::string text(kTwo);
+    for (int change = 0; change < 3; ++change) {
+      const std::size_t at = random.below(text.size());
+      if (random.below(2) == 0) text.resize(at + 1);
+      text[at] = static_cast<char>(random.below(256));
+    }
+    if (const auto entries = parse_baseline(text, "f"); !entries) {
+      EXPECT_TRUE(entries.error().what.starts_with("f:"));
+    }
   }
 }
 
