@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "cli/command_line.h"
 #include "cli/exit.h"
+#include "cli/report_output.h"
 
 namespace sekimori::cli {
 namespace {
@@ -181,6 +182,19 @@ TEST_F(PipelineTest, CommentsSurviveRewriting) {
   EXPECT_EQ(read("known.baseline"), text) << "also of the file that is replaced";
   check("error.yaml", {"--baseline", known, "--sarif"});
   EXPECT_EQ(json::parse(out_)["runs"][0]["results"][0]["suppressions"][0]["justification"], "NET-12");
+}
+
+TEST_F(PipelineTest, AnInterruptedRunWritesNoBaseline) {
+  ReportArguments arguments;
+  arguments.write_baseline = path("known.baseline");
+  auto output = ReportOutput::prepare(arguments, path("error.yaml"));
+  ASSERT_TRUE(output) << output.error().message;
+  findings::Report report;
+  report.interrupted = true;
+  testing::internal::CaptureStdout();
+  EXPECT_TRUE(output->tell(report));
+  EXPECT_NE(testing::internal::GetCapturedStdout().find("note: Interrupted: "), std::string::npos);
+  EXPECT_FALSE(fs::exists(path("known.baseline")));
 }
 
 TEST_F(PipelineTest, DamagedBaseline) {
