@@ -13,6 +13,7 @@
 
 #include "base/parse_units.h"
 #include "base/text.h"
+#include "cli/check.h"
 #include "cli/diagnose.h"
 #include "cli/exit.h"
 #include "cli/output.h"
@@ -23,11 +24,13 @@ namespace {
 
 constexpr std::string_view kExitCodes =
     "Exit codes:\n"
-    "  0    clean: nothing above a note (other verbs: done)\n"
+    "  0    clean: nothing above a note, or below --fail-on (other verbs: done)\n"
     "  1    findings: something is broken or will break\n"
     "  2    the command line or an input can't be understood\n"
     "  3    an output can't be written, or an internal error\n"
     "  130  interrupted with Ctrl-C; what was known by then has been told\n";
+
+constexpr std::string_view kFailLevels[] = {"note", "warning", "error", "never"};
 
 // ---------------------------------------------------------------- kinds of options
 
@@ -77,9 +80,45 @@ void add_output(CLI::App& app, OutputArguments& output, const std::string& json,
       ->type_name("WHEN");
 }
 
+constexpr const char* kReportAsJson =
+    "Report as JSON (docs/json-report.md) to stdout instead of text, or to FILE besides the text";
+
+// For verbs that judge a site.
+void add_report(CLI::App& app, ReportArguments& report) {
+  app.add_flag(
+         "--sarif{-}", report.sarif,
+         "Report as SARIF 2.1.0, for code scanning, to stdout instead of text, or to FILE besides the text")
+      ->type_name("FILE");
+  static const std::map<std::string, std::optional<findings::Severity>> kLevels = {
+      {"note", findings::Severity::kNote},
+      {"warning", findings::Severity::kWarning},
+      {"error", findings::Severity::kError},
+      {"never", std::nullopt}};
+  app.add_option_function<std::string>(
+         "--fail-on", [&report](const std::string& level) { report.fail_on = kLevels.at(level); },
+         "Exit 1 on findings from this level up: note, warning (default), error or never")
+      ->check(CLI::IsMember(std::vector<std::string>(std::begin(kFailLevels), std::end(kFailLevels))))
+      ->type_name("LEVEL");
+  app.add_option("--baseline", report.baseline,
+                 "Accept the findings listed in FILE: tell them in short, don't fail on them")
+      ->type_name("FILE");
+  app.add_option("--write-baseline", report.write_baseline,
+                 "Write the findings of this run to FILE, to accept them from now on")
+      ->type_name("FILE");
+  add_output(app, report.output, kReportAsJson, "Only the verdict and one line per finding");
+}
+
 // ---------------------------------------------------------------- the verbs
 
 using Action = std::function<int()>;
+
+Action declare_check(CLI::App& app) {
+  auto a = std::make_shared<CheckArguments>();
+  app.add_option("SITE", a->site, "Site file; - is standard input")->required()->type_name("SITE");
+  add_seed(app, a->seed);
+  add_report(app, a->report);
+  return [a] { return check(*a); };
+}
 
 Action declare_diagnose(CLI::App& app) {
   auto a = std::make_shared<DiagnoseArguments>();
@@ -92,9 +131,7 @@ Action declare_diagnose(CLI::App& app) {
       ->check(CLI::Range(1u, 1024u))
       ->type_name("N");
   add_seed(app, a->seed);
-  add_output(app, a->output,
-             "Report as JSON (docs/json-report.md) to stdout instead of text, or to FILE besides the text",
-             "Only the verdict and one line per finding");
+  add_report(app, a->report);
   return [a] { return diagnose(*a); };
 }
 
@@ -144,6 +181,12 @@ constexpr Verb kVerbs[] = {
      "  sekimori diagnose site.yaml --quiet\n"
      "  sekimori diagnose site.yaml --json | jq '.findings[].code'\n\n",
      declare_diagnose},
+    {"check", "Judge a site without playing it: quick, for every commit",
+     "Examples:\n"
+     "  sekimori check site.yaml\n"
+     "  sekimori check site.yaml --sarif=check.sarif --baseline known.baseline\n"
+     "  sekimori check site.yaml --write-baseline known.baseline --fail-on never\n\n",
+     declare_check},
     {"simulate", "Play a site frame by frame: loads, series, captures",
      "Ports are named as reports name them: sw1:24, server/vmnet0:eth0, app:net0.\n\n"
      "Examples:\n"
@@ -169,9 +212,13 @@ std::unique_ptr<CLI::App> make_app(const Verb& verb, Action& action) {
 }
 
 const std::vector<std::string>& choices_of(const std::string& value) {
-  static const std::vector<std::string> kNone, kColours = {"auto", "always", "never"},
-                                               kShellWords(std::begin(kShells), std::end(kShells));
-  return value == "WHEN" ? kColours : value == "SHELL" ? kShellWords : kNone;
+  static const std::map<std::string, std::vector<std::string>> kChoices = {
+      {"WHEN", {"auto", "always", "never"}},
+      {"LEVEL", {std::begin(kFailLevels), std::end(kFailLevels)}},
+      {"SHELL", {std::begin(kShells), std::end(kShells)}}};
+  static const std::vector<std::string> kNone;
+  const auto found = kChoices.find(value);
+  return found == kChoices.end() ? kNone : found->second;
 }
 
 // "TEXT:{a,b}" of CLI11 without what its checks append.
@@ -184,12 +231,12 @@ VerbText describe(const Verb& verb) {
   Action action;
   const auto app = make_app(verb, action);
   VerbText text{std::string(verb.name), std::string(verb.summary), std::string(verb.details), {}};
-  if (verb.name == "diagnose") text.details += kExitCodes;
+  if (verb.name == "diagnose" || verb.name == "check") text.details += kExitCodes;
   for (const CLI::Option* option : app->get_options()) {
     OptionText o;
     for (const std::string& name : option->get_snames()) o.names.push_back("-" + name);
     for (const std::string& name : option->get_lnames()) o.names.push_back("--" + name);
-    o.value_optional = option->check_lname("json");
+    o.value_optional = option->check_lname("json") || option->check_lname("sarif");
     o.value = option->get_items_expected_max() > 0 || o.value_optional ? value_name(*option) : "";
     o.choices = choices_of(o.value);
     o.description = option->get_description();

@@ -5,12 +5,11 @@
 #include <algorithm>
 #include <thread>
 
-#include "check/rules.h"
+#include "cli/check.h"
 #include "cli/site.h"
+#include "findings/identity.h"
 #include "remedy/remedy.h"
-#include "report/json.h"
 #include "report/typeset.h"
-#include "report/verdict.h"
 #include "simulate/findings.h"
 #include "simulate/run.h"
 
@@ -53,8 +52,8 @@ Step<Report> diagnose_site(const DiagnoseArguments& arguments, sys::Progress& pr
   report.title = model->title;
   report.source = arguments.what;
 
-  // What its structure alone proves: duplicates, loops, wide segments. A run adds harm and evidence to these.
-  report.findings = check::structural(*model);
+  // What needs no run. A run adds harm and evidence to it.
+  prove(*model, report);
 
   // Play it until every timer of the site has run out: faults of ageing show themselves only then.
   simulate::Options options = simulate::diagnosing_options(*model, arguments.until);
@@ -64,6 +63,7 @@ Step<Report> diagnose_site(const DiagnoseArguments& arguments, sys::Progress& pr
 
   // From what was seen to why: symptoms alone help nobody.
   simulate::explain(*model, options, *result, report);
+  findings::identify(*model, report.findings);
   report.interrupted = result->stopped;
   if (!arguments.until && !simulate::horizon(*model).complete) {
     report.remarks.push_back(
@@ -93,36 +93,14 @@ Step<Report> investigate(const DiagnoseArguments& arguments, sys::Progress& prog
   return source->diagnose(arguments, progress);
 }
 
-int exit_of(const Report& report) {
-  if (sys::interrupted()) return kInterrupted;
-  return report::verdict_of(report) == report::Verdict::kClean ? kClean : kFindings;
-}
-
 Step<int> diagnose_and_tell(const DiagnoseArguments& arguments) {
-  // Outputs first: a path that can't be written must not cost a long run.
-  Outputs outputs(arguments.what);
-  std::optional<sys::OutputFile> json_file;
-  if (!arguments.output.json.empty()) {
-    auto opened = outputs.open(arguments.output.json);
-    if (!opened) return std::unexpected(opened.error());
-    json_file.emplace(std::move(*opened));
-  }
-
-  sys::Progress progress = make_progress(arguments.output);
-  const auto report = investigate(arguments, progress);
+  auto output = ReportOutput::prepare(arguments.report, arguments.what);
+  if (!output) return std::unexpected(output.error());
+  sys::Progress progress = make_progress(arguments.report.output);
+  auto report = investigate(arguments, progress);
   progress.erase();
   if (!report) return std::unexpected(report.error());
-
-  // A person reads text; a program that asked for JSON on stdout gets nothing else there.
-  if (arguments.output.json != "-") {
-    if (auto done = print(report::text(*report, text_options(arguments.output))); !done) {
-      return std::unexpected(done.error());
-    }
-  }
-  if (json_file) {
-    if (auto done = finish(*json_file, report::json(*report)); !done) return std::unexpected(done.error());
-  }
-  return exit_of(*report);
+  return output->tell(*report);
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/time.h"
-#include "cli/output.h"
+#include "cli/report_output.h"
 
 namespace sekimori::cli {
 
@@ -16,7 +16,7 @@ struct DiagnoseArguments {
   std::optional<std::uint64_t> seed;
   bool remedies = true;
   unsigned threads = 0;  // 0: as many as the machine has
-  OutputArguments output;
+  ReportArguments report;
 };
 
 int diagnose(const DiagnoseArguments& arguments);

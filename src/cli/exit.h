@@ -10,7 +10,7 @@ namespace sekimori::cli {
 
 // docs/cli.md and --help tell the same; scripts rely on it.
 enum Exit : int {
-  kClean = 0,                            // nothing above a note; for other verbs: done
+  kClean = 0,                            // nothing above a note (see --fail-on); for other verbs: done
   kFindings = 1,                         // something is broken or will break
   kBadInput = 2,                         // the command line or an input can't be understood
   kFailed = 3,                           // an output can't be written, or the program itself failed

@@ -44,8 +44,11 @@ sys::Progress make_progress(const OutputArguments& arguments) {
 Step<sys::OutputFile> Outputs::open(const std::string& path) {
   std::error_code ignored;
   const std::string name = path == "-" ? path : std::filesystem::weakly_canonical(path, ignored).string();
-  if (path != "-" && std::filesystem::equivalent(path, input_, ignored)) {
-    return stop(kBadInput, fmt::format("{}: is the input; it is not overwritten.", path));
+  const auto is_path = [&](const std::string& input) {
+    return std::filesystem::equivalent(path, input, ignored);
+  };
+  if (path != "-" && std::ranges::any_of(inputs_, is_path)) {
+    return stop(kBadInput, fmt::format("{}: is an input; it is not overwritten.", path));
   }
   if (std::ranges::find(opened_, name) != opened_.end()) {
     return stop(kBadInput, fmt::format("{}: two outputs can't go to one place.",

@@ -32,15 +32,16 @@ int complain(const Stop& stop);  // returns its exit code
 sys::Progress make_progress(const OutputArguments& arguments);
 
 // Opens the files that a verb writes. All are opened before the work begins, so that a mistyped path costs
-// nothing, and none may be the input or be written twice.
+// nothing, and none may be an input or be written twice.
 class Outputs {
  public:
-  explicit Outputs(std::string input) : input_(std::move(input)) {}
+  explicit Outputs(std::string input) : inputs_{std::move(input)} {}
   Step<sys::OutputFile> open(const std::string& path);
+  void protect(const std::string& path) { inputs_.push_back(path); }  // a further input
   bool uses_stdout() const;
 
  private:
-  std::string input_;
+  std::vector<std::string> inputs_;
   std::vector<std::string> opened_;
 };
 

@@ -86,10 +86,25 @@ struct Finding {
   std::vector<FlowImpact> flows;  // the victims, worst first
   std::vector<RemedyOutcome> remedies;
   model::SourceLine line = 0;  // of the thing at fault in the site file
+  // The same for the same fault, however the site file is edited around it (findings/identity.h). 0: not
+  // worked out.
+  std::uint64_t fingerprint = 0;
+  // Known by a baseline, with the comment that its entry carries: told in short, and judged no more.
+  std::optional<std::string> accepted;
   // For engines that join what they found: the subject in the model; invalid where there is none.
   model::BridgeId bridge;
   std::vector<model::StationId> stations;
   model::LinkId link;
+};
+
+// The baseline that was held against a report: a file of findings that are known and accepted.
+struct BaselineUse {
+  struct Stale {  // an entry that no finding matches any more
+    unsigned line = 0;
+    std::string code, where;
+  };
+  std::string file;
+  std::vector<Stale> stale;
 };
 
 // A run's findings, with what a reader needs to judge them.
@@ -102,7 +117,8 @@ struct Report {
   std::optional<Time> simulated;  // how long a time the run covered
   std::optional<std::uint64_t> fingerprint;  // of the run: equal for equal runs on any machine
   std::vector<std::string> remarks;          // what the reader must know: assumptions, what was cut short
-  bool interrupted = false;                  // stopped by the user: a clean report then proves nothing
+  std::optional<BaselineUse> baseline;
+  bool interrupted = false;  // stopped by the user: a clean report then proves nothing
 };
 
 // Errors first, then by catalogue order, then by harm (Mbit/s of the worst link), then by name.

@@ -9,6 +9,7 @@
 
 namespace sekimori::report {
 
+using findings::BaselineUse;
 using findings::Certainty;
 using findings::Evidence;
 using findings::Finding;
@@ -66,6 +67,13 @@ ordered_json to_json(const RemedyOutcome& remedy) {
   };
 }
 
+ordered_json to_json(const BaselineUse& baseline) {
+  return {{"file", baseline.file}, {"stale", array_of(baseline.stale, [](const BaselineUse::Stale& s) {
+                                      return ordered_json{
+                                          {"line", s.line}, {"code", s.code}, {"where", s.where}};
+                                    })}};
+}
+
 ordered_json links_of(const std::vector<LinkLoad>& links) {
   return array_of(links, [](const LinkLoad& load) { return report::to_json(load); });
 }
@@ -80,6 +88,9 @@ ordered_json to_json(const Finding& finding) {
       {"severity", findings::to_text(finding.severity)},
       {"certainty", to_text(finding.certainty)},
       {"where", finding.where},
+      {"fingerprint", finding.fingerprint != 0 ? ordered_json(json_fingerprint(finding.fingerprint))
+                                               : ordered_json(nullptr)},
+      {"accepted", finding.accepted.has_value()},
       {"line", finding.line > 0 ? ordered_json(finding.line) : ordered_json(nullptr)},
       {"headline", finding.headline},
       {"cause", finding.cause},
@@ -135,12 +146,17 @@ ordered_json to_json(const Report& report) {
       {"sekimori_report", kJsonVersion},
       {"verdict", report::to_text(verdict_of(report))},
       {"interrupted", report.interrupted},
-      {"counts", {{"error", counts.errors}, {"warning", counts.warnings}, {"note", counts.notes}}},
+      {"counts",
+       {{"error", counts.errors},
+        {"warning", counts.warnings},
+        {"note", counts.notes},
+        {"accepted", counts.accepted}}},
       {"title", report.title},
       {"source", report.source},
       {"simulated_s", optional_time(report.simulated)},
       {"fingerprint",
        report.fingerprint ? ordered_json(json_fingerprint(*report.fingerprint)) : ordered_json(nullptr)},
+      {"baseline", report.baseline ? to_json(*report.baseline) : ordered_json(nullptr)},
       {"findings", array_of(report.findings, [](const Finding& finding) { return to_json(finding); })},
       {"links", links_of(report.links)},
       {"flows", flows_of(report.flows)},

@@ -87,8 +87,9 @@ class Schema {
 
 TEST(Json, HoldsToItsSchema) {
   const Schema schema("docs/json-report.schema.json");
-  for (const findings::Report& report : {test::clean(), test::figure(), test::undecided(), test::many(50),
-                                         test::hostile(), findings::Report{}}) {
+  for (const findings::Report& report :
+       {test::clean(), test::figure(), test::figure_with_baseline(), test::undecided(), test::many(50),
+        test::hostile(), findings::Report{}}) {
     EXPECT_EQ(schema.errors(ordered_json::parse(json(report))), std::vector<std::string>{});
   }
 }
@@ -129,6 +130,19 @@ TEST(Json, SaysWhatTheReportSays) {
   EXPECT_EQ(value["findings"][0]["flows"][0]["after"]["goodput_mbit"], 1.2);
   EXPECT_EQ(value["findings"][0]["remedies"][1]["remedy"], "guard");
   EXPECT_EQ(value["findings"][1]["line"], nullptr);
+  EXPECT_EQ(value["baseline"], nullptr);
+}
+
+TEST(Json, FlagsWhatABaselineAccepts) {
+  const ordered_json value = ordered_json::parse(json(test::figure_with_baseline()));
+  EXPECT_EQ(value["counts"]["error"], 1);
+  EXPECT_EQ(value["counts"]["warning"], 0);
+  EXPECT_EQ(value["counts"]["accepted"], 1);
+  EXPECT_EQ(value["findings"][0]["accepted"], false);
+  EXPECT_EQ(value["findings"][0]["fingerprint"], "1111111111111111");
+  EXPECT_EQ(value["findings"][1]["accepted"], true);
+  EXPECT_EQ(value["baseline"]["file"], "known.baseline");
+  EXPECT_EQ(value["baseline"]["stale"][0]["line"], 4);
 }
 
 TEST(Json, IsAsciiWhateverTheNames) {

@@ -115,6 +115,16 @@ inline Report figure() {
   return r;
 }
 
+// The same, held against a baseline that knows the WAN, and something that is gone.
+inline Report figure_with_baseline() {
+  Report r = figure();
+  r.findings[0].fingerprint = 0x1111111111111111;
+  r.findings[1].fingerprint = 0x2222222222222222;
+  r.findings[1].accepted = "the WAN stays as it is, NET-12";
+  r.baseline = BaselineUse{"known.baseline", {{4, "loop", "sw1, sw2 and sw3"}}};
+  return r;
+}
+
 inline Report undecided() {
   Report r;
   r.source = "office.pcapng";
@@ -172,8 +182,11 @@ inline Report hostile() {
   f.evidence = {{base::kNever, huge, huge}, {std::nullopt, clear, forged}};
   f.links = r.links;
   f.flows = {{huge, {}, {1, 1, 0, 1}, {1, 0, 100, 1e9}}};
+  f.fingerprint = 1;
   f.remedies = {{clear, huge, true, 1e15, 0, 100, 0, {forged, huge}}, {huge, bell, false, 1, 1, 1, 1, {}}};
-  r.findings = {f};
+  r.findings = {f, f};
+  r.findings[1].accepted = clear + forged + huge;
+  r.baseline = BaselineUse{clear + huge, {{1, "loop", forged}, {2, "loop", bell}}};
   r.flows = f.flows;
   return r;
 }

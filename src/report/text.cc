@@ -31,6 +31,7 @@ constexpr std::size_t kEvidence = 6;      // of a finding
 constexpr std::size_t kFindingFlows = 6;  // victims of a finding
 constexpr std::size_t kFindingLinks = 6;  // links that a finding loads
 constexpr std::size_t kSiteLinks = 20;    // links at the end
+constexpr std::size_t kStale = 6;         // entries of a baseline that match nothing
 constexpr std::size_t kWhere = 24;        // columns of the place in a line of evidence
 
 constexpr std::size_t kLabel = 7;  // "ends it"
@@ -62,13 +63,23 @@ std::string number_of(std::size_t count, std::string_view word) {
   return fmt::format("{} {}{}", count, word, count == 1 ? "" : "s");
 }
 
+// Those that a report tells in full: the ones that no baseline accepts.
+std::vector<const Finding*> to_tell(const Report& report) {
+  std::vector<const Finding*> list;
+  for (const Finding& finding : report.findings) {
+    if (!finding.accepted) list.push_back(&finding);
+  }
+  return list;
+}
+
 std::string counted(const Report& report) {
   const Counts counts = count(report);
   std::vector<std::string> parts;
   if (counts.errors > 0) parts.push_back(number_of(counts.errors, "error"));
   if (counts.warnings > 0) parts.push_back(number_of(counts.warnings, "warning"));
   if (counts.notes > 0) parts.push_back(number_of(counts.notes, "note"));
-  return parts.empty() ? "nothing found" : base::list_words(parts);
+  if (parts.empty()) return counts.accepted > 0 ? "nothing new" : "nothing found";
+  return base::list_words(parts);
 }
 
 // ---------------------------------------------------------------- the verdict
@@ -180,7 +191,47 @@ std::string undecided(const Finding& finding) {
   return text;
 }
 
-void verdict(Page& page, const Report& report) {
+// "error flood-leak: sw1 floods 20.9 Mbit/s to 3 ports"
+std::string one_line(const Finding& finding) {
+  return fmt::format("{} {}: {}", findings::to_text(finding.severity), word_of(finding),
+                     headline_of(finding));
+}
+
+// "3 known findings are accepted by known.baseline"; empty when there are none.
+std::string accepted(const Report& report) {
+  const std::size_t count = report::count(report).accepted;
+  if (count == 0 || !report.baseline) return "";
+  return fmt::format("{} {} accepted by {}", number_of(count, "known finding"), count == 1 ? "is" : "are",
+                     report.baseline->file);
+}
+
+// What is not found without a run need not be gone.
+std::string_view gone(const Report& report) {
+  return report.simulated ? "is not found any more" : "is not found without a run";
+}
+
+void known(Page& page, const Report& report, const TextOptions& options) {
+  if (const std::string text = accepted(report); !text.empty()) page.labelled(2, "known", kLabel, text);
+  if (options.verbosity == Verbosity::kAll) {
+    for (const Finding& finding : report.findings) {
+      if (!finding.accepted) continue;
+      const std::string why = finding.accepted->empty() ? "" : fmt::format(" (# {})", *finding.accepted);
+      page.labelled(2, "", kLabel, one_line(finding) + why);
+    }
+  }
+  if (!report.baseline) return;
+  const auto& stale = report.baseline->stale;
+  const std::size_t limit = at_most(options, kStale);
+  const std::size_t shown = limit == 0 ? stale.size() : std::min(limit, stale.size());
+  for (std::size_t i = 0; i < shown; ++i) {
+    page.labelled(2, i == 0 ? "stale" : "", kLabel,
+                  fmt::format("{}:{}: {} {} {}", report.baseline->file, stale[i].line, stale[i].code,
+                              stale[i].where, gone(report)));
+  }
+  if (shown < stale.size()) page.labelled(2, "", kLabel, fmt::format("and {} more", stale.size() - shown));
+}
+
+void verdict(Page& page, const Report& report, const TextOptions& options) {
   verdict_line(page, report);
   if (const Finding* finding = worst(report)) {
     page.labelled(2, "worst", kLabel, headline_of(*finding), Style::kBold);
@@ -196,6 +247,7 @@ void verdict(Page& page, const Report& report) {
   if (report.simulated)
     site += fmt::format("{}simulated {}", site.empty() ? "" : ", ", base::to_text(*report.simulated));
   if (!site.empty()) page.labelled(2, "site", kLabel, site);
+  known(page, report, options);
 }
 
 // ---------------------------------------------------------------- a finding
@@ -290,12 +342,11 @@ std::string upper(std::string_view word) {
   return out;
 }
 
-void story(Page& page, const Report& report, const Finding& finding, std::size_t number,
+void story(Page& page, const Finding& finding, std::size_t number, std::size_t count,
            const TextOptions& options) {
   const std::string_view dot = page.glyph("·", "-");
-  page.rule(fmt::format("{}/{} {} {} {} {}", number, report.findings.size(),
-                        upper(findings::to_text(finding.severity)), word_of(finding), dot,
-                        to_text(finding.certainty)),
+  page.rule(fmt::format("{}/{} {} {} {} {}", number, count, upper(findings::to_text(finding.severity)),
+                        word_of(finding), dot, to_text(finding.certainty)),
             style_of(finding.severity));
   page.paragraph(0, headline_of(finding), Style::kBold);
   std::string where = finding.where;
@@ -320,29 +371,24 @@ void story(Page& page, const Report& report, const Finding& finding, std::size_t
   remedies(page, finding);
 }
 
-// "error flood-leak: sw1 floods 20.9 Mbit/s to 3 ports"
-std::string one_line(const Finding& finding) {
-  return fmt::format("{} {}: {}", findings::to_text(finding.severity), word_of(finding),
-                     headline_of(finding));
-}
-
 void stories(Page& page, const Report& report, const TextOptions& options) {
   const bool all = options.verbosity == Verbosity::kAll;
-  const std::size_t count = report.findings.size();
+  const std::vector<const Finding*> findings = to_tell(report);
+  const std::size_t count = findings.size();
   const std::size_t told = all ? count : std::min(count, kStories);
   const std::size_t listed = std::min(count, told + kLines);
   for (std::size_t i = 0; i < told; ++i) {
     page.blank();
-    story(page, report, report.findings[i], i + 1, options);
+    story(page, *findings[i], i + 1, count, options);
   }
   if (told == count) return;
   page.blank();
   page.rule(fmt::format("{} more findings", count - told), Style::kBold);
   for (std::size_t i = told; i < listed; ++i) {
-    page.line(0, one_line(report.findings[i]), style_of(report.findings[i].severity));
+    page.line(0, one_line(*findings[i]), style_of(findings[i]->severity));
   }
   std::map<std::string, std::size_t, std::less<>> rest;
-  for (std::size_t i = listed; i < count; ++i) rest[std::string(word_of(report.findings[i]))] += 1;
+  for (std::size_t i = listed; i < count; ++i) rest[std::string(word_of(*findings[i]))] += 1;
   std::vector<std::string> words;
   words.reserve(rest.size());
   for (const auto& [word, times] : rest) words.push_back(fmt::format("{} {}", times, word));
@@ -355,7 +401,14 @@ std::string quiet(const Report& report, const TextOptions& options) {
   Page page(options.width == 0 ? kUnbounded : std::max<std::size_t>(options.width, 20), options.colour,
             options.utf8);
   verdict_line(page, report);
-  for (const Finding& finding : report.findings) page.line(0, one_line(finding), style_of(finding.severity));
+  for (const Finding* finding : to_tell(report))
+    page.line(0, one_line(*finding), style_of(finding->severity));
+  if (const std::string text = accepted(report); !text.empty()) page.line(0, text);
+  if (report.baseline && !report.baseline->stale.empty()) {
+    page.line(0, fmt::format("{} of {}: what is accepted there {}",
+                             number_of(report.baseline->stale.size(), "line"), report.baseline->file,
+                             gone(report)));
+  }
   return page.take();
 }
 
@@ -364,7 +417,7 @@ std::string quiet(const Report& report, const TextOptions& options) {
 std::string text(const Report& report, const TextOptions& options) {
   if (options.verbosity == Verbosity::kQuiet) return quiet(report, options);
   Page page(page_width(options.width), options.colour, options.utf8);
-  verdict(page, report);
+  verdict(page, report, options);
   stories(page, report, options);
   if (!report.links.empty()) {
     page.blank();

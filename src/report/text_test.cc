@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "report/test_support.h"
 #include "report/typeset.h"
+#include "report/verdict.h"
 
 namespace sekimori::report {
 namespace {
@@ -35,6 +36,8 @@ TEST(Text, Golden) {
   expect_golden("figure_200.txt", text(test::figure(), {.width = 200}));
   expect_golden("figure_colour.txt", text(test::figure(), {.colour = true}));
   expect_golden("figure_quiet.txt", text(test::figure(), kQuiet));
+  expect_golden("baseline.txt", text(test::figure_with_baseline(), {}));
+  expect_golden("baseline_quiet.txt", text(test::figure_with_baseline(), kQuiet));
   expect_golden("clean.txt", text(test::clean(), {}));
   expect_golden("undecided.txt", text(test::undecided(), {}));
   expect_golden("many.txt", text(test::many(1000), {}));
@@ -97,7 +100,9 @@ TEST(Text, HostileNamesForgeNoLine) {
 TEST(Text, QuietIsOneLinePerFinding) {
   for (const findings::Report& report : all_reports()) {
     const auto lines = base::split(text(report, kQuiet), '\n');
-    EXPECT_EQ(lines.size(), report.findings.size() + 2) << "the verdict, the findings, and the end";
+    const std::size_t told = report.findings.size() - count(report).accepted;
+    const std::size_t known = report.baseline ? 2 : 0;
+    EXPECT_EQ(lines.size(), 1 + told + known + 1) << "the verdict, the findings, the baseline, and the end";
   }
 }
 
@@ -105,6 +110,35 @@ TEST(Text, AllTellsAll) {
   const std::string page = text(test::many(200), {.verbosity = Verbosity::kAll});
   EXPECT_NE(page.find("200/200 ERROR"), std::string::npos);
   EXPECT_NE(page.find("sw0:1 → core:0 "), std::string::npos);
+}
+
+TEST(Text, AcceptedFindingsAreToldInShort) {
+  findings::Report report = test::figure_with_baseline();
+  EXPECT_EQ(worst(report), &report.findings[0]);
+  EXPECT_EQ(verdict_of(report), Verdict::kBroken);
+  report.findings[0].accepted = "";
+  EXPECT_EQ(worst(report), nullptr);
+  EXPECT_EQ(verdict_of(report), Verdict::kClean);
+  const std::string page = text(report, {.width = 200});
+  EXPECT_TRUE(page.starts_with("CLEAN: nothing new\n")) << page;
+  EXPECT_NE(page.find("2 known findings are accepted by known.baseline\n"), std::string::npos) << page;
+  EXPECT_EQ(page.find("flood-leak"), std::string::npos) << page;
+  const std::string all = text(report, {.width = 200, .verbosity = Verbosity::kAll});
+  EXPECT_NE(all.find("warning segment-over-wan: "), std::string::npos) << all;
+  EXPECT_NE(all.find("(# the WAN stays as it is, NET-12)\n"), std::string::npos) << all;
+}
+
+TEST(Text, FailsFromAThresholdUp) {
+  findings::Report report;
+  report.findings.resize(2);
+  report.findings[0].severity = findings::Severity::kNote;
+  report.findings[1].severity = findings::Severity::kWarning;
+  EXPECT_TRUE(fails(report, findings::Severity::kNote));
+  EXPECT_TRUE(fails(report, findings::Severity::kWarning));
+  EXPECT_FALSE(fails(report, findings::Severity::kError));
+  EXPECT_FALSE(fails(report, std::nullopt));
+  report.findings[1].accepted = "";
+  EXPECT_FALSE(fails(report, findings::Severity::kWarning));
 }
 
 TEST(Text, InterruptedIsNotClean) {

@@ -12,6 +12,10 @@ using findings::Severity;
 Counts count(const findings::Report& report) {
   Counts counts;
   for (const Finding& finding : report.findings) {
+    if (finding.accepted) {
+      counts.accepted += 1;
+      continue;
+    }
     if (finding.severity == Severity::kError) counts.errors += 1;
     if (finding.severity == Severity::kWarning) counts.warnings += 1;
     if (finding.severity == Severity::kNote) counts.notes += 1;
@@ -36,11 +40,19 @@ std::string_view to_text(Verdict verdict) {
   return "?";
 }
 
+bool fails(const findings::Report& report, std::optional<Severity> threshold) {
+  return threshold && std::ranges::any_of(report.findings, [&](const Finding& finding) {
+           return !finding.accepted && finding.severity >= *threshold;
+         });
+}
+
 const Finding* worst(const findings::Report& report) {
-  const auto found =
-      std::ranges::max_element(report.findings, {}, &Finding::severity);  // the first of equals
-  if (found == report.findings.end() || found->severity == Severity::kNote) return nullptr;
-  return &*found;
+  const Finding* worst = nullptr;
+  for (const Finding& finding : report.findings) {
+    if (finding.accepted || finding.severity == Severity::kNote) continue;
+    if (worst == nullptr || finding.severity > worst->severity) worst = &finding;
+  }
+  return worst;
 }
 
 bool serves_better(const RemedyOutcome& a, const RemedyOutcome& b) {

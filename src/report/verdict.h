@@ -1,6 +1,8 @@
 // What a report comes down to. Text, JSON and the exit code all ask here, so that they cannot disagree.
+// Findings that a baseline accepts are counted apart and judged no more.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "findings/finding.h"
@@ -15,11 +17,15 @@ enum class Verdict : std::uint8_t {
 
 struct Counts {
   std::size_t errors = 0, warnings = 0, notes = 0;
+  std::size_t accepted = 0;  // of any severity, in none of the others
 };
 
 Counts count(const findings::Report& report);
 Verdict verdict_of(const findings::Report& report);
 std::string_view to_text(Verdict verdict);  // "clean", "will-break", "broken"
+
+// Whether a finding is as severe as `threshold`, or more. Without a threshold nothing is.
+bool fails(const findings::Report& report, std::optional<findings::Severity> threshold);
 
 // The finding to tell first: the most severe, the first of these. Null when there is none above a note.
 const findings::Finding* worst(const findings::Report& report);

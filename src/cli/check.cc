@@ -1,0 +1,46 @@
+#include "cli/check.h"
+
+#include "check/rules.h"
+#include "cli/site.h"
+#include "findings/identity.h"
+
+namespace sekimori::cli {
+
+// A further engine is a further line.
+void prove(const model::Model& model, findings::Report& report) {
+  report.findings = check::structural(model);  // duplicates, loops, wide segments
+}
+
+namespace {
+
+Step<findings::Report> check_site(const CheckArguments& arguments) {
+  const auto model = load_site(arguments.site, arguments.seed);
+  if (!model) return std::unexpected(model.error());
+
+  findings::Report report;
+  report.title = model->title;
+  report.source = arguments.site;
+  prove(*model, report);
+  findings::sort_findings(report.findings);
+  findings::identify(*model, report.findings);
+  report.remarks.emplace_back(
+      "Nothing was played. sekimori diagnose does, and tells whom a fault hurts and what ends it.");
+  return report;
+}
+
+Step<int> check_and_tell(const CheckArguments& arguments) {
+  auto output = ReportOutput::prepare(arguments.report, arguments.site);
+  if (!output) return std::unexpected(output.error());
+  auto report = check_site(arguments);
+  if (!report) return std::unexpected(report.error());
+  return output->tell(*report);
+}
+
+}  // namespace
+
+int check(const CheckArguments& arguments) {
+  const auto exit = check_and_tell(arguments);
+  return exit ? *exit : complain(exit.error());
+}
+
+}  // namespace sekimori::cli
