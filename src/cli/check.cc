@@ -3,12 +3,14 @@
 #include "check/rules.h"
 #include "cli/site.h"
 #include "findings/identity.h"
+#include "load/proof.h"
 
 namespace sekimori::cli {
 
 // A further engine is a further line.
 void prove(const model::Model& model, findings::Report& report) {
   report.findings = check::structural(model);  // duplicates, loops, wide segments
+  load::prove(model, report);                  // floods with their causes, leaks, links over capacity
 }
 
 namespace {

@@ -25,6 +25,7 @@ constexpr CatalogueEntry kCatalogue[] = {
      "frames for a guest leave its host; nothing floods while the guest is heard"},
     {kBlackholeSuppressed, "blackhole-suppressed", kError,
      "frames are lost because unknown unicast is blocked"},
+    {kLinkOverloaded, "link-overloaded", kError, "a link gets more than it can carry"},
     {kMacDuplicateLatent, "mac-duplicate-latent", kWarning,
      "the same MAC exists twice, not yet in one segment at once"},
     {kSegmentOverWan, "segment-over-wan", kWarning, "a segment spans a wide-area service without a router"},

@@ -23,6 +23,7 @@ enum class Code : std::uint8_t {
   kMacDuplicateLatent,
   kIpDuplicate,
   kLoop,
+  kLinkOverloaded,
   kSegmentOverWan,
   kSegmentMixed,
 };

@@ -131,7 +131,8 @@ class Carrying {
     Share absent{1 - p.most, 1 - p.least, p.by};
     if (absent.least < 1) blur(absent, n);
     const Share share = both(arriving, absent);
-    if (share.most > 0 && on_flood && (toward != in_ || leaked(n))) on_flood(n, toward, share, toward == in_);
+    if (share.most > 0 && on_flood && (toward != in_ || !stray_ || leaked(n)))
+      on_flood(n, toward, share, toward == in_ && stray_);
     return share;
   }
   Share wanted(Share arriving, Share unknown, bool floods) const {
@@ -140,7 +141,10 @@ class Carrying {
             kNone};
   }
 
-  void arrives(NodeIndex, PortId in, Share, bool) { in_ = in; }
+  void arrives(NodeIndex, PortId in, Share, bool stray) {
+    in_ = in;
+    stray_ = stray;
+  }
   void leaves(NodeIndex n, PortId out, Share w, bool stray) {
     gathering_.lane(out, gathering_.tagged(n, out), scaled(w), bytes_, stray);
   }
@@ -184,6 +188,7 @@ class Carrying {
   Range frames_;
   double bytes_ = 0;
   PortId in_;
+  bool stray_ = false;
 };
 
 class Worker {
