@@ -157,10 +157,15 @@ void Forest::grow(NodeIndex root, std::vector<std::vector<Edge>>& edges) {
 
 void Forest::judge_ports(Component& component) {
   for (NodeIndex n = component.first; n < component.end; ++n) {
-    for (const PortId id : model_[nodes_[n].bridge].ports) {
+    const model::Bridge& bridge = model_[nodes_[n].bridge];
+    for (const PortId id : bridge.ports) {
       const model::Port& port = model_[id];
-      component.plain &= port.floods_unknown && !port.isolated && !port.guard && port.mac_limit == 0 &&
-                         port.storm_control == 0;
+      // A Linux bridge floods nothing to its own host and need not: it always knows it.
+      const bool local =
+          port.role == model::PortRole::kHost &&
+          std::ranges::any_of(bridge.static_entries, [&](const auto& e) { return e.port == id; });
+      component.plain &= (port.floods_unknown || local) && !port.isolated && !port.guard &&
+                         port.mac_limit == 0 && port.storm_control == 0;
     }
   }
 }

@@ -47,7 +47,7 @@ struct Component {
   std::uint32_t stations = 0;    // running, plugged in
   bool ring = false;             // frames can go round
   bool one_way = false;          // a link changes VLANs on the way back
-  // No port blocks, limits or polices anything: what is sent arrives, if no link is overloaded.
+  // No port blocks, limits or polices anything on its way: what is sent arrives, if no link is overloaded.
   bool plain = true;
   bool broken() const { return ring || one_way; }
 };

@@ -115,13 +115,21 @@ class Learning::State {
       if (one != s && may_meet(StationId(one), StationId(s))) doubtful[address[s]] = true;
     }
     statics.assign(m.bridges.size(), {});
+    known_by_hand.assign(m.stations.size(), false);
+    std::unordered_map<wire::Mac, std::vector<std::uint32_t>> stations;
+    for (const model::Bridge& bridge : m.bridges) {
+      for (const model::StaticEntry& entry : bridge.static_entries) stations[entry.mac];
+    }
+    for (std::uint32_t s = 0; s < m.stations.size() && !stations.empty(); ++s) {
+      const auto found = stations.find(m.stations[s].mac);
+      if (found != stations.end() && forest.place(StationId(s)).plugged()) found->second.push_back(s);
+    }
     for (std::uint32_t b = 0; b < m.bridges.size(); ++b) {
-      if (m.bridges[b].static_entries.empty()) continue;
-      for (std::uint32_t s = 0; s < m.stations.size(); ++s) {
-        for (const model::StaticEntry& entry : m.bridges[b].static_entries) {
-          if (entry.mac != m.stations[s].mac || !forest.place(StationId(s)).plugged()) continue;
-          statics[b].push_back(
-              {address[s], m.bridges[b].vlan_aware ? entry.vlan : std::uint16_t{0}, entry.port});
+      for (const model::StaticEntry& entry : m.bridges[b].static_entries) {
+        for (const std::uint32_t s : stations[entry.mac]) {
+          const std::uint16_t vlan = m.bridges[b].vlan_aware ? entry.vlan : std::uint16_t{0};
+          statics[b].push_back({address[s], vlan, entry.port});
+          known_by_hand[address[s]] = true;
           judge_static(b, s, entry);
         }
       }
@@ -307,11 +315,12 @@ class Learning::State {
       in_all[i] = true;
       return true;
     }
-    Passing<kMust> policy{*this, lower_spread, upper_spread, d, has_static, reached};
+    Passing<kMust> policy{*this, lower_spread, upper_spread, d, known_by_hand[d], reached};
     // Known nowhere, and nothing in the way: it goes everywhere, unless it stays inside a hosted bridge.
     const BridgeId first = forest[from_place.node].bridge;
     const bool stays = first == forest[to_place.node].bridge && m[first].kind == BridgeKind::kHostedBridge;
-    if (nowhere(kMust ? upper : lower, d) && !has_static && everywhere(stream) && plain(stream) && !stays) {
+    if (nowhere(kMust ? upper : lower, d) && !known_by_hand[d] && everywhere(stream) && plain(stream) &&
+        !stays) {
       in_all[i] = true;
       return true;
     }
@@ -368,7 +377,6 @@ class Learning::State {
 
   void solve() {
     const auto& list = streams.list;
-    for (const auto& entries : statics) has_static |= !entries.empty();
     overfull.assign(m.bridges.size(), false);
     for (std::uint32_t t = 0; t < forest.tables(); ++t) {
       const Duration ageing = m[forest.table_bridge(t)].ageing;
@@ -496,7 +504,7 @@ class Learning::State {
   }
 
   Presence presence(NodeIndex n, PortId toward_port, std::uint32_t a) const {
-    if (has_static && is_static(n, a)) return {1, 1, kNone};
+    if (known_by_hand[a] && is_static(n, a)) return {1, 1, kNone};
     if (!learns(n) || !m[toward_port].learning) return {0, 0, kNone};
     if (doubtful[a]) return {0, 1, kNone};
     const Support s = support(n, a);
@@ -525,8 +533,8 @@ class Learning::State {
     PortId port;
   };
   std::vector<std::vector<Static>> statics;  // by bridge
-  bool has_static = false;
-  Lists to, from;  // streams by address
+  std::vector<bool> known_by_hand;           // by address: some bridge has a static entry for it
+  Lists to, from;                            // streams by address
   std::vector<bool> overfull;
   Supports lower, upper;              // by what is certain, and by what is possible
   std::vector<Duration> in_time;      // by table: a shorter gap keeps an entry

@@ -77,7 +77,8 @@ class Gathering {
       if (nodes_[n][0].frames.most == 0 && nodes_[n][1].frames.most == 0) continue;
       for (const PortId out : m_[forest_[n].bridge].ports) {
         if (!carries_out(n, out)) continue;
-        for (const bool stray : {false, true}) hand_out(n, out, stray);
+        hand_out(n, out, false);
+        if (m_[out].floods_unknown) hand_out(n, out, true);
       }
     }
     for (Lane& lane : lanes_) {
@@ -153,6 +154,7 @@ class Carrying {
     gathering_.node(n, r, bytes_, stray);
     for (const PortId spared : {in, except}) {
       if (!spared.valid() || !gathering_.carries_out(n, spared)) continue;
+      if (stray && !l_.model()[spared].floods_unknown) continue;  // gets nothing anyhow
       gathering_.lane(spared, gathering_.tagged(n, spared), {-r.least, -r.most}, bytes_, stray);
     }
   }
