@@ -48,7 +48,16 @@ namespace {
 
 // The rules, in the order in which they are applied.
 constexpr void (*kRules[])(const Site&, std::vector<findings::Finding>&) = {
-    rule_loop, rule_mac_duplicate, rule_ip_duplicate, rule_segment_over_wan, rule_segment_mixed,
+    // rings
+    rule_loop,
+    rule_loop_possible,
+    // segments
+    rule_segment_over_wan,
+    rule_segment_large,
+    rule_segment_mixed,
+    // addresses
+    rule_ip_duplicate,
+    rule_mac_duplicate,
 };
 
 }  // namespace

@@ -27,7 +27,10 @@ constexpr CatalogueEntry kCatalogue[] = {
      "frames are lost because unknown unicast is blocked"},
     {kMacDuplicateLatent, "mac-duplicate-latent", kWarning,
      "the same MAC exists twice, not yet in one segment at once"},
+    {kLoopPossible, "loop-possible", kWarning,
+     "a guest has several NICs in one segment and could bridge them"},
     {kSegmentOverWan, "segment-over-wan", kWarning, "a segment spans a wide-area service without a router"},
+    {kSegmentLarge, "segment-large", kWarning, "a segment has so many stations that broadcasts weigh"},
     {kSegmentMixed, "segment-mixed", kNote, "virtual and physical stations share a segment without a router"},
 };
 

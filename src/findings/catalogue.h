@@ -23,7 +23,9 @@ enum class Code : std::uint8_t {
   kMacDuplicateLatent,
   kIpDuplicate,
   kLoop,
+  kLoopPossible,
   kSegmentOverWan,
+  kSegmentLarge,
   kSegmentMixed,
 };
 
