@@ -58,6 +58,9 @@ constexpr void (*kRules[])(const Site&, std::vector<findings::Finding>&) = {
     // addresses
     rule_ip_duplicate,
     rule_mac_duplicate,
+    // learning
+    rule_ageing_below_arp,
+    rule_ageing_zero,
 };
 
 }  // namespace

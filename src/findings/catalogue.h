@@ -24,6 +24,8 @@ enum class Code : std::uint8_t {
   kIpDuplicate,
   kLoop,
   kLoopPossible,
+  kAgeingBelowArp,
+  kAgeingZero,
   kSegmentOverWan,
   kSegmentLarge,
   kSegmentMixed,
