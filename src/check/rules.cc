@@ -51,7 +51,9 @@ constexpr void (*kRules[])(const Site&, std::vector<findings::Finding>&) = {
     // rings
     rule_loop,
     rule_loop_possible,
+    rule_bpdu_guard,
     // segments
+    rule_vlan_mismatch,
     rule_segment_over_wan,
     rule_segment_large,
     rule_segment_mixed,

@@ -29,6 +29,8 @@ void rule_loop(const Site& site, std::vector<findings::Finding>& out);
 void rule_loop_possible(const Site& site, std::vector<findings::Finding>& out);
 void rule_mac_duplicate(const Site& site, std::vector<findings::Finding>& out);  // and mac-duplicate-latent
 void rule_ip_duplicate(const Site& site, std::vector<findings::Finding>& out);
+void rule_vlan_mismatch(const Site& site, std::vector<findings::Finding>& out);  // and vlan-leak
+void rule_bpdu_guard(const Site& site, std::vector<findings::Finding>& out);
 void rule_ageing_below_arp(const Site& site, std::vector<findings::Finding>& out);
 void rule_ageing_zero(const Site& site, std::vector<findings::Finding>& out);
 void rule_segment_over_wan(const Site& site, std::vector<findings::Finding>& out);
