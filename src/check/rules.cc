@@ -60,6 +60,12 @@ constexpr void (*kRules[])(const Site&, std::vector<findings::Finding>&) = {
     // addresses
     rule_ip_duplicate,
     rule_mac_duplicate,
+    rule_mac_well_known,
+    rule_mac_invalid,
+    rule_mac_birthday,
+    rule_mac_pool_overlap,
+    rule_mac_pool_full,
+    rule_mac_bridge_changes,
     // learning
     rule_ageing_below_arp,
     rule_ageing_zero,

@@ -28,6 +28,12 @@ struct Site {
 void rule_loop(const Site& site, std::vector<findings::Finding>& out);
 void rule_loop_possible(const Site& site, std::vector<findings::Finding>& out);
 void rule_mac_duplicate(const Site& site, std::vector<findings::Finding>& out);  // and mac-duplicate-latent
+void rule_mac_well_known(const Site& site, std::vector<findings::Finding>& out);
+void rule_mac_invalid(const Site& site, std::vector<findings::Finding>& out);
+void rule_mac_birthday(const Site& site, std::vector<findings::Finding>& out);
+void rule_mac_pool_overlap(const Site& site, std::vector<findings::Finding>& out);
+void rule_mac_pool_full(const Site& site, std::vector<findings::Finding>& out);
+void rule_mac_bridge_changes(const Site& site, std::vector<findings::Finding>& out);
 void rule_ip_duplicate(const Site& site, std::vector<findings::Finding>& out);
 void rule_vlan_mismatch(const Site& site, std::vector<findings::Finding>& out);  // and vlan-leak
 void rule_bpdu_guard(const Site& site, std::vector<findings::Finding>& out);

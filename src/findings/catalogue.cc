@@ -35,8 +35,14 @@ constexpr CatalogueEntry kCatalogue[] = {
     {kLoopPossible, "loop-possible", kWarning,
      "a guest has several NICs in one segment and could bridge them"},
     {kBpduGuard, "bpdu-guard", kWarning, "a guest could have its host's port shut"},
+    {kMacWellKnown, "mac-well-known", kWarning, "a MAC that many products and people use"},
+    {kMacBirthday, "mac-birthday", kWarning, "MACs were drawn at random from a range too small for them"},
+    {kMacPoolOverlap, "mac-pool-overlap", kWarning, "two managers could hand out the same MAC"},
+    {kMacPoolFull, "mac-pool-full", kWarning, "a pool of MACs has no addresses left"},
+    {kMacBridgeChanges, "mac-bridge-changes", kWarning, "a host's MAC changes when a guest comes or goes"},
     {kSegmentOverWan, "segment-over-wan", kWarning, "a segment spans a wide-area service without a router"},
     {kSegmentLarge, "segment-large", kWarning, "a segment has so many stations that broadcasts weigh"},
+    {kMacInvalid, "mac-invalid", kNote, "a MAC that is no NIC's, or a guest's that looks like hardware"},
     {kSegmentMixed, "segment-mixed", kNote, "virtual and physical stations share a segment without a router"},
 };
 
