@@ -21,6 +21,17 @@ TEST(MacBridgeChanges, AGuestWithALowerMac) {
   EXPECT_TRUE(says(*f, "a0:36:9f:00:00:01"));
 }
 
+// The host's address may as well be at the NIC under the bridge.
+TEST(MacBridgeChanges, AHostThatKeepsTheAddressAtItsNic) {
+  const auto of = [](std::string_view mac) {
+    return told(host("", "g: {nics: {net0: {on: br0, mac: {drawn-from: \"52:54:00:00:00:00/24\"}}}}",
+                     fmt::format("{{mac: \"{}\", ip: 10.0.0.1/24}}", mac)),
+                Code::kMacBridgeChanges);
+  };
+  EXPECT_TRUE(of("a0:36:9f:00:00:01"));
+  EXPECT_FALSE(of("00:1b:21:00:00:01"));
+}
+
 TEST(MacBridgeChanges, SilentWhenSetOrHigherOrUnknown) {
   EXPECT_FALSE(
       told(bridged_host(", mac: \"a0:36:9f:00:00:01\"", "52:54:00:aa:00:01"), Code::kMacBridgeChanges));
