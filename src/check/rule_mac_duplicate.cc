@@ -39,6 +39,17 @@ std::string origin(const model::Model& m, StationId station) {
 // VLANs of one NIC, and ports of one bond, may share an address: they are one station to a switch.
 bool same_nic(const model::Model& m, StationId a, StationId b) { return m[a].port == m[b].port; }
 
+// The NIC under a bridge: what the machine says comes from the bridge's own interface, which may have its
+// MAC.
+bool is_under_a_bridge(const model::Model& m, StationId s) {
+  if (m[m[s].port].link.valid()) return false;
+  return std::ranges::any_of(m[m[s].machine].bridges, [&](model::BridgeId bridge) {
+    return std::ranges::any_of(m[bridge].ports, [&](model::PortId port) {
+      return m[port].role == model::PortRole::kUplink && m[port].name == m[m[s].port].name;
+    });
+  });
+}
+
 struct Duplicate {
   std::vector<StationId> real;  // meet in one segment while running
   Time from = base::kNever;
@@ -97,8 +108,10 @@ void rule_mac_duplicate(const Site& site, std::vector<findings::Finding>& out) {
   by_mac.reserve(m.stations.size());
   for (std::size_t s = 0; s < m.stations.size(); ++s) by_mac[m.stations[s].mac].emplace_back(s);
   for (std::size_t s = 0; s < m.stations.size(); ++s) {
-    const auto& holders = by_mac[m.stations[s].mac];
+    auto& holders = by_mac[m.stations[s].mac];
     if (holders.size() < 2 || holders.front().index() != s) continue;
+    std::erase_if(holders, [&](StationId h) { return is_under_a_bridge(m, h); });
+    if (holders.size() < 2) continue;
     const Duplicate duplicate = meet(site, holders);
     if (!duplicate.real.empty()) {
       findings::Finding f = about(site, duplicate.real, findings::Code::kMacDuplicate);

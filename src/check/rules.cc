@@ -48,7 +48,27 @@ namespace {
 
 // The rules, in the order in which they are applied.
 constexpr void (*kRules[])(const Site&, std::vector<findings::Finding>&) = {
-    rule_loop, rule_mac_duplicate, rule_ip_duplicate, rule_segment_over_wan, rule_segment_mixed,
+    // rings
+    rule_loop,
+    rule_loop_possible,
+    rule_bpdu_guard,
+    // segments
+    rule_vlan_mismatch,
+    rule_segment_over_wan,
+    rule_segment_large,
+    rule_segment_mixed,
+    // addresses
+    rule_ip_duplicate,
+    rule_mac_duplicate,
+    rule_mac_well_known,
+    rule_mac_invalid,
+    rule_mac_birthday,
+    rule_mac_pool_overlap,
+    rule_mac_pool_full,
+    rule_mac_bridge_changes,
+    // learning
+    rule_ageing_below_arp,
+    rule_ageing_zero,
 };
 
 }  // namespace

@@ -189,6 +189,28 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"wans: {w: {sites: {a: 1}}}", "2:23: ", "write 1Mbit/s"}),
     name);
 
+INSTANTIATE_TEST_SUITE_P(
+    Pools, OneProblem,
+    testing::Values(
+        Case{"pools: {p: }", "2:9: ", "found nothing; a pool is {kind"},
+        Case{"pools: {p: {}}", "2:9: ", "the pool 'p' needs a `range`"},
+        Case{"pools: {p: 02:00}", "2:12: ", "a range of MAC addresses is written"},
+        Case{"pools: {p: {range: \"02:00:00:00:00:00/49\"}}", "2:20: ", "prefix length 8 to 48"},
+        Case{"pools: {p: {range: \"02:00:00:00:00:01-02:00:00:00:00:00\"}}", "2:20: ", "runs backwards"},
+        Case{"pools: {p: {range: \"02:00:00:00:00:00-04:00:00:00:00:00\"}}", "2:20: ", "has group addresses"},
+        Case{"pools: {p: {range: \"01:00:00:00:00:00/16\"}}", "2:20: ", "has group addresses"},
+        Case{"pools: {p: {kind: esxi}}",
+             "2:19: ", "kind is one of range, hyperv, vcenter, ovirt, kubemacpool"},
+        Case{"pools: {p: {kind: hyperv}}", "2:9: ", "needs a `range` or `host-ip`"},
+        Case{"pools: {p: {kind: vcenter}}", "2:9: ", "needs a `range` or `id`"},
+        Case{"pools: {p: {kind: vcenter, id: 64}}", "2:32: ", "from 0 to 63, found '64'"},
+        Case{"pools: {p: {kind: ovirt, id: 1}}", "2:30: ", "'id' goes with `kind: vcenter` only"},
+        Case{"pools: {p: {kind: vcenter, id: 1, range: \"02:00:00:00:00:00/40\"}}", "2:32: ", "write one"},
+        Case{"pools: {p: {kind: ovirt, hosts: [h]}}", "2:34: ", "there is no machine 'h'"},
+        Case{"routers: {r: {}}\npools: {p: {kind: ovirt, hosts: [r]}}", "3:34: ", "'r' is a router"},
+        Case{"pools: {a b: {kind: ovirt}}", "2:9: ", "has a space"}),
+    name);
+
 constexpr const char* kPair =
     "hosts: {a: {nics: {e: 10.0.0.1/24}}, b: {nics: {e: 10.0.1.1/24, f: {}}}, c: {nics: {e: 10.0.0.3/24}}}\n";
 const auto traffic = [](const char* flow) { return std::string(kPair) + "traffic:\n  - " + flow; };

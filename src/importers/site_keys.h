@@ -17,17 +17,17 @@ namespace keys {
 
 using Keys = std::string_view[];
 
-inline constexpr Keys kSite = {"sekimori", "title", "seed",  "defaults", "hosts",  "routers",
-                               "switches", "wans",  "links", "traffic",  "changes"};
+inline constexpr Keys kSite = {"sekimori", "title", "seed",  "defaults", "hosts",   "routers",
+                               "switches", "wans",  "links", "pools",    "traffic", "changes"};
 inline constexpr Keys kDefaults = {"link", "ageing", "arp"};
 inline constexpr Keys kDefaultLink = {"rate", "delay", "queue"};
 inline constexpr Keys kHost = {"nics", "switches", "guests", "gateway", "routes", "arp", "state", "count"};
 inline constexpr Keys kRouter = {"nics", "gateway", "routes", "arp", "state"};
 inline constexpr Keys kGuest = {"nics", "switches", "gateway", "routes", "arp", "state", "count"};
 inline constexpr Keys kNic = {"mac", "ip", "promiscuous"};
-inline constexpr Keys kGuestNic = {"on",    "mac",       "ip",           "promiscuous", "access",
-                                   "trunk", "native",    "flood",        "learning",    "isolated",
-                                   "guard", "mac-limit", "storm-control"};
+inline constexpr Keys kGuestNic = {"on",    "mac",        "ip",        "promiscuous",  "access",
+                                   "trunk", "native",     "flood",     "learning",     "isolated",
+                                   "guard", "bpdu-guard", "mac-limit", "storm-control"};
 inline constexpr Keys kDrawnMac = {"drawn-from"};
 inline constexpr Keys kRoute = {"to", "via"};
 inline constexpr Keys kArp = {"timeout", "confirm", "announce"};
@@ -36,13 +36,14 @@ inline constexpr Keys kSwitch = {"kind", "ageing",   "learning", "table-size", "
 inline constexpr Keys kVirtualSwitch = {"kind",     "uplinks",  "ip",         "mac",        "filters-local",
                                         "ageing",   "learning", "table-size", "vlan-aware", "stp",
                                         "priority", "flood",    "ports",      "static"};
-inline constexpr Keys kPort = {"access",   "trunk", "native",    "flood",        "learning",
-                               "isolated", "guard", "mac-limit", "storm-control"};
+inline constexpr Keys kPort = {"access",   "trunk", "native",     "flood",     "learning",
+                               "isolated", "guard", "bpdu-guard", "mac-limit", "storm-control"};
 inline constexpr Keys kStormControl = {"broadcast", "multicast", "unknown-unicast"};
 inline constexpr Keys kStaticEntry = {"mac", "station", "port", "vlan"};
 inline constexpr Keys kWan = {"kind", "sites", "delay", "ageing", "table-size"};
 inline constexpr Keys kWanSite = {"rate", "delay", "mac-limit", "storm-control"};
 inline constexpr Keys kLink = {"between", "rate", "delay", "queue", "state"};
+inline constexpr Keys kPool = {"kind", "range", "host-ip", "id", "hosts"};
 inline constexpr Keys kFlow = {"from", "to", "kind", "rate", "every", "size", "response", "start", "stop"};
 // What happens, and what goes with each.
 inline constexpr Keys kChange = {
@@ -72,13 +73,14 @@ inline constexpr Section kStaticEntry{"static-entry", keys::kStaticEntry};
 inline constexpr Section kWan{"wan", keys::kWan};
 inline constexpr Section kWanSite{"wan-site", keys::kWanSite};
 inline constexpr Section kLink{"link", keys::kLink};
+inline constexpr Section kPool{"pool", keys::kPool};
 inline constexpr Section kFlow{"flow", keys::kFlow};
 inline constexpr Section kChange{"change", keys::kChange};
 
 inline constexpr std::array kAll = {kSite,          kDefaults, kDefaultLink,  kHost,        kRouter, kGuest,
                                     kNic,           kGuestNic, kDrawnMac,     kRoute,       kArp,    kSwitch,
                                     kVirtualSwitch, kPort,     kStormControl, kStaticEntry, kWan,    kWanSite,
-                                    kLink,          kFlow,     kChange};
+                                    kLink,          kPool,     kFlow,         kChange};
 
 }  // namespace sections
 

@@ -131,30 +131,29 @@ std::optional<SiteReader::Nic> SiteReader::read_nic(MachineId machine, const Ent
   const Fields fields = in_.fields(is_short ? NodeId{} : entry.value, section);
   if (!in_.is_name(entry.name, "NIC")) return std::nullopt;
   const std::string_view name = in_.text(entry.name);
-  const auto [mac, origin] = read_mac(fields["mac"], model()[machine].name, name);
-  const auto station = build_.add_station(machine, std::string(name), mac, origin);
+  const Address address = read_mac(fields["mac"], model()[machine].name, name);
+  const auto station = build_.add_station(machine, std::string(name), address.mac, address.origin);
   if (!ok(entry.name, station)) return std::nullopt;
+  model()[*station].drawn_bits = address.drawn_bits;
   model()[*station].line = in_.line(entry.name);
   set(model()[*station].ip, read_ip(is_short ? entry.value : fields["ip"], instance));
   set(model()[*station].promiscuous, in_.flag(fields["promiscuous"], "promiscuous"));
   return Nic{entry.name, *station, fields};
 }
 
-std::pair<std::optional<Mac>, MacOrigin> SiteReader::read_mac(NodeId node, std::string_view machine,
-                                                              std::string_view nic) {
-  if (!node.valid() || in_.tree().kind(node) == YamlTree::Kind::kNull)
-    return {std::nullopt, MacOrigin::kAllocated};
+SiteReader::Address SiteReader::read_mac(NodeId node, std::string_view machine, std::string_view nic) {
+  if (!node.valid() || in_.tree().kind(node) == YamlTree::Kind::kNull) return {};
   if (in_.tree().kind(node) != YamlTree::Kind::kMapping) return {in_.mac(node), MacOrigin::kDeclared};
   const Fields fields = in_.fields(node, sections::kDrawnMac);
   if (in_.tree().items(node).empty())
     in_.wrong(node, "a mac is an address or {drawn-from: \"00:1a:4a:1a:83:00/40\"}");
-  return {draw_mac(fields["drawn-from"], machine, nic), MacOrigin::kDrawn};
+  return draw_mac(fields["drawn-from"], machine, nic);
 }
 
 // Depends on the site's seed and the NIC's name only, so that adding a machine changes no other's address.
-std::optional<Mac> SiteReader::draw_mac(NodeId node, std::string_view machine, std::string_view nic) {
+SiteReader::Address SiteReader::draw_mac(NodeId node, std::string_view machine, std::string_view nic) {
   const auto written = in_.word(node, "a range of MAC addresses");
-  if (!written) return std::nullopt;
+  if (!written) return {};
   const std::size_t slash = written->find('/');
   const auto base = wire::parse_mac(written->substr(0, slash));
   const std::string_view digits = slash == std::string_view::npos ? "" : written->substr(slash + 1);
@@ -169,7 +168,7 @@ std::optional<Mac> SiteReader::draw_mac(NodeId node, std::string_view machine, s
         fmt::format("a range of MAC addresses is written 00:1a:4a:1a:83:00/40 (unicast, prefix length 8 to "
                     "47), found {}",
                     in_.found(node)));
-    return std::nullopt;
+    return {};
   }
   base::Fingerprint print;
   print.add(model().seed);
@@ -179,7 +178,7 @@ std::optional<Mac> SiteReader::draw_mac(NodeId node, std::string_view machine, s
   const std::uint64_t free_bits = (std::uint64_t{1} << (48 - length)) - 1;
   Mac mac;
   while (mac.is_zero()) mac = Mac{(base->bits & ~free_bits) | (random.next() & free_bits)};
-  return mac;
+  return {mac, MacOrigin::kDrawn, static_cast<std::uint8_t>(48 - length)};
 }
 
 std::optional<Ipv4Prefix> SiteReader::read_ip(NodeId node, const Instance& instance) {

@@ -23,6 +23,7 @@ model::Model SiteReader::read(const std::string& name) && {
   for (const Entry& gear : in_.entries(site["switches"], "switches")) read_switch(gear);
   for (const Entry& wan : in_.entries(site["wans"], "wans")) read_wan(wan);
   for (const NodeId link : in_.list(site["links"], "links")) read_link(link);
+  for (const Entry& pool : in_.entries(site["pools"], "pools")) read_pool(pool);
 
   // From here on every station has its address: static entries name them, and clones copy them.
   build_.allocate_macs();

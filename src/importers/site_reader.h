@@ -36,6 +36,11 @@ class SiteReader {
     model::StationId station;
     Fields fields;
   };
+  struct Address {
+    std::optional<model::Mac> mac;
+    model::MacOrigin origin = model::MacOrigin::kAllocated;
+    std::uint8_t drawn_bits = 0;
+  };
   // What a port of a WAN gives the link that plugs into it.
   struct Uni {
     model::BitRate rate;
@@ -76,9 +81,8 @@ class SiteReader {
                              const Section& section);
   std::optional<Nic> read_nic(model::MachineId machine, const Entry& entry, const Instance& instance,
                               const Section& section);
-  std::pair<std::optional<model::Mac>, model::MacOrigin> read_mac(NodeId node, std::string_view machine,
-                                                                  std::string_view nic);
-  std::optional<model::Mac> draw_mac(NodeId range, std::string_view machine, std::string_view nic);
+  Address read_mac(NodeId node, std::string_view machine, std::string_view nic);
+  Address draw_mac(NodeId range, std::string_view machine, std::string_view nic);
   std::optional<model::Ipv4Prefix> read_ip(NodeId node, const Instance& instance);
   void attach_guest_nics(model::MachineId host, std::span<const Nic> nics);
   void attach_guest_nic(model::MachineId host, const Nic& nic);
@@ -115,6 +119,11 @@ class SiteReader {
   std::optional<End> switch_port(NodeId node, model::BridgeId bridge, std::string_view port, Ports ports);
   bool may_join(NodeId node, const End& a, const End& b);
   model::StationId read_station(NodeId node, model::MachineId* machine);
+
+  // site_pools.cc
+  void read_pool(const Entry& entry);
+  std::optional<MacRange> pool_range(const Entry& entry, const Fields& fields, model::PoolKind kind);
+  void read_pool_hosts(model::MacPool& pool, NodeId hosts);
 
   // site_traffic.cc
   void read_flow(NodeId node);

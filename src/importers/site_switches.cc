@@ -119,8 +119,9 @@ void SiteReader::read_own_interface(MachineId machine, BridgeId bridge, const En
     return;
   }
   const std::string name(in_.text(entry.name));
-  auto [address, origin] = read_mac(mac, model()[machine].name, name);
-  const bool is_from_ports = !address && fields.has("uplinks");
+  Address address = read_mac(mac, model()[machine].name, name);
+  const bool is_from_ports = !address.mac && fields.has("uplinks");
+  model()[bridge].mac_is_set = address.mac.has_value();
   constexpr Mac kFilledInLater{0x02'0000'000000 + 1};
   if (is_from_ports) {
     for (const PortId port : model()[bridge].ports) {
@@ -135,11 +136,11 @@ void SiteReader::read_own_interface(MachineId machine, BridgeId bridge, const En
                     name, nic.name, nic.line, name));
       return;
     }
-    address = kFilledInLater;
-    origin = MacOrigin::kAllocated;
+    address = {kFilledInLater};
   }
-  const auto station = build_.add_station(machine, name, address, origin);
+  const auto station = build_.add_station(machine, name, address.mac, address.origin);
   if (!ok(entry.name, station)) return;
+  model()[*station].drawn_bits = address.drawn_bits;
   model()[*station].line = in_.line(entry.name);
   set(model()[*station].ip, read_ip(ip, instance));
   ok(entry.name, build_.attach(*station, bridge, PortRole::kHost));
@@ -149,13 +150,18 @@ void SiteReader::read_own_interface(MachineId machine, BridgeId bridge, const En
 void SiteReader::give_bridges_their_macs() {
   for (const auto& [bridge, own] : macs_from_ports_) {
     Mac lowest = wire::kBroadcast;
+    MacOrigin origin{};
     for (const StationId id : model()[model()[own].machine].stations) {
       const PortId wire = build_.wire_port(id);
-      if (id != own && wire != model()[id].port && model()[wire].bridge == bridge) {
-        lowest = std::min(lowest, model()[id].mac);
+      if (id != own && wire != model()[id].port && model()[wire].bridge == bridge &&
+          model()[id].mac < lowest) {
+        lowest = model()[id].mac;
+        origin = model()[id].mac_origin;
       }
     }
-    if (!lowest.is_broadcast()) model()[own].mac = lowest;
+    if (lowest.is_broadcast()) continue;
+    model()[own].mac = lowest;
+    model()[own].mac_origin = origin;
   }
 }
 
@@ -241,6 +247,7 @@ void SiteReader::read_port(PortId port, const Fields& fields) {
   set(model()[port].learning, in_.flag(fields["learning"], "learning"));
   set(model()[port].isolated, in_.flag(fields["isolated"], "isolated"));
   set(model()[port].guard, in_.flag(fields["guard"], "guard"));
+  set(model()[port].bpdu_guard, in_.flag(fields["bpdu-guard"], "bpdu-guard"));
   set(model()[port].mac_limit, in_.integer(fields["mac-limit"], kMacLimitBounds));
   if (fields.has("storm-control")) model()[port].storm_control = read_storm_control(fields["storm-control"]);
 }

@@ -107,6 +107,81 @@ TEST(SiteMacs, DrawnOnesLieInTheRangeAndMayMeet) {
   EXPECT_LT(different.size(), 64u);
 }
 
+TEST(SiteMacs, TheSizeOfTheRangeIsKept) {
+  const model::Model m = parse("hosts: {a: {nics: {e: {mac: {drawn-from: 00:1a:4a:1a:83:00/42}}, f: {}}}}");
+  EXPECT_EQ(station(m, "a:e").drawn_bits, 6);
+  EXPECT_EQ(station(m, "a:f").drawn_bits, 0);
+}
+
+// ---------------------------------------------------------------- pools
+
+std::vector<std::string> ranges_of(const model::Model& m) {
+  std::vector<std::string> list;
+  for (const auto& pool : m.pools) list.push_back(to_text(pool.first) + "-" + to_text(pool.last));
+  return list;
+}
+
+TEST(SitePools, RangesAsManagersUseThem) {
+  const model::Model m = parse(R"(
+pools:
+  hv: {kind: hyperv, host-ip: 192.168.1.17}
+  vc: {kind: vcenter, id: 63}
+  engine: {kind: ovirt}
+  cluster: {kind: kubemacpool}
+  own: {kind: kubemacpool, range: "06:00:00:00:00:00/8"}
+)");
+  EXPECT_THAT(ranges_of(m), testing::ElementsAre(
+                                "00:15:5d:01:11:00-00:15:5d:01:11:ff", "00:50:56:bf:00:00-00:50:56:bf:ff:ff",
+                                "00:1a:4a:16:01:51-00:1a:4a:16:01:e6", "02:00:00:00:00:00-02:ff:ff:ff:ff:ff",
+                                "06:00:00:00:00:00-06:ff:ff:ff:ff:ff"));
+  EXPECT_EQ(m.pools.at(1).line, 5u);
+}
+
+TEST(SitePools, EveryNotationOfARange) {
+  const model::Model m = parse(R"(
+pools:
+  a: "02:00:00:00:00:00-02:00:00:00:00:ff"
+  b: 02-00-00-00-00-00-02-00-00-00-00-ff
+  c: 0200.0000.0000 - 0200.0000.00ff
+  d: 020000000000-0200000000ff
+  e: "02:00:00:00:00:77/40"
+  f: {range: "02:00:00:00:00:00-02:00:00:00:00:ff"}
+)");
+  EXPECT_THAT(ranges_of(m), testing::Each("02:00:00:00:00:00-02:00:00:00:00:ff"));
+  EXPECT_EQ(m.pools.size(), 6u);
+}
+
+TEST(SitePools, HostsAreSortedAndOnce) {
+  const model::Model m =
+      parse("hosts: {a: {}, b: {}}\npools: {p: {kind: ovirt, hosts: [b, a, b]}, q: {kind: ovirt, hosts: a}}");
+  EXPECT_THAT(m.pools.at(0).hosts, testing::ElementsAre(model::MachineId(0), model::MachineId(1)));
+  EXPECT_THAT(m.pools.at(1).hosts, testing::ElementsAre(model::MachineId(0)));
+}
+
+// ---------------------------------------------------------------- more of MACs
+
+TEST(SiteBridgeMac, IsSetOrTheLowestOfTheUplinks) {
+  const auto with = [](const char* mac) {
+    return parse(
+        fmt::format("hosts: {{h: {{nics: {{e: {{mac: \"a0:36:9f:00:00:01\"}}}}, switches: {{br: "
+                    "{{kind: linux-bridge, uplinks: [e], ip: 10.0.0.1/24{}}}}}}}}}",
+                    mac));
+  };
+  EXPECT_FALSE(bridge(with(""), "br").mac_is_set);
+  EXPECT_EQ(to_text(station(with(""), "h:br").mac), "a0:36:9f:00:00:01");
+  EXPECT_EQ(station(with(""), "h:br").mac_origin, MacOrigin::kDeclared);  // as the uplink's
+  EXPECT_TRUE(bridge(with(", mac: \"02:00:00:00:00:09\""), "br").mac_is_set);
+}
+
+TEST(SitePorts, BpduGuard) {
+  const model::Model m = parse(
+      "hosts: {h: {switches: {v: {kind: switch}}, guests: {g: {nics: {n: {on: v, bpdu-guard: on}}}}}}\n"
+      "switches: {s: {ports: {1: {bpdu-guard: on}, 2: {}}}}");
+  EXPECT_TRUE(m[bridge(m, "v").ports.at(0)].bpdu_guard);
+  EXPECT_TRUE(m[bridge(m, "s").ports.at(0)].bpdu_guard);
+  EXPECT_FALSE(m[bridge(m, "s").ports.at(1)].bpdu_guard);
+}
+
 TEST(SiteMacs, AllocatedOnesAreUniqueLocalAndUnicast) {
   const model::Model m = parse("hosts: {h: {count: 5000, nics: {e: {}}}}");
   std::set<Mac> different;

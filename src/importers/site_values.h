@@ -38,6 +38,10 @@ constexpr Bounds<std::int64_t> kVlanBounds{"VLAN", 1, 4094};
 constexpr Bounds<std::int64_t> kPriorityBounds{"priority", 0, 65'535};
 constexpr Bounds<std::int64_t> kCountBounds{"count", 1, kMostMachines};
 
+struct MacRange {
+  model::Mac first, last;
+};
+
 // A mapping whose keys are those of a section. Unknown ones are reported when it is made.
 class Fields {
  public:
@@ -92,6 +96,8 @@ class Values {
   std::optional<model::Ipv4Prefix> interface_address(NodeId node, std::string_view what);
   std::optional<model::Ipv4Prefix> network(NodeId node, std::string_view what);
   std::optional<model::Mac> mac(NodeId node);
+  // "02:00:00:00:00:00-02:00:00:00:00:ff" or "02:00:00:00:00:00/40"
+  std::optional<MacRange> mac_range(NodeId node);
   std::optional<model::VlanSet> vlan_set(NodeId node);
 
   // The index of a word in a list of choices.

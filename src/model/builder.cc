@@ -49,6 +49,7 @@ void copy_settings(const Port& from, Port& to) {
   to.learning = from.learning;
   to.isolated = from.isolated;
   to.guard = from.guard;
+  to.bpdu_guard = from.bpdu_guard;
   to.mac_limit = from.mac_limit;
   to.storm_control = from.storm_control;
 }

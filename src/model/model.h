@@ -100,11 +100,12 @@ struct Station {
   std::string name;  // of the NIC, unique in its machine; "eth0.10" is VLAN 10 on eth0
   Mac mac;
   MacOrigin mac_origin = MacOrigin::kAllocated;
-  bool promiscuous = false;  // takes frames for any destination up to its stack
-  Ipv4Prefix ip;             // 0.0.0.0 when it has none
-  std::uint16_t vlan = 0;    // sends and expects frames tagged with this VID; 0 untagged
-  PortId port;               // stations that are VLANs of one NIC share its port
-  StationId next_on_port;    // the next of them
+  std::uint8_t drawn_bits = 0;  // kDrawn: from the 2^n addresses that differ in the last n bits
+  bool promiscuous = false;     // takes frames for any destination up to its stack
+  Ipv4Prefix ip;                // 0.0.0.0 when it has none
+  std::uint16_t vlan = 0;       // sends and expects frames tagged with this VID; 0 untagged
+  PortId port;                  // stations that are VLANs of one NIC share its port
+  StationId next_on_port;       // the next of them
   SourceLine line = 0;
 };
 
@@ -131,6 +132,8 @@ struct Bridge {
   bool vlan_aware = false;
   bool stp = false;
   std::uint16_t stp_priority = 32768;
+  // linux-bridge: its own interface has a MAC of its own; otherwise it has the lowest of the ports'.
+  bool mac_is_set = false;
   // hosted-bridge: frames of the host for one of its guests are kept off the wire (what some products can
   // do).
   bool filters_local = false;
@@ -174,6 +177,7 @@ struct Port {
   // Frames leaving here for a station on another port of the same machine's virtual switch are dropped: the
   // remedy `guard`, as an eBPF program on the uplink does it.
   bool guard = false;
+  bool bpdu_guard = false;          // a BPDU that comes in shuts the port for good
   std::uint32_t mac_limit = 0;      // learnt MACs on this port; 0 is no bound
   std::uint32_t storm_control = 0;  // index into Model::storm_controls; 0 is none
 };
@@ -245,6 +249,19 @@ struct Change {
   SourceLine line = 0;
 };
 
+// ---------------------------------------------------------------- MAC pools
+
+enum class PoolKind : std::uint8_t { kRange, kHyperV, kVCenter, kOVirt, kKubeMacPool };
+
+// Addresses that a manager (a vCenter, a cluster, a single host) gives to the guests of its hosts.
+struct MacPool {
+  std::string name;  // unique among the pools
+  PoolKind kind = PoolKind::kRange;
+  Mac first, last;
+  std::vector<MachineId> hosts;  // whose guests it serves; empty: not known
+  SourceLine line = 0;
+};
+
 // ---------------------------------------------------------------- the site
 
 struct Model {
@@ -258,6 +275,7 @@ struct Model {
   std::vector<Link> links;
   std::vector<Flow> flows;
   std::vector<Change> changes;  // by time, ties in file order
+  std::vector<MacPool> pools;
   std::vector<VlanSet> vlan_sets{VlanSet{}};
   std::vector<StormControl> storm_controls{StormControl{}};
 
@@ -280,6 +298,7 @@ struct Model {
 std::string_view to_text(BridgeKind kind);  // "hosted-bridge", as in the site file
 std::string_view to_text(FlowKind kind);
 std::string_view to_text(MachineKind kind);
+std::string_view to_text(PoolKind kind);  // "hyperv"
 
 std::string name_of(const Model& m, MachineId id);
 std::string name_of(const Model& m, StationId id);  // "app:net0"

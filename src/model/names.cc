@@ -35,6 +35,22 @@ std::string_view to_text(FlowKind kind) {
   return "?";
 }
 
+std::string_view to_text(PoolKind kind) {
+  switch (kind) {
+    case PoolKind::kRange:
+      return "range";
+    case PoolKind::kHyperV:
+      return "hyperv";
+    case PoolKind::kVCenter:
+      return "vcenter";
+    case PoolKind::kOVirt:
+      return "ovirt";
+    case PoolKind::kKubeMacPool:
+      return "kubemacpool";
+  }
+  return "?";
+}
+
 std::string_view to_text(MachineKind kind) {
   switch (kind) {
     case MachineKind::kHost:

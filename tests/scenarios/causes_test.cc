@@ -26,7 +26,7 @@ TEST(Timers, DutyCycleOfFourHoursAgainstFiveMinutes) {
   const auto run = play(m, seconds(30'000), seconds(1000));
   EXPECT_NEAR(duty(flood_at(m, run, "sw3"), 14'400), 14'100.0 / 14'400, 0.0005);  // 97.9 %
   const auto report = diagnose(m);
-  EXPECT_EQ(codes(report), "flood-timers");
+  EXPECT_EQ(codes(report), "flood-timers ageing-below-arp");
   EXPECT_NE(find(report, Code::kFloodTimers)->cause.find("97.9 %"), std::string::npos);
 }
 
@@ -57,7 +57,7 @@ TEST(Timers, SilentWhenArpIsAskedAnewInTime) {
 
 TEST(Timers, UndecidedWhileTheRunIsShorterThanTheArpTimeout) {
   const auto report = diagnose(story("arp-timers"), seconds(3600));
-  EXPECT_EQ(codes(report), "flood-undecided");
+  EXPECT_EQ(codes(report), "flood-undecided ageing-below-arp");
   const auto* f = find(report, Code::kFloodUndecided);
   EXPECT_EQ(f->certainty, findings::Certainty::kUndecided);
   EXPECT_EQ(f->candidates.size(), 2u);
@@ -69,7 +69,7 @@ TEST(Timers, AsymmetricWhenNobodyEverAsksAgain) {
   for (auto& machine : m.machines) {
     if (machine.kind == model::MachineKind::kRouter) machine.arp.timeout = seconds(30L * 86'400);
   }
-  EXPECT_EQ(codes(diagnose(m, seconds(3600))), "flood-asymmetric");
+  EXPECT_EQ(codes(diagnose(m, seconds(3600))), "flood-asymmetric ageing-below-arp");
 }
 
 TEST(Silent, SyslogServer) {
@@ -96,7 +96,7 @@ TEST(Silent, BlockingTurnsItIntoLoss) {
 TEST(NoLearning, AgeingZero) {
   const model::Model m = story("ageing-zero");
   const auto report = diagnose(m, seconds(60));
-  EXPECT_EQ(codes(report), "flood-no-learning");
+  EXPECT_EQ(codes(report), "flood-no-learning ageing-zero");  // what happens, and the setting that lets it
   EXPECT_EQ(find(report, Code::kFloodNoLearning)->where, "node/brq");
   model::Model cured = m;
   cured.bridges[0].ageing = seconds(300);
