@@ -149,6 +149,9 @@ class Site {
       builder_.model()[bridges_[hosts[hosts.size() - 1 - k]]].learning = false;
       ++expected_["flood-no-learning"];
     }
+    expected_["ageing-zero"] = 1;       // the same bridges, by their settings
+    expected_["ageing-below-arp"] = 1;  // the impatient machines, by theirs
+    expected_["segment-large"] = 1;     // it is
     builder_.allocate_macs();
     for (const auto& [a, b] : pairs_) builder_.model()[b].mac = builder_.model()[a].mac;
   }

@@ -109,8 +109,13 @@ NodeIndex Forest::visit(BridgeId bridge, std::uint16_t vlan, std::uint32_t compo
     if (bridge_table_[bridge.index()] == kNone) bridge_table_[bridge.index()] = add_table();
     table = bridge_table_[bridge.index()];
   }
-  nodes_.push_back(
-      {.bridge = bridge, .vlan = vlan, .table = table, .component = component, .up = {}, .down = {}});
+  const model::Bridge& settings = model_[bridge];
+  Node node{.bridge = bridge, .vlan = vlan, .table = table, .component = component, .up = {}, .down = {}};
+  node.kind = settings.kind;
+  node.learns = settings.learning && settings.ageing.count() > 0 && settings.kind != BridgeKind::kHub &&
+                settings.kind != BridgeKind::kHostedBridge;
+  node.ports_learn = std::ranges::all_of(settings.ports, [&](PortId p) { return model_[p].learning; });
+  nodes_.push_back(node);
   return n;
 }
 

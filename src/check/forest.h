@@ -37,6 +37,9 @@ struct Node {
   std::uint16_t vlan = 0;       // as in the FDB of an aware bridge; else the tag
   std::uint32_t table = kNone;  // its FDB: one per VLAN on aware bridges, one per bridge on others
   std::uint32_t component = 0;
+  model::BridgeKind kind = model::BridgeKind::kSwitch;
+  bool learns = false;       // its bridge keeps entries: it learns, and its ageing time is not 0
+  bool ports_learn = true;   // and learns at every port
   NodeIndex parent = kNone;  // towards the root; parents come before their children
   PortId up, down;           // own port towards the parent, and the parent's port towards this node
   std::uint32_t depth = 0;
@@ -93,7 +96,7 @@ class Forest {
  private:
   void grow(NodeIndex root, std::vector<std::vector<Edge>>& edges);
   NodeIndex visit(BridgeId bridge, std::uint16_t vlan, std::uint32_t component);
-  // The node that a frame of `from` reaches over that port; kNone when it is dropped.
+  // Where a frame of `from` gets to over that port; false when it is dropped.
   bool step(NodeIndex from, PortId port, BridgeId& bridge, std::uint16_t& vlan) const;
   void judge_ports(Component& component);
   void place_stations();

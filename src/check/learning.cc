@@ -47,6 +47,7 @@ struct Lists {
 struct Item {
   std::uint32_t table;
   Support support;
+  friend bool operator==(const Item&, const Item&) = default;
 };
 
 // What supports the entries of every address: table by table, and everywhere in the address's component at
@@ -58,9 +59,10 @@ struct Supports {
   std::span<const Item> of(std::uint32_t address) const {
     return {items.data() + first[address], first[address + 1] - first[address]};
   }
-  std::size_t size() const {
-    return items.size() + static_cast<std::size_t>(std::ranges::count_if(
-                              everywhere, [](const Support& s) { return s.count > 0; }));
+  void clear(std::size_t addresses) {
+    first.assign(addresses + 1, 0);
+    items.clear();
+    everywhere.assign(addresses, {});
   }
 };
 
@@ -176,10 +178,10 @@ class Learning::State {
     });
   }
 
-  bool learns(NodeIndex n) const {
-    const model::Bridge& bridge = m[forest[n].bridge];
-    return bridge.learning && bridge.ageing.count() > 0 && bridge.kind != BridgeKind::kHub &&
-           bridge.kind != BridgeKind::kHostedBridge;
+  bool learns(NodeIndex n) const { return forest[n].learns; }
+  // An entry for what comes in at that port can be made.
+  bool learns_at(NodeIndex n, PortId port) const {
+    return forest[n].learns && (forest[n].ports_learn || m[port].learning);
   }
 
   // ------------------------------------------------------------ one half-round
@@ -232,7 +234,7 @@ class Learning::State {
         present = true;
         return false;
       }
-      const bool able = s.learns(n) && s.m[toward].learning;
+      const bool able = s.learns_at(n, toward);
       const std::uint32_t table = s.forest[n].table;
       const bool certainly = able && s.has(lower, table) && !s.overfull[s.forest[n].bridge.index()];
       const bool possibly = able && s.has(upper, table);
@@ -241,133 +243,177 @@ class Learning::State {
     }
     bool wanted(bool arriving, bool, bool floods) const { return arriving && (floods || present); }
     void arrives(NodeIndex n, PortId in, bool, bool) {
-      if (s.m[in].learning && s.learns(n)) reached.push_back(n);
+      if (s.learns_at(n, in)) reached.push_back(n);
     }
     void leaves(NodeIndex, PortId, bool, bool) {}
     void floods(NodeIndex, PortId, PortId, bool, bool) {}
     void turns_off(NodeIndex, PortId) {}
   };
 
-  // Everything hears it: a broadcast, or a frame for a station that no table of an ordinary component knows.
-  // Only for addresses that one station has; others are written out.
-  bool everywhere(const Stream& stream) const {
-    return holders[address[stream.from.index()]] == 1 && forest.place(stream.from).node != kNone;
+  // Where the streams' frames pass, as far as it makes entries: one half of the analysis. Kept from round to
+  // round; only streams to addresses of which something new is known are walked again.
+  struct Range {
+    std::uint32_t begin = 0, end = 0;
+  };
+  struct Half {
+    std::uint32_t mark() const { return static_cast<std::uint32_t>(reached.size()); }
+    std::vector<bool> sent, delivered;  // by stream: surely, or possibly
+    std::vector<Range> reach;           // by stream: what of `reached` is its
+    std::vector<bool> everywhere;       // in the whole component
+    std::vector<NodeIndex> reached;
+    std::vector<bool> stale;    // by destination: to be walked (again)
+    std::vector<bool> touched;  // by source: some stream of it was
+    bool stale_broadcasts = true;
+  };
+
+  // Streams of one address lie anywhere in a list of millions; waiting for memory would take most of the
+  // time.
+  void fetch_soon(const Half& half, const Lists& lists, const std::uint32_t* now) const {
+    constexpr std::ptrdiff_t kAhead = 8, kFurther = 4;
+    const std::uint32_t* const end = lists.items.data() + lists.items.size();
+    if (end - now > kAhead) {
+      __builtin_prefetch(&streams.list[now[kAhead]]);
+      __builtin_prefetch(&half.reach[now[kAhead]], 1);
+    }
+    if (end - now > kFurther && &lists == &from)
+      __builtin_prefetch(half.reached.data() + half.reach[now[kFurther]].begin);
+    if (end - now > kFurther && &lists == &to)
+      __builtin_prefetch(&forest.place(streams.list[now[kFurther]].from));
   }
 
   template <bool kMust>
-  void walk_all(const std::vector<bool>& sent, std::vector<bool>& delivered) {
+  void walk(Half& half) {
     const auto& list = streams.list;
-    reach_begin.assign(list.size(), 0);
-    reach_end.assign(list.size(), 0);
-    in_all.assign(list.size(), false);
-    reached.clear();
+    half.touched.assign(m.stations.size(), false);
     for (std::uint32_t i = 0; i < list.size(); ++i) {
-      if (!sent[i] || broken(list[i]) || list[i].to.valid()) continue;
-      begin_reach(i);
-      walk_broadcast<kMust>(i);
-      reach_end[i] = reached.size();
+      if (list[i].to.valid() || !half.stale_broadcasts) continue;
+      half.touched[address[list[i].from.index()]] = true;
+      half.reach[i].begin = half.mark();
+      if (half.sent[i] && !broken(list[i])) walk_broadcast<kMust>(half, i);
+      half.reach[i].end = half.mark();
     }
+    half.stale_broadcasts = false;
     for (std::uint32_t d = 0; d < m.stations.size(); ++d) {
-      if (address[d] != d || to.of(d).empty()) continue;
+      if (!half.stale[d]) continue;
+      half.stale[d] = false;
       load(lower_spread, lower, d, true);
       load(upper_spread, upper, d, false);
-      for (const std::uint32_t i : to.of(d)) {
-        if (!sent[i] || broken(list[i])) continue;
-        begin_reach(i);
-        delivered[i] = walk_unicast<kMust>(i, d);
-        reach_end[i] = reached.size();
+      for (const std::uint32_t& i : to.of(d)) {
+        fetch_soon(half, to, &i);
+        half.touched[address[list[i].from.index()]] = true;
+        half.reach[i].begin = half.mark();
+        half.everywhere[i] = false;
+        if (half.sent[i] && !broken(list[i])) half.delivered[i] = walk_unicast<kMust>(half, i, d);
+        half.reach[i].end = half.mark();
       }
     }
   }
 
-  void begin_reach(std::uint32_t i) { reach_begin[i] = reached.size(); }
-
   template <bool kMust>
-  void walk_broadcast(std::uint32_t i) {
+  void walk_broadcast(Half& half, std::uint32_t i) {
     const Stream& stream = streams.list[i];
     if (forest.place(stream.from).node == kNone) return;
-    if (everywhere(stream) && (!kMust || plain(stream))) {
-      in_all[i] = true;
+    if (has_one_holder(stream) && (!kMust || plain(stream))) {
+      half.everywhere[i] = true;
       return;
     }
-    if (kMust && reached.size() > kMostReached) return;
-    Passing<kMust> policy{*this, lower_spread, upper_spread, kNone, false, reached};
+    if (kMust && half.reached.size() > kMostReached) return;
+    Passing<kMust> policy{*this, lower_spread, upper_spread, kNone, false, half.reached};
     Walk(m, forest, policy).broadcast(forest.place(stream.from));
   }
 
+  // Returns whether its frames surely, or possibly, arrive.
   template <bool kMust>
-  bool walk_unicast(std::uint32_t i, std::uint32_t d) {
+  bool walk_unicast(Half& half, std::uint32_t i, std::uint32_t d) {
     const Stream& stream = streams.list[i];
     const Place &from_place = forest.place(stream.from), &to_place = forest.place(stream.to);
     if (from_place.node == kNone || to_place.node == kNone) return true;
     if (doubtful[d]) {
       if (kMust) {
-        if (learns(from_place.node) && m[from_place.port].learning) reached.push_back(from_place.node);
+        if (learns_at(from_place.node, from_place.port)) half.reached.push_back(from_place.node);
         return false;
       }
-      if (everywhere(stream))
-        in_all[i] = true;
-      else
-        push_component(from_place.node);
+      take_everything(half, i);
       return true;
     }
-    if (!kMust && reached.size() > kMostReached && everywhere(stream)) {
-      in_all[i] = true;
-      return true;
-    }
-    Passing<kMust> policy{*this, lower_spread, upper_spread, d, known_by_hand[d], reached};
     // Known nowhere, and nothing in the way: it goes everywhere, unless it stays inside a hosted bridge.
-    const BridgeId first = forest[from_place.node].bridge;
-    const bool stays = first == forest[to_place.node].bridge && m[first].kind == BridgeKind::kHostedBridge;
-    if (nowhere(kMust ? upper : lower, d) && !known_by_hand[d] && everywhere(stream) && plain(stream) &&
+    const Node& first = forest[from_place.node];
+    const bool stays =
+        first.bridge == forest[to_place.node].bridge && first.kind == BridgeKind::kHostedBridge;
+    if (nowhere(kMust ? upper : lower, d) && !known_by_hand[d] && has_one_holder(stream) && plain(stream) &&
         !stays) {
-      in_all[i] = true;
+      half.everywhere[i] = true;
       return true;
     }
-    if (kMust && reached.size() > kMostReached) return plain(stream);
+    if (half.reached.size() > kMostReached) {
+      if (!kMust) take_everything(half, i);
+      return !kMust || plain(stream);
+    }
+    Passing<kMust> policy{*this, lower_spread, upper_spread, d, known_by_hand[d], half.reached};
     return Walk(m, forest, policy).unicast(from_place, to_place);
+  }
+
+  // `everywhere` stands for an address in its whole component; of addresses with several holders all is
+  // written out.
+  bool has_one_holder(const Stream& stream) const { return holders[address[stream.from.index()]] == 1; }
+
+  void take_everything(Half& half, std::uint32_t i) const {
+    const Stream& stream = streams.list[i];
+    if (has_one_holder(stream)) {
+      half.everywhere[i] = true;
+      return;
+    }
+    const Component& component = forest.components()[forest[forest.place(stream.from).node].component];
+    for (NodeIndex n = component.first; n < component.end; ++n) {
+      if (learns(n)) half.reached.push_back(n);
+    }
   }
 
   static bool nowhere(const Supports& supports, std::uint32_t d) {
     return supports.of(d).empty() && supports.everywhere[d].count == 0;
   }
 
-  void push_component(NodeIndex n) {
-    const Component& component = forest.components()[forest[n].component];
-    for (NodeIndex i = component.first; i < component.end; ++i) {
-      if (learns(i)) reached.push_back(i);
-    }
-  }
-
-  // What the walks have shown, by address.
-  Supports gather(bool must) {
+  // What the walks have shown, by address: of addresses that were not touched, what was known before.
+  // `changed` tells of which addresses it is something new.
+  Supports gather(const Half& half, bool must, const Supports& before, std::vector<bool>& changed) const {
     Supports result;
-    result.first.assign(m.stations.size() + 1, 0);
-    result.everywhere.assign(m.stations.size(), {});
-    std::vector<std::uint32_t> stamp(forest.tables(), kNone), slot(forest.tables(), 0);
+    result.clear(m.stations.size());
+    result.items.reserve(before.items.size());
+    changed.assign(m.stations.size(), false);
+    std::vector<std::uint32_t> stamp(forest.tables(), kNone), slot(forest.tables(), 0),
+        last(forest.tables(), kNone);
     for (std::uint32_t a = 0; a < m.stations.size(); ++a) {
-      result.first[a] = result.items.size();
-      if (address[a] != a || (must && doubtful[a])) continue;
-      for (const std::uint32_t i : from.of(a)) {
+      const std::size_t first = result.first[a] = result.items.size();
+      if (!half.touched[a]) {
+        const auto known = before.of(a);
+        result.items.insert(result.items.end(), known.begin(), known.end());
+        result.everywhere[a] = before.everywhere[a];
+        continue;
+      }
+      for (const std::uint32_t& i : from.of(a)) {
+        fetch_soon(half, from, &i);
         const Stream& stream = streams.list[i];
-        const bool certain = must && stream.gap != base::kNever;
-        if (must && !certain) continue;
-        if (in_all[i]) add(result.everywhere[a], stream, i, certain);
-        for (std::size_t r = reach_begin[i]; r < reach_end[i]; ++r) {
-          const std::uint32_t table = forest[reached[r]].table;
+        if (!half.sent[i] || (must && doubtful[a])) continue;
+        if (half.everywhere[i]) add(result.everywhere[a], stream, i, must);
+        for (std::uint32_t r = half.reach[i].begin; r < half.reach[i].end; ++r) {
+          const std::uint32_t table = forest[half.reached[r]].table;
           if (stamp[table] != a) {
             stamp[table] = a;
-            slot[table] = static_cast<std::uint32_t>(result.items.size() - result.first[a]);
+            slot[table] = static_cast<std::uint32_t>(result.items.size() - first);
             result.items.push_back({table, {}});
+          } else if (last[table] == i) {
+            continue;  // in two VLANs of one table
           }
-          Support& support = result.items[result.first[a] + slot[table]].support;
-          // A stream that passes a bridge in two VLANs supports it once.
-          if (support.count > 0 && support.stream == i) continue;
-          add(support, stream, i, certain);
+          last[table] = i;
+          add(result.items[first + slot[table]].support, stream, i, must);
         }
       }
-      std::sort(result.items.begin() + static_cast<std::ptrdiff_t>(result.first[a]), result.items.end(),
+      std::sort(result.items.begin() + static_cast<std::ptrdiff_t>(first), result.items.end(),
                 [](const Item& x, const Item& y) { return x.table < y.table; });
+      const auto known = before.of(a);
+      changed[a] = result.everywhere[a] != before.everywhere[a] ||
+                   !std::equal(known.begin(), known.end(),
+                               result.items.begin() + static_cast<std::ptrdiff_t>(first), result.items.end());
     }
     result.first[m.stations.size()] = result.items.size();
     return result;
@@ -376,13 +422,12 @@ class Learning::State {
   // ------------------------------------------------------------ the rounds
 
   void solve() {
-    const auto& list = streams.list;
     overfull.assign(m.bridges.size(), false);
     for (std::uint32_t t = 0; t < forest.tables(); ++t) {
       const Duration ageing = m[forest.table_bridge(t)].ageing;
       in_time.push_back(ageing - tolerance(ageing));
     }
-    start(list.size());
+    start();
     run_rounds();
     // Tables that the settled state does not fit into hold nothing for certain.
     bool again = false;
@@ -392,53 +437,90 @@ class Learning::State {
         overfull[b] = again = true;
     }
     if (again) {
-      start(list.size());
+      start();
       run_rounds();
       count_addresses();
     }
   }
 
-  void start(std::size_t count) {
-    lower = {};
-    lower.first.assign(m.stations.size() + 1, 0);
-    lower.everywhere.assign(m.stations.size(), {});
-    upper = lower;
-    for (std::uint32_t i = 0; i < count; ++i) {
-      const std::uint32_t a = address[streams.list[i].from.index()];
-      if (forest.place(streams.list[i].from).node != kNone) upper.everywhere[a].count = 1;
+  void start() {
+    const std::size_t count = streams.list.size();
+    lower.clear(m.stations.size());
+    upper.clear(m.stations.size());
+    for (const Stream& stream : streams.list) {
+      if (forest.place(stream.from).node != kNone) upper.everywhere[address[stream.from.index()]].count = 1;
     }
-    delivered_surely.assign(count, false);
-    delivered_maybe.assign(count, true);
-    for (std::uint32_t i = 0; i < count; ++i) {
+    for (Half* half : {&surely, &maybe}) {
+      *half = {};
+      half->delivered.assign(count, true);
+      half->reach.assign(count, {});
+      half->everywhere.assign(count, false);
+      half->stale.assign(m.stations.size(), false);
+      for (const Stream& stream : streams.list) {
+        if (stream.to.valid()) half->stale[address[stream.to.index()]] = true;
+      }
+      half->sent = sent(*half, half == &surely);
+    }
+    for (std::size_t i = 0; i < count; ++i) {
       const Stream& s = streams.list[i];
-      delivered_surely[i] = plain(s) && !broken(s) && !doubtful[address[s.from.index()]] &&
+      surely.delivered[i] = plain(s) && !broken(s) && !doubtful[address[s.from.index()]] &&
                             !(s.to.valid() && doubtful[address[s.to.index()]]);
     }
+    surely.sent = sent(surely, true);
   }
 
   void run_rounds() {
     for (rounds = 1; rounds <= kMostRounds; ++rounds) {
-      const std::size_t before[] = {lower.size(), upper.size()};
-      const auto surely = delivered_surely, maybe = delivered_maybe;
-      sent_surely = sent(delivered_surely, true);
-      walk_all<true>(sent_surely, delivered_surely);
-      lower = gather(true);
-      sent_maybe = sent(delivered_maybe, false);
-      walk_all<false>(sent_maybe, delivered_maybe);
-      upper = gather(false);
-      if (rounds > 1 && lower.size() == before[0] && upper.size() == before[1] &&
-          surely == delivered_surely && maybe == delivered_maybe)
-        return;
+      const bool first = step<true>(surely, lower), second = step<false>(maybe, upper);
+      if (!first && !second) return;
     }
   }
 
-  std::vector<bool> sent(const std::vector<bool>& delivered, bool must) const {
+  // Walks what is to be walked and takes in what that shows. False when there is nothing new.
+  template <bool kMust>
+  bool step(Half& half, Supports& supports) {
+    walk<kMust>(half);
+    std::vector<bool> changed;
+    Supports after = gather(half, kMust, supports, changed);
+    supports = std::move(after);
+    bool news = false;
+    for (std::uint32_t a = 0; a < m.stations.size(); ++a) {
+      if (!changed[a]) continue;
+      news = true;
+      if (to.of(a).empty()) continue;
+      // Where nothing is in the way, what certainly is there bounds what possibly passes, and the other way
+      // round.
+      (kMust ? maybe : surely).stale[a] = true;
+      if (!in_plain(a)) half.stale[a] = true;
+    }
+    // Streams that are now known to be sent, or not to be.
+    const std::vector<bool> now = sent(half, kMust);
+    for (std::uint32_t i = 0; i < now.size(); ++i) {
+      if (now[i] == half.sent[i]) continue;
+      news = true;
+      const Stream& stream = streams.list[i];
+      if (stream.to.valid())
+        half.stale[address[stream.to.index()]] = true;
+      else
+        half.stale_broadcasts = true;
+    }
+    half.sent = now;
+    return news;
+  }
+
+  bool in_plain(std::uint32_t a) const {
+    const NodeIndex n = holder[a] == kNone ? kNone : forest.place(StationId(holder[a])).node;
+    return holders[a] == 1 && n != kNone && forest.components()[forest[n].component].plain;
+  }
+
+  // The streams that certainly, or possibly, are sent: what answers is sent when what it answers arrives.
+  std::vector<bool> sent(const Half& half, bool must) const {
     std::vector<bool> result(streams.list.size(), true);
     for (std::size_t i = 0; i < result.size(); ++i) {
       const Stream& s = streams.list[i];
       if (must && s.gap == base::kNever) result[i] = false;
       if (s.after != kNone)
-        result[i] = result[i] && result[s.after] && (!s.on_delivery || delivered[s.after]);
+        result[i] = result[i] && result[s.after] && (!s.on_delivery || half.delivered[s.after]);
     }
     return result;
   }
@@ -478,36 +560,39 @@ class Learning::State {
   }
 
   // What can support it, with what certainly does.
-  Support support(NodeIndex n, std::uint32_t a) const {
-    const std::uint32_t table = forest[n].table;
+  static Support join(const Support* possible, const Support& possibly_everywhere, const Support* certain,
+                      const Support& certainly_everywhere) {
     Support result;
-    const auto join = [&](const Supports& supports, bool certain) {
-      const auto merge = [&](const Support& s) {
-        if (certain) {
-          if (s.gap < result.gap) {
-            result.gap = s.gap;
-            result.stream = s.stream;
-          }
-          result.least = std::max(result.least, s.least);
-        } else {
-          if (result.count == 0) result.stream = s.stream;
-          result.most += s.most;
-          result.count += s.count;
-        }
-      };
-      if (const Item* item = find(supports, a, table)) merge(item->support);
-      if (supports.everywhere[a].count > 0) merge(supports.everywhere[a]);
-    };
-    join(upper, false);
-    join(lower, true);
+    for (const Support* s : {possible, &possibly_everywhere}) {
+      if (s == nullptr || s->count == 0) continue;
+      if (result.count == 0) result.stream = s->stream;
+      result.most += s->most;
+      result.count += s->count;
+    }
+    for (const Support* s : {certain, &certainly_everywhere}) {
+      if (s == nullptr || s->count == 0) continue;
+      if (s->gap < result.gap) {
+        result.gap = s->gap;
+        result.stream = s->stream;
+      }
+      result.least = std::max(result.least, s->least);
+    }
     return result;
   }
 
-  Presence presence(NodeIndex n, PortId toward_port, std::uint32_t a) const {
+  Support support(NodeIndex n, std::uint32_t a) const {
+    const Item* possible = find(upper, a, forest[n].table);
+    const Item* certain = find(lower, a, forest[n].table);
+    return join(possible != nullptr ? &possible->support : nullptr, upper.everywhere[a],
+                certain != nullptr ? &certain->support : nullptr, lower.everywhere[a]);
+  }
+
+  template <class Supporting>
+  Presence presence(NodeIndex n, PortId toward_port, std::uint32_t a, Supporting supporting) const {
     if (known_by_hand[a] && is_static(n, a)) return {1, 1, kNone};
-    if (!learns(n) || !m[toward_port].learning) return {0, 0, kNone};
+    if (!learns_at(n, toward_port)) return {0, 0, kNone};
     if (doubtful[a]) return {0, 1, kNone};
-    const Support s = support(n, a);
+    const Support s = supporting();
     if (s.count == 0) return {0, 0, kNone};
     const bool full = overfull[forest[n].bridge.index()];
     const Duration age = m[forest[n].bridge].ageing;
@@ -539,15 +624,12 @@ class Learning::State {
   Supports lower, upper;              // by what is certain, and by what is possible
   std::vector<Duration> in_time;      // by table: a shorter gap keeps an entry
   std::vector<std::uint32_t> holder;  // by address: a plugged station that has it
-  std::vector<bool> sent_surely, sent_maybe, delivered_surely, delivered_maybe;
+  Half surely, maybe;
   std::vector<std::size_t> possible_addresses, certain_addresses;
   int rounds = 0;
 
  private:
   Spread lower_spread, upper_spread;
-  std::vector<std::size_t> reach_begin, reach_end;
-  std::vector<bool> in_all;
-  std::vector<NodeIndex> reached;
 };
 
 Learning::Learning(const Model& model, Time when) {
@@ -571,22 +653,64 @@ std::span<const std::uint32_t> Learning::streams_from(StationId station) const {
   return state_->from.of(state_->address[station.index()]);
 }
 Presence Learning::presence(NodeIndex node, PortId toward, StationId station) const {
-  return state_->presence(node, toward, state_->address[station.index()]);
+  const std::uint32_t a = state_->address[station.index()];
+  return state_->presence(node, toward, a, [&] { return state_->support(node, a); });
 }
+std::span<const std::uint32_t> Learning::streams_by_destination() const { return state_->to.items; }
 Support Learning::support(NodeIndex node, StationId station) const {
   return state_->support(node, state_->address[station.index()]);
 }
 bool Learning::doubtful(StationId station) const {
   return state_->doubtful[state_->address[station.index()]];
 }
-bool Learning::certain(std::uint32_t stream) const { return state_->sent_surely[stream]; }
-bool Learning::possible(std::uint32_t stream) const { return state_->sent_maybe[stream]; }
+bool Learning::certain(std::uint32_t stream) const { return state_->surely.sent[stream]; }
+bool Learning::possible(std::uint32_t stream) const { return state_->maybe.sent[stream]; }
 bool Learning::overfull(BridgeId bridge) const { return state_->overfull[bridge.index()]; }
 std::size_t Learning::addresses(BridgeId bridge) const { return state_->possible_addresses[bridge.index()]; }
 std::size_t Learning::certain_addresses(BridgeId bridge) const {
   return state_->certain_addresses[bridge.index()];
 }
 int Learning::rounds() const { return state_->rounds; }
+
+// Where each table's items are, for the destination in view.
+struct Focus::Slots {
+  std::vector<std::uint32_t> upper_stamp, upper_slot, lower_stamp, lower_slot;
+};
+
+Focus::Focus(const Learning& learning) : state_(*learning.state_), slots_(std::make_unique<Slots>()) {
+  for (auto* list : {&slots_->upper_stamp, &slots_->upper_slot, &slots_->lower_stamp, &slots_->lower_slot})
+    list->assign(state_.forest.tables(), kNone);
+}
+Focus::~Focus() = default;
+
+void Focus::on(StationId station) {
+  const std::uint32_t a = state_.address[station.index()];
+  if (a == address_) return;
+  address_ = a;
+  const auto spread = [a](const Supports& supports, auto& stamp, auto& slot) {
+    const auto items = supports.of(a);
+    for (std::uint32_t i = 0; i < items.size(); ++i) {
+      stamp[items[i].table] = a;
+      slot[items[i].table] = i;
+    }
+  };
+  spread(state_.upper, slots_->upper_stamp, slots_->upper_slot);
+  spread(state_.lower, slots_->lower_stamp, slots_->lower_slot);
+}
+
+Support Focus::support(NodeIndex node) const {
+  const std::uint32_t table = state_.forest[node].table;
+  const auto in = [&](const Supports& supports, const auto& stamp, const auto& slot) {
+    return stamp[table] == address_ ? &supports.of(address_)[slot[table]].support : nullptr;
+  };
+  return Learning::State::join(
+      in(state_.upper, slots_->upper_stamp, slots_->upper_slot), state_.upper.everywhere[address_],
+      in(state_.lower, slots_->lower_stamp, slots_->lower_slot), state_.lower.everywhere[address_]);
+}
+
+Presence Focus::presence(NodeIndex node, PortId toward) const {
+  return state_.presence(node, toward, address_, [&] { return support(node); });
+}
 
 Model model_at(const Model& model, Time when) {
   Model result = model;

@@ -46,6 +46,7 @@ struct Support {
   double most = 0;               // frames a second of all possible ones together
   std::uint32_t count = 0;       // possible supports
   std::uint32_t stream = kNone;  // the certain one with the shortest gap, else the first possible one
+  friend bool operator==(const Support&, const Support&) = default;
 };
 
 // For what share of the time an entry is there.
@@ -74,6 +75,8 @@ class Learning {
   std::span<const std::uint32_t> streams_to(StationId station) const;    // by address
   std::span<const std::uint32_t> streams_from(StationId station) const;  // by address
 
+  std::span<const std::uint32_t> streams_by_destination() const;  // those to one station
+
   // The entry for a station at a node, `toward` being the node's port that leads to it. O(log entries).
   Presence presence(NodeIndex node, PortId toward, StationId station) const;
   // What supports it; count 0: nothing.
@@ -92,7 +95,26 @@ class Learning {
   class State;
 
  private:
+  friend class Focus;
   std::unique_ptr<State> state_;
+};
+
+// The same answers about one station after another, in O(1) each.
+class Focus {
+ public:
+  explicit Focus(const Learning& learning);
+  ~Focus();
+  Focus(const Focus&) = delete;
+
+  void on(StationId station);  // O(its entries)
+  Presence presence(NodeIndex node, PortId toward) const;
+  Support support(NodeIndex node) const;
+
+ private:
+  struct Slots;
+  const Learning::State& state_;
+  std::unique_ptr<Slots> slots_;
+  std::uint32_t address_ = kNone;
 };
 
 // A model with the changes of its timeline applied up to and including `when`, and none left.

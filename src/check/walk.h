@@ -66,7 +66,8 @@ class Walk {
 
  private:
   const model::Port& port(PortId id) const { return m_[id]; }
-  model::BridgeKind kind(NodeIndex n) const { return m_[forest_[n].bridge].kind; }
+  model::BridgeKind kind(NodeIndex n) const { return forest_[n].kind; }
+  bool plain(NodeIndex n) const { return forest_.components()[forest_[n].component].plain; }
   bool destination_is_on(NodeIndex n) const {
     return to_.node != kNone && forest_[to_.node].bridge == forest_[n].bridge;
   }
@@ -81,19 +82,23 @@ class Walk {
       flood(step.node, step.in, step.out, weight, false, false);
       return lets_out(step.node, step.in, step.out) ? weight : Weight{};
     }
-    if (port(step.in).mac_limit != 0) weight = policy_.limited(weight);
+    const bool nothing_in_the_way = plain(step.node);
+    if (!nothing_in_the_way && port(step.in).mac_limit != 0) weight = policy_.limited(weight);
     const Weight unknown = policy_.unknown(step.node, step.out, weight);
     if (!policy_.none(unknown)) {
-      if (port(step.in).storm_control != 0) weight = policy_.limited(weight);
+      if (!nothing_in_the_way && port(step.in).storm_control != 0) weight = policy_.limited(weight);
       flood(step.node, step.in, step.out, unknown, true, true);
     }
+    // Of a plain component only the port to a bridge's own host takes no floods, and for the host there is an
+    // entry.
+    if (nothing_in_the_way) return policy_.wanted(weight, unknown, true);
     if (!lets_out(step.node, step.in, step.out)) return {};
     return policy_.wanted(weight, unknown, port(step.out).floods_unknown);
   }
 
   // Out of all ports but two, and on through what is behind them.
   void flood(NodeIndex n, PortId in, PortId except, Weight weight, bool stray, bool unknown) {
-    if (forest_.components()[forest_[n].component].plain) {
+    if (plain(n)) {
       policy_.floods(n, in, except, weight, stray);
     } else {
       for (const PortId out : m_[forest_[n].bridge].ports) {

@@ -113,11 +113,13 @@ class Carrying {
  public:
   using Weight = Share;
 
-  Carrying(const Learning& learning, Gathering& gathering) : l_(learning), gathering_(gathering) {}
+  Carrying(const Learning& learning, Gathering& gathering)
+      : l_(learning), focus_(learning), gathering_(gathering) {}
   Carrying(const Carrying&) = delete;
 
   void begin(std::uint32_t index, Range frames) {
     stream_ = &l_.streams()[index];
+    if (stream_->to.valid()) focus_.on(stream_->to);
     frames_ = frames;
     bytes_ = stream_->bytes;
   }
@@ -127,7 +129,7 @@ class Carrying {
   Share limited(Share w) const { return {0, w.most, kNone}; }
 
   Share unknown(NodeIndex n, PortId toward, Share arriving) {
-    const Presence p = l_.presence(n, toward, stream_->to);
+    const Presence p = focus_.presence(n, toward);
     if (p.always()) return {};
     Share absent{1 - p.most, 1 - p.least, p.by};
     if (absent.least < 1) blur(absent, n);
@@ -179,12 +181,13 @@ class Carrying {
   // comes and goes.
   void blur(Share& absent, NodeIndex n) const {
     const double gap = stream_->gap == base::kNever ? 1e18 : base::to_seconds(stream_->gap);
-    const double width = std::min(1.0, gap * l_.support(n, stream_->to).most);
+    const double width = std::min(1.0, gap * focus_.support(n).most);
     absent.least = std::max(0.0, absent.least - width);
     absent.most = std::min(1.0, absent.most + width);
   }
 
   const Learning& l_;
+  check::Focus focus_;
   Gathering& gathering_;
   const Stream* stream_ = nullptr;
   Range frames_;
@@ -284,7 +287,13 @@ Load work_out(const Learning& learning) {
     flood.streams.push_back(current);
   };
   load.arriving.resize(learning.streams().size());
-  for (; current < learning.streams().size(); ++current) load.arriving[current] = worker.add(current);
+  for (; current < learning.streams().size(); ++current) {
+    if (!learning.streams()[current].to.valid()) load.arriving[current] = worker.add(current);
+  }
+  for (const std::uint32_t i : learning.streams_by_destination()) {
+    current = i;
+    load.arriving[i] = worker.add(i);
+  }
   load.lanes = worker.finish();
   for (auto& [key, flood] : floods) load.floods.push_back(std::move(flood));
   return load;

@@ -30,7 +30,7 @@ namespace {
 
 constexpr double kLeastFrames = 1;  // a second; what floods less is no fault
 constexpr std::size_t kMostLinks = 60;
-constexpr std::size_t kMostDetailed = 50;  // findings with loads of their own
+constexpr std::size_t kMostDetailed = 20;  // findings with loads of their own
 constexpr std::size_t kMostPhases = 16;
 constexpr std::size_t kMostListed = 1000;
 
@@ -44,6 +44,21 @@ std::string mbit(Range bytes) {
   if (bytes.decided()) return mbit(to_mbit(bytes.most));
   if (bytes.least <= bytes.most / 1000) return "up to " + mbit(to_mbit(bytes.most));
   return fmt::format("{} to {}", base::short_number(to_mbit(bytes.least)), mbit(to_mbit(bytes.most)));
+}
+
+// The lanes with the largest values above 0, largest first, ties by number.
+template <class Value>
+std::vector<std::size_t> largest(std::size_t lanes, std::size_t most, Value value) {
+  std::vector<std::size_t> list;
+  for (std::size_t lane = 0; lane < lanes; ++lane) {
+    if (value(lane) > 0) list.push_back(lane);
+  }
+  const auto middle = list.begin() + static_cast<std::ptrdiff_t>(std::min(most, list.size()));
+  std::ranges::partial_sort(list, middle, [&](std::size_t a, std::size_t b) {
+    return value(a) != value(b) ? value(a) > value(b) : a < b;
+  });
+  list.erase(middle, list.end());
+  return list;
 }
 
 bool sends_anything(const Learning& l, StationId station) {
@@ -113,13 +128,11 @@ class Prover {
   }
 
   void fill_links() {
-    for (std::size_t lane = 0; lane < load_.lanes.size(); ++lane) {
-      findings::LinkLoad link = link_load(lane, load_.lanes[lane]);
-      if (link.wanted_mbit + link.flooded_mbit > 0) report_.links.push_back(std::move(link));
-    }
-    const auto total = [](const findings::LinkLoad& l) { return l.wanted_mbit + l.flooded_mbit; };
-    std::ranges::stable_sort(report_.links, std::ranges::greater{}, total);
-    if (report_.links.size() > kMostListed) report_.links.resize(kMostListed);
+    const auto total = [&](std::size_t lane) {
+      return load_.lanes[lane].wanted_bytes.most + load_.lanes[lane].flooded_bytes.most;
+    };
+    for (const std::size_t lane : largest(load_.lanes.size(), kMostListed, total))
+      report_.links.push_back(link_load(lane, load_.lanes[lane]));
   }
 
  private:
@@ -156,13 +169,13 @@ class Prover {
     std::ranges::sort(streams);
     streams.erase(std::unique(streams.begin(), streams.end()), streams.end());
     const std::vector<Lane> lanes = lanes_of(l_, streams);
-    for (std::size_t lane = 0; lane < lanes.size(); ++lane) {
-      if (to_mbit(lanes[lane].flooded_bytes.most) < 0.0005) continue;
+    const auto flooded = [&](std::size_t lane) { return lanes[lane].flooded_bytes.most; };
+    for (const std::size_t lane : largest(lanes.size(), kMostLinks, flooded)) {
+      if (to_mbit(lanes[lane].flooded_bytes.most) < 0.0005) break;
       findings::LinkLoad load = link_load(lane, lanes[lane]);
       load.wanted_mbit = to_mbit(load_.lanes[lane].wanted_bytes.most);
       f.links.push_back(std::move(load));
     }
-    worst_first(f.links);
   }
   // The ports of the flooding bridge alone, for findings far down the list.
   void add_nearest_links(Finding& f, const Flood& flood) const {
@@ -177,11 +190,6 @@ class Prover {
       if (load.flooded_mbit >= 0.0005) f.links.push_back(std::move(load));
       if (f.links.size() >= 8) break;
     }
-    worst_first(f.links);
-  }
-  static void worst_first(std::vector<findings::LinkLoad>& links) {
-    std::ranges::stable_sort(links, std::ranges::greater{}, &findings::LinkLoad::flooded_mbit);
-    if (links.size() > kMostLinks) links.resize(kMostLinks);
   }
 
   Finding flood_finding(const Cause& cause, const std::vector<const Flood*>& floods, bool detailed) {
