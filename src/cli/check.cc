@@ -4,6 +4,8 @@
 #include "cli/site.h"
 #include "findings/identity.h"
 #include "load/proof.h"
+#include "remedy/remedy.h"
+#include "sys/signals.h"
 
 namespace sekimori::cli {
 
@@ -25,8 +27,12 @@ Step<findings::Report> check_site(const CheckArguments& arguments) {
   prove(*model, report);
   findings::sort_findings(report.findings);
   findings::identify(*model, report.findings);
+  if (arguments.remedies)
+    remedy::search(*model, {.progress = [](double, std::string_view) { return !sys::interrupted(); }},
+                   report);
   report.remarks.emplace_back(
-      "Nothing was played. sekimori diagnose does, and tells whom a fault hurts and what ends it.");
+      "Nothing was played: this is what must come. When it sets in and what flows then get, sekimori "
+      "diagnose tells.");
   return report;
 }
 

@@ -13,6 +13,7 @@ namespace sekimori::cli {
 struct CheckArguments {
   std::string site;
   std::optional<std::uint64_t> seed;
+  bool remedies = true;
   ReportArguments report;
 };
 

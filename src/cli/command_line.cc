@@ -115,6 +115,7 @@ using Action = std::function<int()>;
 Action declare_check(CLI::App& app) {
   auto a = std::make_shared<CheckArguments>();
   app.add_option("SITE", a->site, "Site file; - is standard input")->required()->type_name("SITE");
+  app.add_flag_callback("--no-remedies", [a] { a->remedies = false; }, "Don't try what would end the faults");
   add_seed(app, a->seed);
   add_report(app, a->report);
   return [a] { return check(*a); };

@@ -257,11 +257,16 @@ class Worker {
 
 }  // namespace
 
+Range Lane::wanted_wire_bits() const {
+  return {8 * (wanted_bytes.least + kWireOverheadBytes * wanted_frames.least),
+          8 * (wanted_bytes.most + kWireOverheadBytes * wanted_frames.most)};
+}
+
 Range Lane::wire_bits() const {
-  return {8 * (wanted_bytes.least + flooded_bytes.least +
-               kWireOverheadBytes * (wanted_frames.least + flooded_frames.least)),
-          8 * (wanted_bytes.most + flooded_bytes.most +
-               kWireOverheadBytes * (wanted_frames.most + flooded_frames.most))};
+  Range bits = wanted_wire_bits();
+  bits += {8 * (flooded_bytes.least + kWireOverheadBytes * flooded_frames.least),
+           8 * (flooded_bytes.most + kWireOverheadBytes * flooded_frames.most)};
+  return bits;
 }
 
 Load work_out(const Learning& learning) {

@@ -42,6 +42,7 @@ struct Lane {
   Range flooded_frames, flooded_bytes;  // a second
   // Bits that occupy the wire in a second: with preamble, FCS and gap (IEEE 802.3 clause 4.2.7, 4.4.2).
   Range wire_bits() const;
+  Range wanted_wire_bits() const;  // without what is flooded
 };
 
 // A node has no entry for a destination when frames for it come by: where a flood begins.

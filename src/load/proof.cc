@@ -365,8 +365,12 @@ class Prover {
                      flood.streams.size() > 1 ? fmt::format(" and {} more", flood.streams.size() - 1) : "",
                      base::short_number(flood.frames.most), flood.withheld ? " and are dropped" : "")});
     if (f.code == Code::kFloodNoLearning || f.code == Code::kFloodTableFull) return;
-    for (auto& evidence : why_missing(l_, flood.node, flood.destination))
-      f.evidence.push_back(std::move(evidence));
+    for (auto& evidence : why_missing(l_, flood.node, flood.destination)) {
+      const auto same = [&](const findings::Evidence& e) {
+        return e.where == evidence.where && e.what == evidence.what;
+      };
+      if (std::ranges::none_of(f.evidence, same)) f.evidence.push_back(std::move(evidence));
+    }
   }
 
   // A trickle that harms nobody is no error.
@@ -453,8 +457,58 @@ class Prover {
       over.resize(kMostDetailed);
     }
     const auto users = users_of(over);
-    for (std::size_t i = 0; i < over.size(); ++i)
-      report_.findings.push_back(overload_finding(over[i], users[i]));
+    for (std::size_t i = 0; i < over.size(); ++i) {
+      // A link that only a flood fills is that flood's harm; one that is full without it is a fault of its
+      // own.
+      const Range wanted = load_.lanes[over[i]].wanted_wire_bits();
+      Finding* const flood = wanted.least <= capacity_of(over[i]) ? flood_that_fills(over[i]) : nullptr;
+      if (flood == nullptr) {
+        report_.findings.push_back(overload_finding(over[i], users[i]));
+      } else {
+        flood->severity = Severity::kError;
+        flood->evidence.push_back({std::nullopt, lane_text(over[i]), overload_text(over[i], users[i])});
+      }
+    }
+  }
+
+  double capacity_of(std::size_t lane) const {
+    return static_cast<double>(m_.links[lane / 2].rate.bits_per_second);
+  }
+
+  Finding* flood_that_fills(std::size_t lane) const {
+    Finding* worst = nullptr;
+    double most = 0;
+    for (Finding& f : report_.findings) {
+      for (const findings::LinkLoad& load : f.links) {
+        if (load.link.index() != lane / 2 || load.from_is_a != (lane % 2 == 0) || load.flooded_mbit <= most)
+          continue;
+        most = load.flooded_mbit;
+        worst = &f;
+      }
+    }
+    return worst;
+  }
+
+  std::string lane_text(std::size_t lane) const {
+    const model::Link& link = m_.links[lane / 2];
+    const bool from_a = lane % 2 == 0;
+    return fmt::format("{} to {}", name_of(m_, from_a ? link.a : link.b),
+                       name_of(m_, from_a ? link.b : link.a));
+  }
+
+  std::string overload_text(std::size_t lane, const std::vector<model::FlowId>& users) const {
+    return fmt::format("gets {} and carries {}{}", mbit(load_.lanes[lane].wire_bits().least * 1e-6),
+                       mbit(capacity_of(lane) * 1e-6),
+                       users.empty() ? "" : "; it hits " + base::list_words(flow_names(users), 5));
+  }
+
+  std::vector<std::string> flow_names(const std::vector<model::FlowId>& flows) const {
+    std::vector<std::string> names;
+    for (const model::FlowId id : flows) {
+      names.push_back(name_of(m_, id));
+      if (names.size() >= kMostListed) break;
+    }
+    return names;
   }
 
   // The flows whose own way goes over each of these lanes.
@@ -491,15 +545,10 @@ class Prover {
     f.where = fmt::format("{} to {}", link.from, link.to);
     f.headline = fmt::format("{} gets {} and carries {}", f.where, mbit(load.wire_bits().least * 1e-6),
                              mbit(link.capacity_mbit));
-    std::vector<std::string> names;
-    for (const model::FlowId id : users) {
-      names.push_back(name_of(m_, id));
-      if (names.size() >= 1000) break;
-    }
-    f.cause =
-        fmt::format("{} of what is sent over it is on its way, {} is flooded. What does not fit is lost{}.",
-                    mbit(link.wanted_mbit), mbit(link.flooded_mbit),
-                    names.empty() ? "; no flow needs this link" : ": it hits " + base::list_words(names, 5));
+    f.cause = fmt::format(
+        "{} of what is sent over it is on its way, {} is flooded. What does not fit is lost{}.",
+        mbit(link.wanted_mbit), mbit(link.flooded_mbit),
+        users.empty() ? "; no flow needs this link" : ": it hits " + base::list_words(flow_names(users), 5));
     return f;
   }
 
@@ -574,6 +623,19 @@ void remark_limits(const Learning& l, findings::Report& report) {
 
 }  // namespace
 
+namespace {
+
+// A flood that is proved says all that the setting behind it alone would say.
+void drop_superseded(std::vector<Finding>& list) {
+  std::erase_if(list, [&](const Finding& setting) {
+    return setting.code == Code::kAgeingZero && std::ranges::any_of(list, [&](const Finding& flood) {
+             return flood.code == Code::kFloodNoLearning && flood.bridge == setting.bridge;
+           });
+  });
+}
+
+}  // namespace
+
 void prove(const Model& model, findings::Report& report) {
   const auto list = phases(model);
   for (std::size_t i = 0; i < list.size(); ++i) {
@@ -590,6 +652,7 @@ void prove(const Model& model, findings::Report& report) {
     else
       judge(check::model_at(model, list[i].begin));
   }
+  drop_superseded(report.findings);
 }
 
 std::string way_text(const Learning& learning, StationId from, StationId to) {

@@ -7,10 +7,12 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "base/text.h"
 #include "check/rules.h"
+#include "load/proof.h"
 #include "remedy/remedies.h"
 #include "simulate/findings.h"
 #include "simulate/rates.h"
@@ -26,6 +28,23 @@ using simulate::RunResult;
 using simulate::Span;
 
 namespace {
+
+Report proof_of(const model::Model& model) {
+  Report report;
+  report.findings = check::structural(model);
+  load::prove(model, report);
+  return report;
+}
+
+// What ends the fault and does nothing else comes first; among equals the table's order, the cause before
+// stopgaps.
+void rank(Report& report) {
+  for (Finding& f : report.findings) {
+    std::ranges::stable_sort(f.remedies, {}, [](const RemedyOutcome& r) {
+      return std::tuple(!r.ends_fault, r.side_effects.size(), r.ends_fault ? 0.0 : r.after_mbit);
+    });
+  }
+}
 
 bool same_fault(const Finding& a, const Finding& b) {
   if (a.code != b.code) return false;
@@ -151,6 +170,7 @@ class Workshop {
     for (Job& job : jobs_) {
       if (!job.outcome.word.empty()) job.finding->remedies.push_back(std::move(job.outcome));
     }
+    rank(report_);
     return {};
   }
 
@@ -183,8 +203,7 @@ class Workshop {
     const auto result = simulate::run(trial->model, run);
     if (!result) return std::unexpected(result.error());
     if (result->stopped) return {};
-    Report after;
-    after.findings = check::structural(trial->model);
+    Report after = proof_of(trial->model);
     simulate::explain(trial->model, run, *result, after);
     job.outcome = judge(*job.finding, *trial, *result, after);
     return {};
@@ -219,6 +238,88 @@ class Workshop {
 };
 
 }  // namespace
+
+namespace {
+
+// The worst flood on the links that a finding names; the leaking uplink is told as a side effect.
+double worst_proved(const model::Model& m, const Finding& f) {
+  double worst = 0;
+  for (const findings::LinkLoad& load : f.links) {
+    const model::Link& link = m[load.link];
+    const model::PortId from = load.from_is_a ? link.a : link.b;
+    if (f.code == Code::kFloodLeak && m[from].bridge == f.bridge) continue;
+    worst = std::max(worst, f.code == Code::kLinkOverloaded ? load.dropped_mbit : load.flooded_mbit);
+  }
+  return worst;
+}
+
+// Which of the flooded links a remedy frees that does not end the fault. A remedy keeps the links there are.
+void proved_remainder(const Finding& was, const Finding& is, RemedyOutcome& outcome) {
+  std::size_t freed = 0;
+  for (const findings::LinkLoad& before : was.links) {
+    freed += std::ranges::none_of(is.links, [&](const findings::LinkLoad& now) {
+      return now.link == before.link && now.from_is_a == before.from_is_a && now.flooded_mbit >= 0.01;
+    });
+  }
+  if (freed == 0 || freed == was.links.size()) return;
+  outcome.side_effects.push_back(
+      fmt::format("{} of the {} flooded links are free; {} Mbit/s stay at {} to {}", freed, was.links.size(),
+                  base::short_number(outcome.after_mbit), is.links.front().from, is.links.front().to));
+}
+
+RemedyOutcome judge_by_proof(const model::Model& model, const Report& before, const Finding& fault,
+                             const Trial& trial) {
+  const Report after = proof_of(trial.model);
+  RemedyOutcome outcome;
+  outcome.word = trial.word;
+  outcome.description = trial.description;
+  outcome.before_mbit = worst_proved(model, fault);
+  outcome.ends_fault = true;
+  for (const Finding& f : after.findings) {
+    if (same_fault(f, fault)) {
+      outcome.ends_fault = false;
+      outcome.after_mbit = std::max(outcome.after_mbit, worst_proved(trial.model, f));
+      proved_remainder(fault, f, outcome);
+    } else if (fault.code == Code::kFloodLeak && f.code == Code::kLeakLatent && f.bridge == fault.bridge) {
+      outcome.side_effects.push_back(f.headline);
+    } else if (f.severity == findings::Severity::kError &&
+               std::ranges::none_of(before.findings, [&](const Finding& g) { return same_fault(f, g); })) {
+      outcome.side_effects.push_back("new: " + f.headline);
+    }
+  }
+  return outcome;
+}
+
+}  // namespace
+
+void search(const model::Model& model, const ProofOptions& options, Report& report) {
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + options.budget;
+  const Report before = report;
+  std::size_t untried = 0, done = 0;
+  bool go_on = true;
+  for (Finding& f : report.findings) {
+    const auto makes = remedies_for(f.code);
+    if (!makes.empty() && (!go_on || Clock::now() > end)) {
+      ++untried;
+      continue;
+    }
+    for (const Make make : makes) {
+      const std::optional<Trial> trial = make(model, f);
+      if (!trial) continue;
+      const double share = static_cast<double>(done) / static_cast<double>(report.findings.size());
+      go_on = go_on && (!options.progress || options.progress(share, trial->description));
+      if (!go_on || Clock::now() > end) break;
+      f.remedies.push_back(judge_by_proof(model, before, f, *trial));
+    }
+    ++done;
+  }
+  rank(report);
+  if (untried > 0) {
+    report.remarks.push_back(
+        fmt::format("Remedies were tried for the worst findings only; {} findings have none here.", untried));
+  }
+}
 
 base::Result<void> work_out(const model::Model& model, const RunResult& baseline, const Options& options,
                             Report& report) {

@@ -1,8 +1,10 @@
-// Remedies, worked out: each applicable change is made to a copy of the model, the copy is judged and run as
-// the original was, and what is left of the fault, what the victims then get and what the change costs are
-// put beside the state before.
+// Remedies, worked out: each applicable change is made to a copy of the model, the copy is judged as the
+// original was, by proof alone or by proof and a run, and what is left of the fault, what the victims then
+// get and what the change costs are put beside the state before. Remedies are ranked by what they end and
+// what else they do.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <string_view>
 
@@ -25,5 +27,15 @@ struct Options {
 // Fills in the remedies of the report's findings. `baseline` is the run that the report explains.
 base::Result<void> work_out(const model::Model& model, const simulate::RunResult& baseline,
                             const Options& options, findings::Report& report);
+
+struct ProofOptions {
+  // Trying stops after this much time; what is left untried is remarked. A trial costs what a proof costs:
+  // milliseconds, on a site of a hundred thousand stations seconds.
+  std::chrono::milliseconds budget{10'000};
+  std::function<bool(double, std::string_view)> progress;  // as above
+};
+
+// The same by proof alone, without playing anything: what is left of the flooded load, and what is new.
+void search(const model::Model& model, const ProofOptions& options, findings::Report& report);
 
 }  // namespace sekimori::remedy

@@ -116,15 +116,74 @@ class Explainer {
   // Floods with one cause and one culprit (a bridge or a station, as the code has it) make one finding.
   void floods() {
     std::map<std::pair<Code, std::uint32_t>, std::vector<const FloodRecord*>> groups;
+    std::map<std::size_t, std::vector<const FloodRecord*>> proved;  // by finding
     for (const FloodRecord& flood : run_.floods) {
-      if (significant(flood)) groups[cause_of(flood)].push_back(&flood);
+      if (!significant(flood)) continue;
+      if (const auto known = proof_of(flood))
+        proved[*known].push_back(&flood);
+      else
+        groups[cause_of(flood)].push_back(&flood);
     }
+    for (auto& [index, list] : proved) {
+      std::ranges::stable_sort(list, std::ranges::greater{}, &FloodRecord::frames);
+      add_run_to(report_.findings[index], list);
+    }
+    // What a proof had to leave open the run has decided.
+    std::erase_if(report_.findings, [](const Finding& f) {
+      return f.code == Code::kFloodUndecided && f.severity == Severity::kNote;
+    });
     // A bridge that does not learn, or cannot, also keeps others from it: floods further on of the same
     // frames are its doing only if they have no cause of their own, so they stay separate findings.
     for (auto& [key, list] : groups) {
       std::ranges::stable_sort(list, std::ranges::greater{}, &FloodRecord::frames);
       report_.findings.push_back(flood_finding(key.first, key.second, list));
     }
+  }
+
+  // The finding that has proved this flood from the model.
+  std::optional<std::size_t> proof_of(const FloodRecord& flood) const {
+    const model::StationId station = station_with(flood.destination);
+    std::optional<std::size_t> by_station;
+    for (std::size_t i = 0; i < report_.findings.size(); ++i) {
+      const Finding& f = report_.findings[i];
+      if (f.certainty != Certainty::kProved) continue;
+      switch (f.code) {
+        case Code::kFloodNoLearning:
+        case Code::kFloodTableFull:
+        case Code::kBlackholeSuppressed:
+          if (f.bridge == flood.bridge) return i;
+          break;
+        case Code::kFloodLeak:
+        case Code::kFloodSilent:
+        case Code::kFloodTimers:
+        case Code::kFloodAsymmetric:
+          if (!by_station && concerns(f, station)) by_station = i;
+          break;
+        default:
+          break;
+      }
+    }
+    return by_station;
+  }
+
+  // The proof keeps its cause; the run adds when, how much and whom. Where both come to the same cause, the
+  // run's words are the better ones: they tell what happened.
+  void add_run_to(Finding& proof, const std::vector<const FloodRecord*>& list) {
+    const bool by_bridge = proof.code == Code::kFloodNoLearning || proof.code == Code::kFloodTableFull ||
+                           proof.code == Code::kBlackholeSuppressed || proof.code == Code::kFloodLeak;
+    const std::uint32_t culprit = by_bridge ? proof.bridge.value : proof.stations.front().value;
+    Finding run = flood_finding(proof.code, culprit, list);
+    run.certainty = Certainty::kProved;
+    if (cause_of(*list.front()).first != proof.code) {
+      run.headline = proof.headline;
+      run.cause = proof.cause;
+      run.where = proof.where;
+      run.line = proof.line;
+    }
+    run.bridge = proof.bridge;
+    // First what happened, then why it had to.
+    run.evidence.insert(run.evidence.end(), proof.evidence.begin(), proof.evidence.end());
+    proof = std::move(run);
   }
 
   Finding flood_finding(Code code, std::uint32_t culprit, const std::vector<const FloodRecord*>& list) {
@@ -313,6 +372,9 @@ class Explainer {
 
   void leaks_without_flood() {
     for (const LeakRecord& leak : run_.leaks) {
+      std::erase_if(report_.findings, [&](const Finding& f) {  // the run knows more of it
+        return f.code == Code::kLeakLatent && f.bridge == leak.bridge;
+      });
       const bool floods = std::ranges::any_of(report_.findings, [&](const Finding& f) {
         return f.code == Code::kFloodLeak && f.bridge == leak.bridge;
       });
@@ -336,7 +398,6 @@ class Explainer {
           {leak.first, f.where, fmt::format("{} frames sent out of the uplink as well", leak.frames)});
       f.links = rates_.loads(rates_.between(leak.first, leak.last), Rates::By::kFlooded, kMostLinks);
       report_.findings.push_back(std::move(f));
-      return;
     }
   }
 
@@ -473,6 +534,11 @@ class Explainer {
     // The last tenth of the run: what stays when everything has settled.
     const Span last = rates_.between(run_.ended - run_.ended / 10, run_.ended);
     report_.links = rates_.loads(last, Rates::By::kTotal, 1000);
+    for (Finding& f : report_.findings) {
+      if (f.code != Code::kLinkOverloaded || f.links.empty() || last.empty() || !rates_.has_lanes()) continue;
+      f.links.front() = rates_.load(f.links.front().link, f.links.front().from_is_a, last);
+      f.flows = victims(Span{}, last);
+    }
     const Span whole = rates_.whole();
     for (std::size_t i = 0; i < std::min<std::size_t>(m_.flows.size(), 1000) && !last.empty(); ++i) {
       const model::FlowId id(i);
