@@ -21,6 +21,7 @@ using report::Style;
 
 constexpr std::size_t kLabel = 5;       // "entry"
 constexpr std::size_t kMostIndent = 4;  // levels of bridges off the way that are set off
+constexpr std::size_t kHeard = 12;      // streams of the station, told with --at
 constexpr std::size_t kStreams = 3;     // of a way, named
 
 // ---------------------------------------------------------------- text
@@ -72,10 +73,16 @@ std::string_view comes_text(load::Comes comes) {
 }
 
 // The station's streams, as the bridge hears them.
-void passings(Page& page, std::size_t indent, const Stop& stop) {
+void passings(Page& page, std::size_t indent, const Stop& stop, std::size_t most) {
   if (stop.entry.passings.empty()) return;
   page.paragraph(indent, fmt::format("what {} could hear:", stop.bridge), Style::kDim);
-  for (const Passing& p : stop.entry.passings) {
+  for (std::size_t i = 0; i < stop.entry.passings.size(); ++i) {
+    const Passing& p = stop.entry.passings[i];
+    if (most > 0 && i == most) {
+      page.paragraph(indent + 2, fmt::format("and {} more (--verbose tells)", stop.entry.passings.size() - i),
+                     Style::kDim);
+      break;
+    }
     std::string text(comes_text(p.comes));
     if (p.comes == load::Comes::kNot && !p.turns_off.empty())
       text = fmt::format("turns off at {}, to {}", p.turns_off, p.turns_to);
@@ -89,23 +96,27 @@ void passings(Page& page, std::size_t indent, const Stop& stop) {
   }
 }
 
-void stop_text(Page& page, const Stop& stop, std::size_t number, bool detailed) {
-  const std::size_t indent = 2 + 2 * std::min<std::size_t>(stop.aside, kMostIndent);
-  const std::string head = stop.aside > 0 ? fmt::format("{} {}", page.glyph("↳", "+>"), stop.bridge)
-                           : number > 0   ? fmt::format("{} {}", number, stop.bridge)
-                                          : stop.bridge;
+void stop_text(Page& page, const Stop& stop, std::size_t number, bool detailed, std::size_t most_heard) {
+  const std::size_t indent = 2 + (detailed ? 0 : 2 * std::min<std::size_t>(stop.aside, kMostIndent));
+  const std::string head = stop.aside > 0 && !detailed
+                               ? fmt::format("{} {}", page.glyph("↳", "+>"), stop.bridge)
+                           : number > 0 ? fmt::format("{} {}", number, stop.bridge)
+                                        : stop.bridge;
   page.paragraph(indent, fmt::format("{} ({})", head, kind_of(stop)), Style::kBold);
   const std::size_t inner = indent + 2;
   if (stop.reached) {
-    std::string in = fmt::format("{}from {}, at {}", stop.aside > 0 ? "a copy " : "", stop.in_from, stop.in);
+    std::string in = fmt::format("{}from {}", stop.aside > 0 ? "a copy " : "", stop.in_from);
+    if (!stop.in.ends_with("(" + stop.in_from + ")")) in += ", at " + stop.in;
     if (stop.in_tag != 0) in += fmt::format(", tagged {}", stop.in_tag);
     if (stop.bytes.most > 0) in += ": " + load::rate_text(stop.bytes);
     page.labelled(inner, "in", kLabel, in);
   }
   std::string entry = stop.entry.what;
-  if (!stop.as_at.empty() && !detailed)
-    entry += fmt::format(", as at {}", stop.as_at);
-  else if (!stop.entry.why.empty())
+  const bool known = !stop.as_at.empty();
+  const bool aside = stop.doing.action == load::Action::kFilters && stop.aside > 0;
+  if (known)
+    entry += detailed ? ", as above" : fmt::format(", as at {}", stop.as_at);
+  else if (!stop.entry.why.empty() && (!aside || detailed))
     entry += ". " + joined(stop.entry.why);
   page.labelled(inner, "entry", kLabel, entry);
   if (stop.reached) page.labelled(inner, "does", kLabel, joined(stop.doing.says), style_of(stop));
@@ -115,7 +126,7 @@ void stop_text(Page& page, const Stop& stop, std::size_t number, bool detailed) 
                                stop.left_out == 1 ? "" : "es"),
                    Style::kDim);
   }
-  if (detailed) passings(page, inner, stop);
+  if (detailed && !known) passings(page, inner, stop, most_heard);
 }
 
 std::string heading(const Way& way) {
@@ -126,13 +137,13 @@ std::string heading(const Way& way) {
   return text;
 }
 
-void way_text(Page& page, const Way& way, bool detailed, bool conclude) {
+void way_text(Page& page, const Way& way, bool detailed, bool conclude, std::size_t most_heard) {
   page.blank();
   page.paragraph(0, heading(way), Style::kCyan);
   std::size_t number = 0;
   for (const Stop& stop : way.stops) {
     if (stop.aside == 0) ++number;
-    stop_text(page, stop, detailed ? 0 : number, detailed);
+    stop_text(page, stop, detailed ? 0 : number, detailed, most_heard);
   }
   if (way.cable) page.paragraph(2, "a plain cable; no switch sees them", Style::kDim);
   if (conclude) page.paragraph(2, way.conclusion, Style::kBold);
@@ -215,11 +226,15 @@ std::string explain_text(const Explanation& e, std::optional<base::Time> when,
   Page page(report::page_width(options.width), options.colour, options.utf8);
   std::string head = fmt::format("{} ({})", e.to, e.address);
   if (!e.place.empty()) head += fmt::format(" is at {}", e.place);
-  if (when) head += fmt::format(", as it is after {}", base::to_text(*when));
   page.paragraph(0, head, Style::kBold);
+  if (when) {
+    page.paragraph(0, fmt::format("The site as it is {} after its start.", base::to_text(*when)),
+                   Style::kDim);
+  }
   for (const std::string& remark : e.remarks) page.paragraph(0, remark, Style::kYellow);
   const bool several = e.ways.size() + e.ways_left_out > 1;
-  for (const Way& way : e.ways) way_text(page, way, !e.at.empty(), several && e.at.empty());
+  const std::size_t most_heard = options.verbosity == report::Verbosity::kAll ? 0 : kHeard;
+  for (const Way& way : e.ways) way_text(page, way, !e.at.empty(), several && e.at.empty(), most_heard);
   if (e.ways_left_out > 0) {
     page.blank();
     page.paragraph(0,

@@ -114,8 +114,7 @@ Doing DoingTeller::tell_switch(const Visit& v, const EntryStory& entry) const {
   if (off) {
     if (never) {
       doing.action = Action::kFilters;
-      doing.says.push_back(
-          fmt::format("Drops them: {} is behind {}, where they came in.", name_, name_of(m_, v.in)));
+      doing.says.push_back("Drops them: that is where they came in.");
       return doing;
     }
     doing.action = always ? Action::kFloods : Action::kFiltersOrFloods;

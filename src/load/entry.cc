@@ -27,7 +27,8 @@ std::string percent(double share) { return base::short_number(share * 100, 1) + 
 
 std::string percent(const Presence& p) {
   if (p.most - p.least < 0.005) return percent(p.most);
-  return fmt::format("{} to {}", percent(p.least), percent(p.most));
+  if (p.least <= 0) return "at most " + percent(p.most);
+  return fmt::format("{} to {}", base::short_number(p.least * 100, 1), percent(p.most));
 }
 
 // "announcements of a and probes of b come by"
@@ -170,13 +171,13 @@ EntryStory EntryTeller::tell(NodeIndex node, PortId toward) {
   if (bridge.kind == BridgeKind::kHub) {
     story.state = EntryState::kNoTable;
     story.cause = "hub";
-    story.what = "a hub has no table";
+    story.what = "no table: a hub knows nobody";
     return story;
   }
   if (bridge.kind == BridgeKind::kHostedBridge) {
     story.state = EntryState::kNoTable;
     story.cause = "hosted";
-    story.what = "it learns nothing: it knows its guests and its host, and all else is outside";
+    story.what = "no table: it knows its guests and its host, and takes all else to be outside";
     return story;
   }
   for (const std::uint32_t i : streams_) story.passings.push_back(passing(i, node));
@@ -197,14 +198,13 @@ EntryStory EntryTeller::tell(NodeIndex node, PortId toward) {
   }
   if (p.always()) {
     story.state = EntryState::kHeld;
-    story.what = fmt::format("{} is known, behind {}", name_, name_of(m_, toward));
+    story.what = m_[toward].name.empty() ? fmt::format("{} is known, at a port of its own", name_)
+                                         : fmt::format("{} is known, behind {}", name_, name_of(m_, toward));
     tell_refreshed(story, node);
   } else if (p.never()) {
     story.state = EntryState::kMissing;
     story.what = "none for " + name_;
-    tell_missing(story, node);
-    if (story.cause == "port-does-not-learn")
-      story.why = {fmt::format("{} does not learn (learning: off).", name_of(m_, toward))};
+    tell_missing(story, node, toward);
   } else if (p.most < 1 && !l_.doubtful(station_)) {
     story.state = EntryState::kPartOfTime;
     story.what = fmt::format("there {} of the time", percent(p));
@@ -243,7 +243,7 @@ std::string EntryTeller::heard_once(NodeIndex node) const {
                      base::to_text(bridge.ageing));
 }
 
-void EntryTeller::tell_missing(EntryStory& story, NodeIndex node) const {
+void EntryTeller::tell_missing(EntryStory& story, NodeIndex node, PortId toward) const {
   const model::Bridge& bridge = m_[l_.forest()[node].bridge];
   if (!bridge.learning || bridge.ageing.count() == 0) {
     story.cause = "does-not-learn";
@@ -253,8 +253,10 @@ void EntryTeller::tell_missing(EntryStory& story, NodeIndex node) const {
                             : fmt::format("{} forgets at once what it learns (ageing: 0).", bridge_name));
     return;
   }
-  if (l_.support(node, station_).count > 0) {
+  if (!m_[toward].learning) {
     story.cause = "port-does-not-learn";
+    story.why.push_back(
+        fmt::format("{} learns nothing of what comes in there (learning: off).", name_of(m_, toward)));
     return;
   }
   std::vector<const Passing*> sent, unsent;
@@ -312,9 +314,12 @@ void EntryTeller::tell_part(EntryStory& story, NodeIndex node) const {
   const check::Support s = l_.support(node, station_);
   const std::string ageing = base::to_text(m_[l_.forest()[node].bridge].ageing);
   if (s.stream == kNone || s.gap == base::kNever || s.least <= 0) {
-    story.why.push_back(
-        fmt::format("It is forgotten {} after {} was last heard, and {} comes by less often than that.",
-                    ageing, name_, name_));
+    const bool rare = s.stream != kNone && s.most > 0;
+    story.why.push_back(fmt::format(
+        "It is forgotten {} after {} was last heard, and {}.", ageing, name_,
+        rare ? fmt::format("nothing of it is sure to come by again: {} may, {} at most",
+                           describe(m_, l_.streams()[s.stream]), every(base::from_seconds(1 / s.most)))
+             : "it comes by less often than that"));
     return;
   }
   const bool full = l_.overfull(l_.forest()[node].bridge);

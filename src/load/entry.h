@@ -60,7 +60,7 @@ class EntryTeller {
   Passing passing(std::uint32_t stream, check::NodeIndex node);
   void turn(Passing& passing, const check::Stream& stream, check::NodeIndex node);
   bool is_static(check::NodeIndex node, model::PortId* port) const;
-  void tell_missing(EntryStory& story, check::NodeIndex node) const;
+  void tell_missing(EntryStory& story, check::NodeIndex node, model::PortId toward) const;
   void tell_refreshed(EntryStory& story, check::NodeIndex node) const;
   void tell_part(EntryStory& story, check::NodeIndex node) const;
   void tell_timing(EntryStory& story, check::NodeIndex node) const;

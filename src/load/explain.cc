@@ -36,7 +36,7 @@ std::string share_text(Part p) {
   if (p.most - p.least < 0.005) return percent(p.most);
   if (p.least <= 0) return "at most " + percent(p.most);
   if (p.most >= 1) return "at least " + percent(p.least);
-  return fmt::format("{} to {}", percent(p.least), percent(p.most));
+  return fmt::format("{} to {}", base::short_number(p.least * 100, 1), percent(p.most));
 }
 
 std::string rate(double bytes) {
@@ -62,7 +62,10 @@ class Explainer {
     if (!station.ip.address.is_zero()) out_.address += ", " + wire::to_text(station.ip.address);
     if (q_.at) out_.at = name_of(m_, *q_.at);
     const Place& place = forest_.place(q_.to);
-    if (place.plugged()) out_.place = name_of(m_, place.port);
+    if (place.plugged()) {
+      const bool unnamed = m_[place.port].name.empty() && place.node != kNone;
+      out_.place = unnamed ? name_of(m_, forest_[place.node].bridge) : name_of(m_, place.port);
+    }
     if (!place.plugged())
       out_.trouble = not_there(q_.to);
     else if (place.node != kNone)
@@ -178,8 +181,13 @@ class Explainer {
         unsent_.push_back(describe(m_, s));
         continue;
       }
-      for (const std::uint32_t hop : chain) add(hop);
+      for (const std::uint32_t hop : chain) {
+        add(hop);
+        all_.push_back(hop);
+      }
     }
+    std::ranges::sort(all_);
+    all_.erase(std::unique(all_.begin(), all_.end()), all_.end());
     if (!q_.from) {
       const auto weight = [&](const Pair& p) {
         double bytes = 0;
@@ -268,7 +276,10 @@ class Explainer {
 
   Way tell_way(const Pair& pair) {
     Way way{.from = name_of(m_, pair.from), .to = name_of(m_, pair.to), .bytes = {}, .flooded = {}};
-    for (const std::uint32_t i : pair.streams) way.what.push_back(describe(m_, l_.streams()[i]));
+    for (const std::uint32_t i : pair.streams) {
+      const std::string what = describe(m_, l_.streams()[i]);
+      if (std::ranges::find(way.what, what) == way.what.end()) way.what.push_back(what);
+    }
     const std::vector<Lane> lanes = pair.streams.empty() ? std::vector<Lane>{} : lanes_of(l_, pair.streams);
     lanes_ = &lanes;
     way.bytes = total(m_[pair.from].port);
@@ -285,7 +296,7 @@ class Explainer {
     EntryTeller entries(l_, pair.to);
     const DoingTeller doings(l_, pair.to);
     from_tag_ = m_[pair.from].vlan;
-    told_.clear();
+    if (!q_.at) told_.clear();
     aside_left_ = q_.most_aside == 0 || q_.at ? static_cast<std::size_t>(-1) : q_.most_aside;
     for (std::size_t i = 0; i < trace.visits.size() && trace.visits[i].aside == 0; ++i)
       add_stops(way, trace, i, entries, doings);
@@ -368,8 +379,11 @@ class Explainer {
   void note_repetition(Stop& stop) {
     if (stop.entry.why.empty() || stop.entry.state == EntryState::kNoTable) return;
     std::string key = stop.entry.cause + stop.entry.what + stop.entry.why.front();
-    for (const Passing& p : stop.entry.passings)
+    const bool by_streams = stop.entry.cause != "doubtful" && stop.entry.cause != "silent";
+    for (std::size_t i = 0; by_streams && i < stop.entry.passings.size(); ++i) {
+      const Passing& p = stop.entry.passings[i];
       key += fmt::format("|{},{},{}", p.stream, static_cast<int>(p.comes), p.turns_off);
+    }
     const auto [known, is_new] = told_.try_emplace(std::move(key), stop.bridge);
     if (!is_new) stop.as_at = known->second;
   }
@@ -426,22 +440,48 @@ class Explainer {
 
   std::string conclusion_of(const Way& way) const {
     const bool single = way.what.empty();
-    std::string text = fmt::format("What {} {} to {} {}", way.from, single ? "would send" : "sends", way.to,
-                                   arrival_of(way));
-    if (way.flooded_links + way.unasked.size() == 0)
-      return text + (way.arriving.least >= 0.9995 ? ", and goes nowhere else." : ".");
-    text += fmt::format(", and {}copies of it go out over {}", single ? "" : rate_text(way.flooded) + " of ",
-                        number_of(way.flooded_links, "link"));
+    if (l_.doubtful(q_.to) && way.to == name_)
+      return fmt::format("Who gets what {} sends to {} can't be told: {} have one address.", way.from, way.to,
+                         rivals_and_self());
+    std::string text = single
+                           ? fmt::format("A frame from {} to {} {}", way.from, way.to, would(arrival_of(way)))
+                           : fmt::format("What {} sends to {} {}", way.from, way.to, arrival_of(way));
+    const bool all = way.arriving.least >= 0.9995;
+    if (way.flooded_links + way.unasked.size() == 0) return text + (all ? ", and goes nowhere else." : ".");
+    text += all ? ", but " : "; and ";
+    text += copies_text(single ? "" : rate_text(way.flooded), way.flooded_links);
     return text + aftermath(way.unasked, way.full);
+  }
+
+  std::string rivals_and_self() const {
+    std::vector<std::string> list = EntryTeller(l_, q_.to).rivals();
+    if (list.empty()) return "a static entry leads elsewhere than it is, so its ways";
+    list.insert(list.begin(), name_);
+    return base::list_words(list, kMostNames);
+  }
+
+  // "arrives 25 % of the time" -> "would arrive 25 % of the time"
+  static std::string would(std::string text) {
+    for (const auto& [is, then] :
+         {std::pair("does not", "would not"), std::pair("arrives", "would arrive")}) {
+      if (text.starts_with(is)) return then + text.substr(std::string_view(is).size());
+    }
+    return text;
+  }
+
+  static std::string copies_text(const std::string& rate, std::size_t links) {
+    if (links == 0) return rate.empty() ? "copies of it go astray" : rate + " of copies go astray";
+    if (rate.empty()) return fmt::format("copies of it go out over {}", number_of(links, "link"));
+    return fmt::format("copies of it load {} with {}", number_of(links, "link"), rate);
   }
 
   static std::string aftermath(const std::vector<std::string>& unasked, const std::string& full) {
     std::string text;
     if (!unasked.empty()) {
-      text += fmt::format("; {} {} what {} did not ask for", base::list_words(unasked, kMostNames),
-                          unasked.size() == 1 ? "gets" : "get", unasked.size() == 1 ? "it" : "they");
+      text += fmt::format(": {} {} what is not for {}", base::list_words(unasked, kMostNames),
+                          unasked.size() == 1 ? "gets" : "get", unasked.size() == 1 ? "it" : "them");
     }
-    if (!full.empty()) text += fmt::format("; {} can't carry that", full);
+    if (!full.empty()) text += fmt::format("{}{} can't carry that", unasked.empty() ? ": " : ", and ", full);
     return text + ".";
   }
 
@@ -450,58 +490,61 @@ class Explainer {
       out_.conclusion = out_.ways.front().conclusion;
       return;
     }
+    const std::string what = q_.from ? fmt::format("What {} sends to {}", name_of(m_, *q_.from), name_)
+                                     : fmt::format("All that is sent to {}", name_);
+    if (l_.doubtful(q_.to)) {
+      out_.conclusion = fmt::format("Who gets what is sent to {} can't be told: {} have one address.", name_,
+                                    rivals_and_self());
+      return;
+    }
     std::vector<std::string> short_of, unasked;
     std::string full;
-    std::set<std::string> seen;
-    Range worst;
     for (const Way& way : out_.ways) {
-      if (way.arriving.least < 0.9995) short_of.push_back(fmt::format("from {}", way.from));
+      if (way.arriving.least < 0.9995) short_of.push_back("that from " + way.from);
       for (const std::string& station : way.unasked) {
-        if (seen.insert(station).second) unasked.push_back(station);
+        if (std::ranges::find(unasked, station) == unasked.end()) unasked.push_back(station);
       }
       if (full.empty()) full = way.full;
     }
-    std::vector<std::uint32_t> streams;
-    for (const std::uint32_t i : l_.streams_to(q_.to)) {
-      if (l_.possible(i) && l_.streams()[i].to == q_.to) streams.push_back(i);
-    }
-    std::size_t links = 0;
-    const std::vector<Lane> lanes = lanes_of(l_, streams);
-    for (std::size_t lane = 0; lane < lanes.size(); ++lane) {
-      if (lanes[lane].flooded_bytes.most < kLeastBytes || m_.links[lane / 2].is_virtual) continue;
-      ++links;
-      if (lanes[lane].flooded_bytes.most > worst.most) worst = lanes[lane].flooded_bytes;
-    }
     if (!short_of.empty())
-      out_.conclusion = fmt::format("Not all that is sent to {} arrives (see {})", name_,
+      out_.conclusion = fmt::format("Not all that is sent to {} arrives: not {}", name_,
                                     base::list_words(short_of, kMostNames));
-    else if (rest_.empty())
-      out_.conclusion = fmt::format("All that is sent to {} arrives", name_);
     else
       out_.conclusion =
-          fmt::format("All that is sent to {} on the {} ways told here arrives", name_, out_.ways.size());
-    if (links == 0) {
-      out_.conclusion += short_of.empty() && rest_.empty() ? ", and none of it is flooded." : ".";
+          what +
+          (rest_.empty() ? " arrives" : fmt::format(" on the {} ways told here arrives", out_.ways.size()));
+    std::size_t links = 0;
+    Range worst;
+    const std::vector<Lane> lanes = lanes_of(l_, all_);
+    for (std::size_t lane = 0; lane < lanes.size(); ++lane) {
+      const Range& flooded = lanes[lane].flooded_bytes;
+      if (flooded.most < kLeastBytes) continue;
+      if (!m_.links[lane / 2].is_virtual) ++links;
+      if (flooded.most > worst.most) worst = flooded;
+    }
+    if (worst.most < kLeastBytes) {
+      out_.conclusion += short_of.empty() ? ", and none of it is flooded." : ".";
       return;
     }
-    out_.conclusion +=
-        fmt::format("; {} of it is flooded over {}", rate_text(worst), number_of(links, "link"));
-    out_.conclusion += aftermath(unasked, full);
+    out_.conclusion += short_of.empty() ? ", but " : "; and ";
+    out_.conclusion += copies_text(rate_text(worst), links) + aftermath(unasked, full);
   }
 
   // ------------------------------------------------------------ one bridge alone
 
   void conclude_at() {
-    const Stop& stop = out_.ways.front().stops.front();
+    const Stop* worst = &out_.ways.front().stops.front();
     Range copied;
     std::set<std::string> out;
     for (const Way& way : out_.ways) {
       for (const Stop& s : way.stops) {
         copied += s.copied;
+        if (s.copied.most > worst->copied.most) worst = &s;
         if (s.copied.most > 0 || way.what.empty())
           out.insert(s.out.begin() + (s.aside == 0 && !s.out.empty() ? 1 : 0), s.out.end());
       }
     }
+    const Stop& stop = *worst;
     out_.conclusion = entry_sentence(stop);
     const std::string amount = out_.ways.front().what.empty() ? "frames" : rate_text(copied);
     using enum Action;
@@ -611,6 +654,7 @@ class Explainer {
   const std::string name_;
   Explanation out_;
   std::vector<Pair> rest_;
+  std::vector<std::uint32_t> all_;  // the streams of all ways
   std::vector<std::string> unsent_;
   // Of the way that is being told.
   const std::vector<Lane>* lanes_ = nullptr;
@@ -624,7 +668,10 @@ class Explainer {
 std::string rate_text(Range bytes) {
   if (bytes.decided()) return rate(bytes.most);
   if (bytes.least <= bytes.most / 1000) return "up to " + rate(bytes.most);
-  return fmt::format("{} to {}", rate(bytes.least), rate(bytes.most));
+  std::string least = rate(bytes.least);
+  const std::string most = rate(bytes.most);
+  if (const std::size_t unit = least.find(' '); most.ends_with(least.substr(unit))) least.resize(unit);
+  return fmt::format("{} to {}", least, most);
 }
 
 Explanation explain(const Learning& learning, const Question& question) {
