@@ -16,9 +16,9 @@ using model::StationId;
 
 constexpr std::size_t kMostChoices = 12;
 
-std::string nearest_or_list(std::string_view word, const std::vector<std::string>& names,
-                            std::string_view kind) {
-  const std::vector<std::string_view> known(names.begin(), names.end());
+std::string nearest_or_list(std::string_view word, const std::vector<std::string>& candidates,
+                            const std::vector<std::string>& names, std::string_view kind) {
+  const std::vector<std::string_view> known(candidates.begin(), candidates.end());
   const std::string_view nearest = base::nearest_word(word, known);
   if (!nearest.empty()) return fmt::format("did you mean {}?", nearest);
   if (names.empty()) return fmt::format("it has no {} at all.", kind);
@@ -39,20 +39,22 @@ Step<StationId> find_station(const Model& m, std::string_view option, const std:
     std::vector<std::string> nics;
     for (const StationId id : machine.stations) nics.push_back(name_of(m, id));
     if (nics.empty()) return stop(kBadInput, fmt::format("{}: {} has no NIC.", option, name));
-    return stop(kBadInput, fmt::format("{}: {} has {} NICs; write {}.", option, name, nics.size(),
+    return stop(kBadInput, fmt::format("{}: {} has {} NICs; write one of {}.", option, name, nics.size(),
                                        base::list_words(nics, kMostChoices)));
   }
-  for (const model::Machine& machine : m.machines) names.push_back(machine.name);
-  if (name.find(':') == std::string::npos)
-    std::ranges::rotate(names, names.begin() + static_cast<std::ptrdiff_t>(m.stations.size()));
   for (std::size_t b = 0; b < m.bridges.size(); ++b) {
     if (name_of(m, BridgeId(b)) == name) {
       return stop(kBadInput,
                   fmt::format("{}: {} is a switch; name a machine, and the switch with --at.", option, name));
     }
   }
+  std::vector<std::string> all_names;
+  if (name.find(':') == std::string::npos) {
+    for (const model::Machine& machine : m.machines) all_names.push_back(machine.name);
+  }
+  all_names.insert(all_names.end(), names.begin(), names.end());
   return stop(kBadInput, fmt::format("{}: the site has no station \"{}\": {}", option, name,
-                                     nearest_or_list(name, names, "stations")));
+                                     nearest_or_list(name, all_names, names, "stations")));
 }
 
 Step<BridgeId> find_bridge(const Model& m, const std::string& name) {
@@ -67,7 +69,7 @@ Step<BridgeId> find_bridge(const Model& m, const std::string& name) {
                                        fmt::join(same.begin(), same.end(), same.size() > 2 ? ", " : " or ")));
   }
   return stop(kBadInput, fmt::format("--at: the site has no switch \"{}\": {}", name,
-                                     nearest_or_list(name, names, "switches")));
+                                     nearest_or_list(name, names, names, "switches")));
 }
 
 // When the last change is over and what starts later has started.

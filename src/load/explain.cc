@@ -15,7 +15,6 @@ using check::Learning;
 using check::NodeIndex;
 using check::Place;
 using check::Stream;
-using check::StreamKind;
 using model::BridgeId;
 using model::Model;
 using model::PortId;
@@ -421,14 +420,17 @@ class Explainer {
 
   std::string arrival_of(const Way& way) const {
     const Stop* drop = dropping(way);
-    const std::string because =
-        drop == nullptr
-            ? ""
-            : fmt::format(": {} drops {}, as {}{}", drop->bridge, way.arriving.most > 0 ? "the rest" : "it",
-                          drop->entry.state == EntryState::kHeld || drop->entry.state == EntryState::kNoTable
-                              ? ""
-                              : "it does not know where " + way.to + " is and ",
-                          drop->doing.drop_reason);
+    std::string because;
+    if (drop != nullptr) {
+      const EntryState state = drop->entry.state;
+      because = fmt::format(": {} drops {}", drop->bridge, way.arriving.least > 0 ? "the rest" : "it");
+      if (state == EntryState::kMissing)
+        because += fmt::format(", as it has no entry for {} and {}", way.to, drop->doing.drop_reason);
+      else if (state == EntryState::kHeld || state == EntryState::kNoTable)
+        because += fmt::format(", as {}", drop->doing.drop_reason);
+      else
+        because += fmt::format(" while it has no entry for {}, as {}", way.to, drop->doing.drop_reason);
+    }
     if (way.arriving.most <= 0) return fmt::format("does not arrive{}", because);
     if (way.arriving.least >= 0.9995) return "arrives";
     if (way.arriving.least <= 0 && way.arriving.most >= 1) {

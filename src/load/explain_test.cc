@@ -176,7 +176,8 @@ TEST(Explain, AsymmetricRoutingAndTimers) {
 TEST(Explain, SuppressedFloodIsALoss) {
   const Told t = tell(story("arp-timers-suppressed"), "service:eth0");
   EXPECT_EQ(t.at("br341").doing.action, Action::kForwardsOrDrops);
-  EXPECT_THAT(t.e.conclusion, HasSubstr("arrives at most 25 % of the time: br341 drops the rest"));
+  EXPECT_THAT(t.e.conclusion,
+              HasSubstr("arrives at most 25 % of the time: br341 drops it while it has no entry"));
   EXPECT_THAT(t.e.conclusion, HasSubstr("br341:2 takes no unknown unicast"));
 }
 
