@@ -115,7 +115,7 @@ void stop_text(Page& page, const Stop& stop, std::size_t number, bool detailed, 
   const bool known = !stop.as_at.empty();
   const bool aside = stop.doing.action == load::Action::kFilters && stop.aside > 0;
   if (known)
-    entry += detailed ? ", as above" : fmt::format(", as at {}", stop.as_at);
+    entry += detailed || stop.as_at == stop.bridge ? ", as above" : fmt::format(", as at {}", stop.as_at);
   else if (!stop.entry.why.empty() && (!aside || detailed))
     entry += ". " + joined(stop.entry.why);
   page.labelled(inner, "entry", kLabel, entry);
@@ -171,9 +171,10 @@ ordered_json passing_json(const Passing& p) {
           {"turns_to", text_or_null(p.turns_to)}};
 }
 
-ordered_json stop_json(const Stop& stop) {
+ordered_json stop_json(const Stop& stop, bool detailed) {
   ordered_json heard = ordered_json::array();
-  for (const Passing& p : stop.entry.passings) heard.push_back(passing_json(p));
+  for (std::size_t i = 0; detailed && i < stop.entry.passings.size(); ++i)
+    heard.push_back(passing_json(stop.entry.passings[i]));
   const bool table = stop.entry.state != EntryState::kNoTable;
   return {{"bridge", stop.bridge},
           {"kind", stop.kind},
@@ -198,9 +199,9 @@ ordered_json stop_json(const Stop& stop) {
           {"left_out", stop.left_out}};
 }
 
-ordered_json way_json(const Way& way) {
+ordered_json way_json(const Way& way, bool detailed) {
   ordered_json stops = ordered_json::array();
-  for (const Stop& stop : way.stops) stops.push_back(stop_json(stop));
+  for (const Stop& stop : way.stops) stops.push_back(stop_json(stop, detailed));
   return {{"from", text_or_null(way.from)},
           {"to", way.to},
           {"streams", way.what},
@@ -249,7 +250,7 @@ std::string explain_text(const Explanation& e, std::optional<base::Time> when,
 
 std::string explain_json(const model::Model& model, const Explanation& e, base::Time when) {
   ordered_json ways = ordered_json::array();
-  for (const Way& way : e.ways) ways.push_back(way_json(way));
+  for (const Way& way : e.ways) ways.push_back(way_json(way, !e.at.empty()));
   return report::dump({{"sekimori_explanation", 1},
                        {"title", model.title},
                        {"source", model.source},

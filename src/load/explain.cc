@@ -295,7 +295,6 @@ class Explainer {
     EntryTeller entries(l_, pair.to);
     const DoingTeller doings(l_, pair.to);
     from_tag_ = m_[pair.from].vlan;
-    if (!q_.at) told_.clear();
     aside_left_ = q_.most_aside == 0 || q_.at ? static_cast<std::size_t>(-1) : q_.most_aside;
     for (std::size_t i = 0; i < trace.visits.size() && trace.visits[i].aside == 0; ++i)
       add_stops(way, trace, i, entries, doings);
@@ -443,8 +442,7 @@ class Explainer {
   std::string conclusion_of(const Way& way) const {
     const bool single = way.what.empty();
     if (l_.doubtful(q_.to) && way.to == name_)
-      return fmt::format("Who gets what {} sends to {} can't be told: {} have one address.", way.from, way.to,
-                         rivals_and_self());
+      return fmt::format("Who gets what {} sends to {} can't be told: {}.", way.from, way.to, why_doubtful());
     std::string text = single
                            ? fmt::format("A frame from {} to {} {}", way.from, way.to, would(arrival_of(way)))
                            : fmt::format("What {} sends to {} {}", way.from, way.to, arrival_of(way));
@@ -455,11 +453,11 @@ class Explainer {
     return text + aftermath(way.unasked, way.full);
   }
 
-  std::string rivals_and_self() const {
+  std::string why_doubtful() const {
     std::vector<std::string> list = EntryTeller(l_, q_.to).rivals();
-    if (list.empty()) return "a static entry leads elsewhere than it is, so its ways";
+    if (list.empty()) return "a static entry leads elsewhere";
     list.insert(list.begin(), name_);
-    return base::list_words(list, kMostNames);
+    return base::list_words(list, kMostNames) + " have one address";
   }
 
   // "arrives 25 % of the time" -> "would arrive 25 % of the time"
@@ -495,8 +493,7 @@ class Explainer {
     const std::string what = q_.from ? fmt::format("What {} sends to {}", name_of(m_, *q_.from), name_)
                                      : fmt::format("All that is sent to {}", name_);
     if (l_.doubtful(q_.to)) {
-      out_.conclusion = fmt::format("Who gets what is sent to {} can't be told: {} have one address.", name_,
-                                    rivals_and_self());
+      out_.conclusion = fmt::format("Who gets what is sent to {} can't be told: {}.", name_, why_doubtful());
       return;
     }
     std::vector<std::string> short_of, unasked;

@@ -207,7 +207,7 @@ TEST(Explain, StaticEntry) {
   EXPECT_EQ(t.at("sw1").doing.action, Action::kForwards);
   const Told wrong = tell(three("{static: [{station: b:eth0, port: 3}]}", kUdp), "b:eth0");
   EXPECT_THAT(wrong.why("sw1"), HasSubstr("the entry is wrong"));
-  EXPECT_THAT(wrong.e.conclusion, HasSubstr("can't be told"));
+  EXPECT_THAT(wrong.e.conclusion, HasSubstr("can't be told: a static entry leads elsewhere."));
 }
 
 TEST(Explain, WhatLearnsNothing) {
