@@ -126,6 +126,7 @@ TEST_F(CliTest, BadUsage) {
            {"simulate", site, "--series", "-", "--json"},
            {"simulate", site, "--until", "100d", "--series", path("s"), "--every", "1us"},
            {"completion", "tcsh"},
+           {"explain", site},
        }) {
     EXPECT_EQ(run(arguments), kBadInput) << arguments.back();
     EXPECT_TRUE(out_.empty()) << out_;
@@ -186,6 +187,66 @@ TEST_F(CliTest, UnknownPortGetsTheNearest) {
   EXPECT_EQ(run({"simulate", path("site.yaml"), "--capture", "sw1:3=" + path("x")}), kBadInput);
   EXPECT_NE(err_.find("no port \"sw1:3\": did you mean sw1:"), std::string::npos) << err_;
   EXPECT_FALSE(fs::exists(path("x")));
+}
+
+TEST_F(CliTest, ExplainTextJsonAndQuiet) {
+  const std::string site = path("site.yaml");
+  ASSERT_EQ(run({"explain", site, "--to", "b", "--json=" + path("e.json")}), kClean) << err_;
+  EXPECT_NE(out_.find("\nFrom a:eth0 to b:eth0: tcp a -> b"), std::string::npos) << out_;
+  EXPECT_NE(out_.find("\n    does   Forwards them out of 2 (b:eth0).\n"), std::string::npos) << out_;
+  EXPECT_TRUE(out_.ends_with("\nWhat a:eth0 sends to b:eth0 arrives, and goes nowhere else.\n")) << out_;
+  const std::string json = content(path("e.json"));
+  EXPECT_TRUE(json.starts_with("{\n  \"sekimori_explanation\": 1,")) << json;
+  EXPECT_NE(json.find("\"cause\": \"refreshed\""), std::string::npos) << json;
+  ASSERT_EQ(run({"explain", site, "--to", "b:eth0", "--json"}), kClean);
+  EXPECT_EQ(out_, json);
+  ASSERT_EQ(run({"explain", site, "--to", "b", "--quiet", "--when", "0s"}), kClean);
+  EXPECT_EQ(out_, "What a:eth0 sends to b:eth0 arrives, and goes nowhere else.\n");
+  ASSERT_EQ(run({"explain", site, "--to", "b", "--at", "sw1"}), kClean);
+  EXPECT_NE(out_.find("what sw1 could hear:"), std::string::npos) << out_;
+  EXPECT_EQ(run({"explain", site, "--to", "b", "--json=/dev/full"}), kFailed);
+}
+
+TEST_F(CliTest, ExplainKnowsWhoIsMeant) {
+  const std::string site = path("nics.yaml");
+  std::ofstream(site) << "sekimori: 1\n"
+                         "hosts:\n"
+                         "  app: {nics: {eth0: {ip: 10.0.0.1/24}, eth1: {ip: 10.0.1.1/24}}}\n"
+                         "  desk: {nics: {eth0: {ip: 10.0.0.2/24}}, \n"
+                         "    switches: {br0: {kind: linux-bridge, uplinks: [eth0]}}}\n"
+                         "switches: {sw1: {}}\n"
+                         "links: [[app:eth0, sw1:1], [desk:eth0, sw1:2]]\n";
+  const auto complaint = [&](std::vector<std::string> options) {
+    options.insert(options.begin(), {"explain", site});
+    EXPECT_EQ(run(options), kBadInput) << out_;
+    EXPECT_TRUE(out_.empty()) << out_;
+    return err_;
+  };
+  EXPECT_EQ(complaint({"--to", "app"}),
+            "sekimori: --to: app has 2 NICs; write one of app:eth0 and app:eth1.\n");
+  EXPECT_EQ(complaint({"--to", "dsek"}),
+            "sekimori: --to: the site has no station \"dsek\": did you mean desk?\n");
+  EXPECT_NE(complaint({"--to", "app:eht0"}).find("did you mean app:eth0?"), std::string::npos) << err_;
+  EXPECT_NE(complaint({"--to", "desk", "--from", "xxxxxxx"})
+                .find("its stations are app:eth0, app:eth1 and desk:eth0."),
+            std::string::npos)
+      << err_;
+  EXPECT_NE(complaint({"--to", "sw1"}).find("sw1 is a switch"), std::string::npos) << err_;
+  EXPECT_EQ(complaint({"--to", "desk", "--at", "br0"}), "sekimori: --at: write desk/br0.\n");
+  EXPECT_NE(complaint({"--to", "desk", "--at", "sw2"}).find("did you mean sw1?"), std::string::npos) << err_;
+  EXPECT_NE(complaint({"--to", "desk", "--from", "desk"}).find("the same station"), std::string::npos);
+  EXPECT_NE(complaint({}).find("--to"), std::string::npos);
+  EXPECT_NE(complaint({"--to", "desk", "--when", "soon"}).find("--when"), std::string::npos);
+}
+
+TEST_F(CliTest, ExplainWhenSomethingChanges) {
+  const std::string site = path("changes.yaml");
+  std::ofstream(site) << std::string(kSite) + "changes:\n  - {at: 60s, stop: b}\n";
+  ASSERT_EQ(run({"explain", site, "--to", "b"}), kClean) << err_;
+  EXPECT_NE(out_.find("The site as it is 60s after its start."), std::string::npos) << out_;
+  EXPECT_NE(out_.find("Nothing arrives at b:eth0: b is off."), std::string::npos) << out_;
+  ASSERT_EQ(run({"explain", site, "--to", "b", "--when", "10s", "--quiet"}), kClean);
+  EXPECT_EQ(out_, "What a:eth0 sends to b:eth0 arrives, and goes nowhere else.\n");
 }
 
 TEST_F(CliTest, CompletionIsGoodBash) {

@@ -16,6 +16,7 @@
 #include "cli/check.h"
 #include "cli/diagnose.h"
 #include "cli/exit.h"
+#include "cli/explain.h"
 #include "cli/output.h"
 #include "cli/simulate.h"
 
@@ -158,6 +159,32 @@ Action declare_simulate(CLI::App& app) {
   return [a] { return simulate(*a); };
 }
 
+Action declare_explain(CLI::App& app) {
+  auto a = std::make_shared<ExplainArguments>();
+  app.add_option("SITE", a->site, "Site file; - is standard input")->required()->type_name("SITE");
+  app.add_option("--to", a->to, "Whom the frames are for: a machine with one NIC, or machine:nic")
+      ->required()
+      ->type_name("STATION");
+  app.add_option("--from", a->from, "Only frames of this sender, also when it sends none in this site")
+      ->type_name("STATION");
+  app.add_option("--at", a->at, "Only what this switch does, with all that could teach it the address")
+      ->type_name("SWITCH");
+  app.add_option_function<std::string>(
+         "--when",
+         [a](const std::string& text) {
+           const auto time = base::parse_duration(text);
+           if (!time) throw CLI::ValidationError("--when", time.error().what);
+           a->when = *time;
+         },
+         "The site as it is after T of its timeline (default: after the last change)")
+      ->type_name("T");
+  add_output(
+      app, a->output,
+      "Explanation as JSON (docs/json-report.md) to stdout instead of text, or to FILE besides the text",
+      "Only the last sentence");
+  return [a] { return explain(*a); };
+}
+
 Action declare_completion(CLI::App& app) {
   auto shell = std::make_shared<std::string>();
   app.add_option("SHELL", *shell, "bash, zsh or fish")
@@ -188,6 +215,12 @@ constexpr Verb kVerbs[] = {
      "  sekimori check site.yaml --sarif=check.sarif --baseline known.baseline\n"
      "  sekimori check site.yaml --write-baseline known.baseline --fail-on never\n\n",
      declare_check},
+    {"explain", "Tell what each switch does with frames for a station, and why",
+     "Examples:\n"
+     "  sekimori explain site.yaml --to app\n"
+     "  sekimori explain site.yaml --to app --at sw1\n"
+     "  sekimori explain site.yaml --from desk --to app:net0 --quiet\n\n",
+     declare_explain},
     {"simulate", "Play a site frame by frame: loads, series, captures",
      "Ports are named as reports name them: sw1:24, server/vmnet0:eth0, app:net0.\n\n"
      "Examples:\n"
