@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
 
 namespace sekimori::check {
@@ -22,6 +23,8 @@ constexpr Duration kDelayFirstProbe = base::seconds(5);    // Linux: delay_first
 constexpr Duration kDelayedAck = base::milliseconds(40);   // Linux: TCP_DELACK_MIN
 constexpr Duration kForEver = base::seconds(7L * 86'400);  // a timeout of weeks is none
 constexpr Duration kSlack = base::seconds(1);              // round trips, retries
+// Linux and others double the time between two SYNs; the simulator stops at this.
+constexpr Duration kLongestSynWait = base::seconds(64);
 constexpr int kMostHops = 16;
 
 std::uint16_t frame_of(std::uint32_t payload, std::uint32_t headers) {
@@ -100,8 +103,14 @@ class Collector {
       pattern.from = next.station;
       pattern.to = owner(next.station, next.address.bits);
       if (!pattern.to.valid()) {
-        ask_in_vain(pattern);
+        ask_in_vain(pattern, next.address.bits);
         return std::nullopt;
+      }
+      if (!surely_resolves(pattern.from, pattern.to)) {
+        // Without an answer to its questions it sends nothing but these.
+        pattern.gap = base::kNever;
+        pattern.least = 0;
+        ask_in_vain(pattern, next.address.bits);
       }
       const std::uint32_t index = add(pattern);
       uses_.push_back({pattern.from, pattern.to, pattern.gap, hop == 0 ? progress : base::kNever, index});
@@ -114,20 +123,60 @@ class Collector {
     return std::nullopt;
   }
 
-  // Three questions a second apart, and again when there is next something to send.
-  void ask_in_vain(const Stream& wanted) {
+  // Three questions a second apart, and again when there is next something to send. However many flows wait
+  // for it, an address is asked for once.
+  void ask_in_vain(const Stream& wanted, std::uint32_t ip) {
+    const bool tcp = wanted.flow.valid() && m_[wanted.flow].kind == FlowKind::kTcp;
+    const Duration gap =
+        tcp && wanted.gap != base::kNever ? std::max(wanted.gap, kLongestSynWait) : wanted.gap;
     Stream question = wanted;
     question.kind = StreamKind::kQuestion;
     question.to = {};
     question.flow = {};
     question.bytes = kLeastFrame;
-    const bool certain = wanted.gap != base::kNever;
-    question.least = certain ? 3 / (3 + base::to_seconds(wanted.gap)) : 0;
+    const bool certain = gap != base::kNever;
+    question.least = certain ? 3 / (3 + base::to_seconds(gap)) : 0;
     question.most = 1;
-    question.gap = certain ? sum(wanted.gap, base::seconds(2)) : base::kNever;
+    question.gap = certain ? sum(gap, base::seconds(3)) : base::kNever;
     question.as_it_gets = false;
-    add(question);
-    ++asks_[wanted.from.index()];
+    const auto [known, is_new] = in_vain_.try_emplace({wanted.from, ip}, kNone);
+    if (is_new) {
+      known->second = add(question);
+      ++asks_[wanted.from.index()];
+      return;
+    }
+    Stream& before = out_.list[known->second];
+    if (before.after != kNone && question.after != kNone) {  // one of two occasions: neither is certain
+      question.gap = base::kNever;
+      question.least = 0;
+      question.after = kNone;
+    } else if (question.after != kNone || (before.after == kNone && before.gap <= question.gap)) {
+      return;
+    }
+    before = question;
+  }
+
+  // That the station gets an answer when it asks for the other: that nothing on the way blocks either. The
+  // question has just taught every table on the way where to send the answer.
+  bool surely_resolves(StationId asker, StationId asked) {
+    const Place& place = forest_.place(asker);
+    if (place.node == kNone || forest_.components()[forest_[place.node].component].plain) return true;
+    if (forest_.components()[forest_[place.node].component].broken())
+      return true;  // nothing is claimed of it
+    forest_.way(forest_.place(asked), place, way_);
+    return std::ranges::all_of(way_, [&](const Step& step) {
+      const model::Bridge& bridge = m_[forest_[step.node].bridge];
+      const model::Port &in = m_[step.in], &out = m_[step.out];
+      if (in.isolated && out.isolated) return false;
+      const bool forwards =
+          bridge.kind == model::BridgeKind::kHub || bridge.kind == model::BridgeKind::kHostedBridge;
+      if (forwards) return true;
+      if (in.mac_limit != 0 || out.mac_limit != 0) return false;
+      return out.floods_unknown || (bridge.learning && bridge.ageing.count() > 0 && out.learning) ||
+             std::ranges::any_of(bridge.static_entries, [&](const model::StaticEntry& e) {
+               return e.mac == m_[asker].mac && e.port == step.out;
+             });
+    });
   }
 
   // ------------------------------------------------------------ flows
@@ -346,6 +395,8 @@ class Collector {
   std::vector<std::pair<std::uint32_t, StationId>> owners_;  // by address
   std::vector<std::uint32_t> asks_;  // by station: reasons for which it asks by broadcast
   std::vector<Use> uses_;
+  std::map<std::pair<StationId, std::uint32_t>, std::uint32_t> in_vain_;  // questions, by asker and address
+  std::vector<Step> way_;
   Streams out_;
 };
 
