@@ -107,10 +107,9 @@ class Collector {
         return std::nullopt;
       }
       if (!surely_resolves(pattern.from, pattern.to)) {
-        // Without an answer to its questions it sends nothing but these.
+        // Without an answer to its questions it sends nothing but these (resolve_again).
         pattern.gap = base::kNever;
         pattern.least = 0;
-        ask_in_vain(pattern, next.address.bits);
       }
       const std::uint32_t index = add(pattern);
       uses_.push_back({pattern.from, pattern.to, pattern.gap, hop == 0 ? progress : base::kNever, index});
@@ -211,15 +210,52 @@ class Collector {
       data.least = data.most = per_second(interval);
     }
     const Stream answer = answer_to(flow, data, interval);
+    const std::size_t first = out_.list.size(), first_use = uses_.size();
     const auto arrived = send(flow.from, to, data, tcp ? answer.gap : base::kNever);
     if (!arrived) {
       out_.lost.push_back(id);
+      if (tcp) only_connects(id, first, first_use);
       return;
     }
     if (flow.kind == FlowKind::kUdp) return;
     Stream back = answer;
     back.after = *arrived;
-    send(flow.to, m_[out].ip.address, back, base::kNever);
+    const bool answered = send(flow.to, m_[out].ip.address, back, base::kNever).has_value();
+    if (!tcp) return;
+    if (!answered) only_connects(id, first, first_use);
+    const auto open = [](const Stream& s) { return s.flow.valid() && s.gap == base::kNever; };
+    if (std::any_of(out_.list.begin() + static_cast<std::ptrdiff_t>(first), out_.list.end(), open))
+      perhaps_connects(id, first, first_use);
+  }
+
+  // A connection needs both directions. Where one leads nowhere, there are SYNs and no more.
+  void only_connects(model::FlowId id, std::size_t first, std::size_t first_use) {
+    for (std::size_t i = first; i < out_.list.size(); ++i) {
+      Stream& stream = out_.list[i];
+      if (stream.flow != id) continue;
+      stream.bytes = frame_of(0, kTcpHeaders);
+      stream.most = per_second(kLongestSynWait);
+      stream.as_it_gets = false;
+      if (stream.gap == base::kNever) continue;
+      stream.least = stream.most;
+      stream.gap = sum(kLongestSynWait, kSlack);
+    }
+    uses_again(first_use);
+  }
+  // Where one may lead nowhere, how much there is is open.
+  void perhaps_connects(model::FlowId id, std::size_t first, std::size_t first_use) {
+    for (std::size_t i = first; i < out_.list.size(); ++i) {
+      if (out_.list[i].flow != id) continue;
+      out_.list[i].gap = base::kNever;
+      out_.list[i].least = 0;
+    }
+    uses_again(first_use);
+  }
+  void uses_again(std::size_t first_use) {
+    for (std::size_t i = first_use; i < uses_.size(); ++i) {
+      uses_[i].gap = out_.list[uses_[i].stream].gap;
+      uses_[i].progress = base::kNever;
+    }
   }
 
   static Stream answer_to(const Flow& flow, const Stream& data, Duration interval) {
@@ -333,6 +369,7 @@ class Collector {
       if (!plain) ask(use, {}, StreamKind::kQuestion, base::kNever, 1);
       return;
     }
+    if (!surely_resolves(use.from, use.to)) ask(use, {}, StreamKind::kQuestion, base::kNever, 1);
     const Duration timeout = arp(use.from).timeout;
     if (timeout >= kForEver || (arp(use.from).confirm_by_progress && use.progress < timeout)) return;
     const Hearing h = hears(use.from, use.to);
