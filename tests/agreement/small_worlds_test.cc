@@ -419,6 +419,7 @@ TEST_P(SampledWorlds, Agree) {
     const std::string complaint = judge(m, streams, sampler.random(), 3, tally);
     ASSERT_EQ(complaint, "") << "seed " << seed;
   }
+  EXPECT_GT(tally.decided, tally.lanes * 9 / 10);
   tally.print(fmt::format("sample {}", GetParam()));
 }
 INSTANTIATE_TEST_SUITE_P(Small, SampledWorlds, testing::Range(std::uint64_t{0}, std::uint64_t{4}));
