@@ -71,7 +71,9 @@ void add(Support& support, const Stream& stream, std::uint32_t index, bool certa
     support.gap = stream.gap;
     support.stream = index;
   }
-  if (certain) support.least = std::max(support.least, stream.least);
+  // Frames that come in bursts keep an entry no longer than one of them.
+  if (certain)
+    support.least = std::max(support.least, std::min(stream.least, 1 / base::to_seconds(stream.gap)));
   support.most += stream.most;
   if (support.count++ == 0 && support.stream == kNone) support.stream = index;
 }
@@ -422,6 +424,12 @@ class Learning::State {
   // ------------------------------------------------------------ the rounds
 
   void solve() {
+    doubtful_flow.assign(m.flows.size(), false);
+    for (const Stream& s : streams.list) {
+      if (s.flow.valid() && s.to.valid() && m[s.flow].kind == model::FlowKind::kTcp &&
+          (doubtful[address[s.from.index()]] || doubtful[address[s.to.index()]]))
+        doubtful_flow[s.flow.index()] = true;
+    }
     overfull.assign(m.bridges.size(), false);
     for (std::uint32_t t = 0; t < forest.tables(); ++t) {
       const Duration ageing = m[forest.table_bridge(t)].ageing;
@@ -513,12 +521,19 @@ class Learning::State {
     return holders[a] == 1 && n != kNone && forest.components()[forest[n].component].plain;
   }
 
+  // What answers a station whose address is also another's may go to the other: it may find nobody by ARP,
+  // and a TCP connection with it may not come about.
+  bool unanswered(const Stream& s) const {
+    return (s.to.valid() && doubtful[address[s.from.index()]]) ||
+           (s.flow.valid() && doubtful_flow[s.flow.index()]);
+  }
+
   // The streams that certainly, or possibly, are sent: what answers is sent when what it answers arrives.
   std::vector<bool> sent(const Half& half, bool must) const {
     std::vector<bool> result(streams.list.size(), true);
     for (std::size_t i = 0; i < result.size(); ++i) {
       const Stream& s = streams.list[i];
-      if (must && s.gap == base::kNever) result[i] = false;
+      if (must && (s.gap == base::kNever || unanswered(s))) result[i] = false;
       if (s.after != kNone)
         result[i] = result[i] && result[s.after] && (!s.on_delivery || half.delivered[s.after]);
     }
@@ -612,6 +627,7 @@ class Learning::State {
   std::vector<std::uint32_t> address;  // of each station: the first station with its MAC
   std::vector<std::uint32_t> holders;  // by address: plugged stations that have it
   std::vector<bool> doubtful;          // by address
+  std::vector<bool> doubtful_flow;     // TCP from or to such an address, on any of its hops
   struct Static {
     std::uint32_t address;
     std::uint16_t vlan;

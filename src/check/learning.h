@@ -42,7 +42,7 @@ namespace sekimori::check {
 // What supports an entry.
 struct Support {
   Duration gap = base::kNever;   // the shortest certain one
-  double least = 0;              // frames a second of the most frequent certain support
+  double least = 0;              // how often a second the most frequent certain one refreshes it at least
   double most = 0;               // frames a second of all possible ones together
   std::uint32_t count = 0;       // possible supports
   std::uint32_t stream = kNone;  // the certain one with the shortest gap, else the first possible one

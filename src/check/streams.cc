@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
 
 namespace sekimori::check {
@@ -22,6 +23,8 @@ constexpr Duration kDelayFirstProbe = base::seconds(5);    // Linux: delay_first
 constexpr Duration kDelayedAck = base::milliseconds(40);   // Linux: TCP_DELACK_MIN
 constexpr Duration kForEver = base::seconds(7L * 86'400);  // a timeout of weeks is none
 constexpr Duration kSlack = base::seconds(1);              // round trips, retries
+// Linux and others double the time between two SYNs; the simulator stops at this.
+constexpr Duration kLongestSynWait = base::seconds(64);
 constexpr int kMostHops = 16;
 
 std::uint16_t frame_of(std::uint32_t payload, std::uint32_t headers) {
@@ -100,8 +103,13 @@ class Collector {
       pattern.from = next.station;
       pattern.to = owner(next.station, next.address.bits);
       if (!pattern.to.valid()) {
-        ask_in_vain(pattern);
+        ask_in_vain(pattern, next.address.bits);
         return std::nullopt;
+      }
+      if (!surely_resolves(pattern.from, pattern.to)) {
+        // Without an answer to its questions it sends nothing but these (resolve_again).
+        pattern.gap = base::kNever;
+        pattern.least = 0;
       }
       const std::uint32_t index = add(pattern);
       uses_.push_back({pattern.from, pattern.to, pattern.gap, hop == 0 ? progress : base::kNever, index});
@@ -114,20 +122,60 @@ class Collector {
     return std::nullopt;
   }
 
-  // Three questions a second apart, and again when there is next something to send.
-  void ask_in_vain(const Stream& wanted) {
+  // Three questions a second apart, and again when there is next something to send. However many flows wait
+  // for it, an address is asked for once.
+  void ask_in_vain(const Stream& wanted, std::uint32_t ip) {
+    const bool tcp = wanted.flow.valid() && m_[wanted.flow].kind == FlowKind::kTcp;
+    const Duration gap =
+        tcp && wanted.gap != base::kNever ? std::max(wanted.gap, kLongestSynWait) : wanted.gap;
     Stream question = wanted;
     question.kind = StreamKind::kQuestion;
     question.to = {};
     question.flow = {};
     question.bytes = kLeastFrame;
-    const bool certain = wanted.gap != base::kNever;
-    question.least = certain ? 3 / (3 + base::to_seconds(wanted.gap)) : 0;
+    const bool certain = gap != base::kNever;
+    question.least = certain ? 3 / (3 + base::to_seconds(gap)) : 0;
     question.most = 1;
-    question.gap = certain ? sum(wanted.gap, base::seconds(2)) : base::kNever;
+    question.gap = certain ? sum(gap, base::seconds(3)) : base::kNever;
     question.as_it_gets = false;
-    add(question);
-    ++asks_[wanted.from.index()];
+    const auto [known, is_new] = in_vain_.try_emplace({wanted.from, ip}, kNone);
+    if (is_new) {
+      known->second = add(question);
+      ++asks_[wanted.from.index()];
+      return;
+    }
+    Stream& before = out_.list[known->second];
+    if (before.after != kNone && question.after != kNone) {  // one of two occasions: neither is certain
+      question.gap = base::kNever;
+      question.least = 0;
+      question.after = kNone;
+    } else if (question.after != kNone || (before.after == kNone && before.gap <= question.gap)) {
+      return;
+    }
+    before = question;
+  }
+
+  // That the station gets an answer when it asks for the other: that nothing on the way blocks either. The
+  // question has just taught every table on the way where to send the answer.
+  bool surely_resolves(StationId asker, StationId asked) {
+    const Place& place = forest_.place(asker);
+    if (place.node == kNone || forest_.components()[forest_[place.node].component].plain) return true;
+    if (forest_.components()[forest_[place.node].component].broken())
+      return true;  // nothing is claimed of it
+    forest_.way(forest_.place(asked), place, way_);
+    return std::ranges::all_of(way_, [&](const Step& step) {
+      const model::Bridge& bridge = m_[forest_[step.node].bridge];
+      const model::Port &in = m_[step.in], &out = m_[step.out];
+      if (in.isolated && out.isolated) return false;
+      const bool forwards =
+          bridge.kind == model::BridgeKind::kHub || bridge.kind == model::BridgeKind::kHostedBridge;
+      if (forwards) return true;
+      if (in.mac_limit != 0 || out.mac_limit != 0) return false;
+      return out.floods_unknown || (bridge.learning && bridge.ageing.count() > 0 && out.learning) ||
+             std::ranges::any_of(bridge.static_entries, [&](const model::StaticEntry& e) {
+               return e.mac == m_[asker].mac && e.port == step.out;
+             });
+    });
   }
 
   // ------------------------------------------------------------ flows
@@ -162,15 +210,52 @@ class Collector {
       data.least = data.most = per_second(interval);
     }
     const Stream answer = answer_to(flow, data, interval);
+    const std::size_t first = out_.list.size(), first_use = uses_.size();
     const auto arrived = send(flow.from, to, data, tcp ? answer.gap : base::kNever);
     if (!arrived) {
       out_.lost.push_back(id);
+      if (tcp) only_connects(id, first, first_use);
       return;
     }
     if (flow.kind == FlowKind::kUdp) return;
     Stream back = answer;
     back.after = *arrived;
-    send(flow.to, m_[out].ip.address, back, base::kNever);
+    const bool answered = send(flow.to, m_[out].ip.address, back, base::kNever).has_value();
+    if (!tcp) return;
+    if (!answered) only_connects(id, first, first_use);
+    const auto open = [](const Stream& s) { return s.flow.valid() && s.gap == base::kNever; };
+    if (std::any_of(out_.list.begin() + static_cast<std::ptrdiff_t>(first), out_.list.end(), open))
+      perhaps_connects(id, first, first_use);
+  }
+
+  // A connection needs both directions. Where one leads nowhere, there are SYNs and no more.
+  void only_connects(model::FlowId id, std::size_t first, std::size_t first_use) {
+    for (std::size_t i = first; i < out_.list.size(); ++i) {
+      Stream& stream = out_.list[i];
+      if (stream.flow != id) continue;
+      stream.bytes = frame_of(0, kTcpHeaders);
+      stream.most = per_second(kLongestSynWait);
+      stream.as_it_gets = false;
+      if (stream.gap == base::kNever) continue;
+      stream.least = stream.most;
+      stream.gap = sum(kLongestSynWait, kSlack);
+    }
+    uses_again(first_use);
+  }
+  // Where one may lead nowhere, how much there is is open.
+  void perhaps_connects(model::FlowId id, std::size_t first, std::size_t first_use) {
+    for (std::size_t i = first; i < out_.list.size(); ++i) {
+      if (out_.list[i].flow != id) continue;
+      out_.list[i].gap = base::kNever;
+      out_.list[i].least = 0;
+    }
+    uses_again(first_use);
+  }
+  void uses_again(std::size_t first_use) {
+    for (std::size_t i = first_use; i < uses_.size(); ++i) {
+      uses_[i].gap = out_.list[uses_[i].stream].gap;
+      uses_[i].progress = base::kNever;
+    }
   }
 
   static Stream answer_to(const Flow& flow, const Stream& data, Duration interval) {
@@ -284,6 +369,7 @@ class Collector {
       if (!plain) ask(use, {}, StreamKind::kQuestion, base::kNever, 1);
       return;
     }
+    if (!surely_resolves(use.from, use.to)) ask(use, {}, StreamKind::kQuestion, base::kNever, 1);
     const Duration timeout = arp(use.from).timeout;
     if (timeout >= kForEver || (arp(use.from).confirm_by_progress && use.progress < timeout)) return;
     const Hearing h = hears(use.from, use.to);
@@ -346,6 +432,8 @@ class Collector {
   std::vector<std::pair<std::uint32_t, StationId>> owners_;  // by address
   std::vector<std::uint32_t> asks_;  // by station: reasons for which it asks by broadcast
   std::vector<Use> uses_;
+  std::map<std::pair<StationId, std::uint32_t>, std::uint32_t> in_vain_;  // questions, by asker and address
+  std::vector<Step> way_;
   Streams out_;
 };
 

@@ -169,12 +169,19 @@ class Carrying {
   std::function<void(NodeIndex, PortId toward, Share, bool leaked)> on_flood;
 
  private:
-  bool leaked(NodeIndex n) const {
+  // The frame comes straight from the destination's own hosted bridge, or by hubs alone.
+  bool leaked(NodeIndex n) {
     const Place& to = l_.forest().place(stream_->to);
     const model::Model& m = l_.model();
+    const model::BridgeId home = l_.forest()[to.node].bridge;
+    if (m[home].kind != model::BridgeKind::kHostedBridge || l_.forest()[n].bridge == home) return false;
     const model::BridgeId before = m[peer(m, in_)].bridge;
-    return l_.forest()[to.node].bridge == before && m[before].kind == model::BridgeKind::kHostedBridge &&
-           l_.forest()[n].bridge != before;
+    if (m[before].kind != model::BridgeKind::kHub) return before == home;
+    l_.forest().way({n, {}}, to, way_);
+    const auto next = std::ranges::find_if(way_.begin() + 1, way_.end(), [&](const check::Step& step) {
+      return m[l_.forest()[step.node].bridge].kind != model::BridgeKind::kHub;
+    });
+    return next != way_.end() && l_.forest()[next->node].bridge == home;
   }
 
   // The share of the time is that of the frames only when they come evenly, and more often than the entry
@@ -194,6 +201,7 @@ class Carrying {
   double bytes_ = 0;
   PortId in_;
   bool stray_ = false;
+  std::vector<check::Step> way_;
 };
 
 class Worker {

@@ -91,8 +91,12 @@ class Fabric {
   // The port by which `bridge` would reach the station with this address; kNone when there is none, or no
   // way.
   std::uint32_t towards(std::uint32_t bridge, std::uint16_t vlan, AddressIndex address);
-  // The bridge port that a station is plugged into; kNone when it is not on a bridge.
-  std::uint32_t attachment(std::uint32_t station) const { return ports_[station_port_[station]].peer; }
+  // The bridge port that a station is plugged into; kNone when it is not on a bridge, or switched off: a
+  // virtual switch does not know the NIC of a guest that is off.
+  std::uint32_t attachment(std::uint32_t station) const {
+    const std::uint32_t at = ports_[station_port_[station]].peer;
+    return at != kNone && wires_.lane(ports_[at].lane_out).up ? at : kNone;
+  }
 
   const model::Model& model_;
   const Addresses& addresses_;

@@ -1,11 +1,14 @@
-// Random sites for comparing the engines: trees of switches of all kinds with VLANs, odd timers, one-way
-// streams, hosted bridges, routers; seeded.
+// Random sites for comparing the engines: trees of switches of all kinds with VLANs, a wide-area service, odd
+// timers, silent and one-way stations, blocked ports, hosted bridges, guests that are off, routers and, now
+// and then, a MAC twice; seeded. A thing a line, so that minimise.h can take it apart.
 #pragma once
 
 #include <fmt/format.h>
-#include <gtest/gtest.h>
+#include <fmt/ranges.h>
 
+#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/random.h"
@@ -15,67 +18,167 @@ namespace sekimori::agreement {
 class RandomSite {
  public:
   explicit RandomSite(std::uint64_t seed) : random_(seed), seed_(seed) {
-    switches_ = 1 + pick(4);
+    vlans_ = pick(3) == 0;
     routed_ = pick(3) == 0;
-    for (int s = 0; s < switches_; ++s) add_switch(s);
+    wan_ = pick(4) == 0;
+    blocks_ = pick(5) == 0;
+    duplicates_ = pick(12) == 0;
+    const int switches = (wan_ ? 2 : 1) + pick(4);
+    for (int s = 0; s < switches; ++s) add_switch(s);
     const int hosts = 3 + pick(4);
     for (int h = 0; h < hosts; ++h) add_host(h);
     if (routed_) add_router();
     for (int f = 2 + pick(5); f > 0; --f) add_flow();
   }
 
+  // Some MAC is there twice.
+  bool has_duplicates() const { return twice_ > 1; }
+
   std::string text() const {
-    std::string text = fmt::format("seed: {}\nhosts:\n{}", seed_, hosts_);
+    std::string text = fmt::format("sekimori: 1\nseed: {}\nhosts:\n{}", seed_, hosts_);
     if (!routers_.empty()) text += "routers:\n" + routers_;
-    return text + fmt::format("switches:\n{}links:\n{}traffic:\n{}", switch_text_, links_, traffic_);
+    text += "switches:\n";
+    for (std::size_t s = 0; s < switches_.size(); ++s) {
+      const Switch& made = switches_[s];
+      text += fmt::format("  s{}: {{{}", s, made.settings);
+      std::vector<std::string> ports;
+      for (const auto& [name, settings] : made.ports)
+        ports.push_back(fmt::format("{}: {{{}}}", name, fmt::join(settings, ", ")));
+      if (!ports.empty()) text += fmt::format(", ports: {{{}}}", fmt::join(ports, ", "));
+      text += "}\n";
+    }
+    if (!wan_sites_.empty())
+      text += fmt::format("wans:\n  w: {{kind: e-lan, {}, sites: {{{}}}}}\n", wan_settings_,
+                          fmt::join(wan_sites_, ", "));
+    return text + fmt::format("links:\n{}traffic:\n{}", links_, traffic_);
   }
 
  private:
+  struct Switch {
+    std::string settings;
+    bool has_ports = true;  // whose settings can be written: not a hub
+    bool aware = false;     // of VLANs
+    std::map<std::string, std::vector<std::string>> ports = {};
+  };
+  struct Sender {
+    std::string name;
+    int net;
+  };
+
   int pick(int n) { return static_cast<int>(random_.below(static_cast<std::uint64_t>(n))); }
+
+  // ------------------------------------------------------------ switches
 
   void add_switch(int s) {
     static constexpr const char* kKinds[] = {"switch", "switch", "switch", "linux-bridge", "hub"};
-    const char* kind = kKinds[pick(5)];
-    std::string line = fmt::format("  s{}: {{kind: {}", s, kind);
-    if (std::string_view(kind) != "hub") {
-      line += fmt::format(", ageing: {}s", 2 + pick(50));
-      if (pick(10) == 0) line += ", learning: off";
+    const std::string_view kind = kKinds[pick(5)];
+    Switch made{fmt::format("kind: {}", kind)};
+    made.has_ports = kind != "hub";
+    made.aware = kind == "switch" ? pick(6) != 0 : made.has_ports && vlans_ && pick(2) == 0;
+    if (made.has_ports) {
+      made.settings += fmt::format(", ageing: {}s", 2 + pick(50));
+      if (pick(10) == 0) made.settings += ", learning: off";
+      if (kind == "switch" && !made.aware) made.settings += ", vlan-aware: off";
     }
-    switch_text_ += line + "}\n";
-    if (s > 0) links_ += fmt::format("  - [s{}:up, s{}:d{}, 1Gbit/s]\n", s, pick(s), s);
+    switches_.push_back(made);
+    if (s == 0) return;
+    if (wan_ && (s == 1 || pick(2) == 0)) {
+      if (wan_sites_.empty()) {
+        wan_settings_ = fmt::format("ageing: {}s, delay: {}ms", 2 + pick(50), 1 + pick(20));
+        add_wan_site(0);
+      }
+      add_wan_site(s);
+      return;
+    }
+    const int parent = pick(s);
+    links_ += fmt::format("  - [s{}:up, s{}:d{}, 1Gbit/s]\n", s, parent, s);
+    const bool carries = pick(10) != 0;
+    trunk(s, "up", carries);
+    trunk(parent, fmt::format("d{}", s), carries);
   }
 
+  void add_wan_site(int s) {
+    wan_sites_.push_back(fmt::format("a{}: {}Mbit/s", s, pick(2) == 0 ? 10 : 100));
+    links_ += fmt::format("  - [s{}:wan, w:a{}]\n", s, s);
+    trunk(s, "wan", true);
+  }
+
+  void trunk(int s, const std::string& port, bool carries) {
+    if (vlans_ && carries && at(s).aware) set(s, port, "trunk: [10]");
+    odd(s, port);
+  }
+
+  void odd(int s, const std::string& port) {
+    if (!at(s).has_ports) return;
+    if (pick(25) == 0) set(s, port, "learning: off");
+    if (blocks_ && pick(4) == 0) set(s, port, "flood: off");
+  }
+
+  Switch& at(int s) { return switches_[static_cast<std::size_t>(s)]; }
+  void set(int s, const std::string& port, const std::string& setting) {
+    at(s).ports[port].push_back(setting);
+  }
+  bool any_aware() const {
+    for (const Switch& s : switches_)
+      if (s.aware) return true;
+    return false;
+  }
+  // One where a station of that network can be: with VLANs, network 1 is VLAN 10.
+  int place(int net) {
+    for (;;) {
+      const int s = pick(static_cast<int>(switches_.size()));
+      if (!vlans_ || net == 0 || at(s).aware) return s;
+    }
+  }
+
+  // ------------------------------------------------------------ machines
+
   std::string arp() {
-    switch (pick(5)) {
+    switch (pick(6)) {
       case 0:
         return fmt::format(", arp: {{timeout: {}s, confirm: none}}", 8 + pick(60));
       case 1:
         return fmt::format(", arp: {{timeout: {}s}}", 5 + pick(40));
       case 2:
         return fmt::format(", arp: {{announce: [start, {}s]}}", 3 + pick(40));
+      case 3:
+        return pick(2) == 0 ? ", arp: {timeout: 30d}" : ", arp: {timeout: 30d, announce: never}";
       default:
         return "";
     }
   }
 
+  std::string mac() {
+    if (!duplicates_ || twice_ > 1 || pick(3) != 0) return "";
+    ++twice_;
+    return "mac: \"02:aa:00:00:00:01\", ";
+  }
+
   void add_host(int h) {
-    const int kind = pick(3), net = routed_ ? pick(2) : 0;
-    hosts_ += fmt::format("  h{}: {{nics: {{eth0: {{ip: 10.0.{}.{}/24}}}}{}{}", h, net, 10 + h, arp(),
-                          gateway(net));
-    machines_.push_back(fmt::format("h{}", h));
+    const int kind = pick(3), net = (routed_ && !vlans_) || (vlans_ && any_aware()) ? pick(2) : 0;
+    hosts_ += fmt::format("  h{}: {{nics: {{eth0: {{{}ip: 10.0.{}.{}/24}}}}{}{}", h, mac(), net, 10 + h,
+                          arp(), gateway(net));
+    senders_.push_back({fmt::format("h{}", h), net});
     if (kind > 0) {
       hosts_ +=
           fmt::format(", switches: {{v: {{kind: {}, uplinks: [eth0]}}}}, guests: {{",
                       kind == 1 ? "hosted-bridge" : fmt::format("linux-bridge, ageing: {}s", 2 + pick(50)));
-      for (int g = 0; g < 1 + pick(2); ++g) {
-        hosts_ += fmt::format("g{}-{}: {{nics: {{net0: {{on: v, ip: 10.0.{}.{}/24}}}}{}{}}}, ", h, g, net,
-                              100 + 10 * h + g, arp(), gateway(net));
-        machines_.push_back(fmt::format("g{}-{}", h, g));
+      const int guests = 1 + pick(2);
+      for (int g = 0; g < guests; ++g) {
+        const char* blocked = blocks_ && kind == 2 && pick(4) == 0 ? ", flood: off" : "";
+        hosts_ += fmt::format("{}g{}-{}: {{nics: {{net0: {{on: v, {}ip: 10.0.{}.{}/24{}}}}}{}{}{}}}",
+                              g > 0 ? ", " : "", h, g, mac(), net, 100 + 10 * h + g, blocked, arp(),
+                              gateway(net), pick(9) == 0 ? ", state: stopped" : "");
+        senders_.push_back({fmt::format("g{}-{}", h, g), net});
       }
       hosts_ += "}";
     }
     hosts_ += "}\n";
-    links_ += fmt::format("  - [h{}:eth0, s{}:h{}]\n", h, pick(switches_), h);
+    const int s = place(net);
+    const std::string port = fmt::format("h{}", h);
+    links_ += fmt::format("  - [h{}:eth0, s{}:{}]\n", h, s, port);
+    if (vlans_ && net == 1) set(s, port, "access: 10");
+    odd(s, port);
   }
 
   std::string gateway(int net) const {
@@ -84,16 +187,32 @@ class RandomSite {
   }
 
   void add_router() {
+    const int timeout = pick(2) == 0 ? 20 + pick(60) : 14400;
+    const bool stick = vlans_ && any_aware() && pick(2) == 0;
     routers_ = fmt::format(
-        "  r: {{nics: {{a: {{ip: 10.0.0.1/24}}, b: {{ip: 10.0.1.1/24}}}}, arp: {{timeout: {}s}}}}\n",
-        pick(2) == 0 ? 20 + pick(60) : 14400);
-    for (const char* nic : {"a", "b"})
-      links_ += fmt::format("  - [r:{}, s{}:r{}]\n", nic, pick(switches_), nic);
+        "  r: {{nics: {{a: {{ip: 10.0.0.1/24}}, {}: {{ip: 10.0.1.1/24}}}}, arp: {{timeout: {}s}}}}\n",
+        stick ? "a.10" : "b", timeout);
+    if (stick) {
+      const int s = place(1);
+      links_ += fmt::format("  - [r:a, s{}:ra]\n", s);
+      set(s, "ra", "trunk: [10]");
+      return;
+    }
+    for (const int net : {0, 1}) {
+      const int s = place(any_aware() ? net : 0);
+      const std::string nic = net == 0 ? "a" : "b";
+      links_ += fmt::format("  - [r:{}, s{}:r{}]\n", nic, s, nic);
+      if (vlans_ && net == 1 && at(s).aware) set(s, "r" + nic, "access: 10");
+    }
   }
 
+  // ------------------------------------------------------------ traffic
+
   void add_flow() {
-    const auto n = static_cast<int>(machines_.size());
+    const auto n = static_cast<int>(senders_.size());
     const int from = pick(n), to = (from + 1 + pick(n - 1)) % n;
+    const Sender &a = senders_[static_cast<std::size_t>(from)], &b = senders_[static_cast<std::size_t>(to)];
+    if (a.net != b.net && !routed_) return;  // no route
     std::string what;
     switch (pick(5)) {
       case 0:
@@ -111,16 +230,17 @@ class RandomSite {
       default:
         what = fmt::format("kind: udp, every: {}s", 1 + pick(40));
     }
-    traffic_ += fmt::format("  - {{from: {}, to: {}, {}}}\n", machines_[static_cast<std::size_t>(from)],
-                            machines_[static_cast<std::size_t>(to)], what);
+    traffic_ += fmt::format("  - {{from: {}, to: {}, {}}}\n", a.name, b.name, what);
   }
 
   base::Random random_;
   std::uint64_t seed_;
-  int switches_ = 0;
-  bool routed_ = false;
-  std::vector<std::string> machines_;
-  std::string hosts_, switch_text_, links_, traffic_, routers_;
+  bool vlans_ = false, routed_ = false, wan_ = false, blocks_ = false, duplicates_ = false;
+  int twice_ = 0;
+  std::vector<Switch> switches_;
+  std::vector<Sender> senders_;
+  std::vector<std::string> wan_sites_;
+  std::string hosts_, links_, traffic_, routers_, wan_settings_;
 };
 
 }  // namespace sekimori::agreement

@@ -1,13 +1,20 @@
 // The analysis against the simulator, on random sites: what is worked out without playing a frame is what
 // happens when it is played. Every lane's bytes, wanted and flooded, over a window after everything has
-// settled must lie in the range that the load model gives, within the rounding of whole frames.
+// settled must lie in the range that the load model gives, within the rounding of whole frames; and a bridge
+// that is said always to know a station floods nothing for it.
+//
+// 4000 sites by default; SEKIMORI_AGREEMENT_SITES of them from seed SEKIMORI_AGREEMENT_FIRST on. A seed that
+// fails is made smaller (minimise.h), told, and written beside this program as agreement-SEED.yaml.
 #include <fmt/format.h>
+#include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 
 #include "importers/site.h"
 #include "load/load.h"
+#include "minimise.h"
 #include "random_sites.h"
 #include "simulate/run.h"
 
@@ -16,98 +23,204 @@ namespace {
 
 using base::seconds;
 
-model::Model parse(const std::string& text) {
-  auto model = importers::parse_site("sekimori: 1\n" + text, "random");
-  if (!model) ADD_FAILURE() << model.error().text() << "\n" << text;
-  return model ? *model : model::Model{};
-}
+constexpr base::Time kSettled = seconds(150), kUntil = seconds(450);
+constexpr std::uint64_t kParts = 8;
+
+struct Tally {
+  std::uint64_t sites = 0, compared = 0, decided = 0;
+  std::uint64_t busy = 0, busy_decided = 0;  // of these, where there may be a frame at all
+  std::uint64_t always = 0, duplicates = 0;
+};
 
 struct Played {
   std::vector<simulate::LaneCounters> before, after;
+  std::vector<simulate::FloodRecord> floods;
 };
 
-Played play(const model::Model& m, base::Time settled, base::Time until) {
+Played play(const model::Model& m) {
   simulate::Options options;
-  options.until = until;
-  options.window = settled;
-  const auto run = simulate::run(m, options);
+  options.until = kUntil;
+  options.window = kSettled;
+  auto run = simulate::run(m, options);
   EXPECT_TRUE(run);
   Played played;
   for (const auto& window : run->windows) {
-    if (window.end <= settled + seconds(1)) played.before = window.lanes;
+    if (window.end <= kSettled + seconds(1)) played.before = window.lanes;
   }
-  played.after = run->lanes;
+  played.after = std::move(run->lanes);
+  played.floods = std::move(run->floods);
   return played;
 }
 
-// A complaint; empty when the two agree.
-std::string compare(const model::Model& m, base::Time settled, base::Time until, int& decided) {
-  const check::Learning learning(m);
-  const load::Load load = load::work_out(learning);
-  const Played played = play(m, settled, until);
-  const double time = base::to_seconds(until - settled);
-  if (played.before.empty()) return "no window";
+// What does not agree; nothing when all does.
+struct Complaint {
+  std::string kind, text;
+  bool empty() const { return kind.empty(); }
+};
+
+class Comparison {
+ public:
+  Comparison(const model::Model& m, Tally& tally)
+      : m_(m), learning_(m), load_(load::work_out(learning_)), played_(play(m)), tally_(tally) {}
+
+  Complaint run() {
+    ++tally_.sites;
+    if (played_.before.empty()) return {"window", "no window"};
+    const bool twice = has_duplicates();
+    tally_.duplicates += twice;
+    // Who gets what, and so who answers, is open where an address is there twice.
+    Complaint complaint = twice ? Complaint{} : lanes();
+    return complaint.empty() ? floods() : complaint;
+  }
+
+ private:
+  bool has_duplicates() const {
+    for (std::size_t s = 0; s < m_.stations.size(); ++s)
+      if (learning_.doubtful(model::StationId(s))) return true;
+    return false;
+  }
+
   // Where entries come and go, the window holds one coming more or less than its length says.
-  double cycles = 0;
-  for (const load::Flood& flood : load.floods) {
-    double all = 0;
-    for (const std::uint32_t i : flood.streams) all += learning.streams()[i].most;
-    if (flood.frames.least > 0.999 * all || flood.frames.most <= 0) continue;
-    cycles += all * base::to_seconds(m[learning.forest()[flood.node].bridge].ageing);
-  }
-  for (std::size_t lane = 0; lane < load.lanes.size(); ++lane) {
-    const auto &a = played.before[lane], &b = played.after[lane];
-    const load::Lane& want = load.lanes[lane];
-    const struct {
-      const char* name;
-      double played;
-      load::Range worked_out;
-    } pairs[] = {
-        {"flooded frames", static_cast<double>(b.flooded_frames - a.flooded_frames), want.flooded_frames},
-        {"flooded bytes", static_cast<double>(b.flooded_bytes - a.flooded_bytes), want.flooded_bytes},
-        {"all frames",
-         static_cast<double>(b.frames - a.frames),
-         {want.wanted_frames.least + want.flooded_frames.least,
-          want.wanted_frames.most + want.flooded_frames.most}},
-        {"all bytes",
-         static_cast<double>(b.bytes - a.bytes),
-         {want.wanted_bytes.least + want.flooded_bytes.least,
-          want.wanted_bytes.most + want.flooded_bytes.most}},
-    };
-    for (const auto& p : pairs) {
-      const bool frames = std::string_view(p.name).ends_with("frames");
-      // A stream may have a frame more or less in the window than its rate says, at either end, and an ARP
-      // exchange begins anywhere.
-      const double rounding =
-          (frames ? 1 : 1518) * (3 + 2 * static_cast<double>(learning.streams().size()) + cycles);
-      const double least = p.worked_out.least * time * 0.995 - rounding,
-                   most = p.worked_out.most * time * 1.005 + rounding;
-      decided += p.worked_out.decided();
-      if (p.played >= least && p.played <= most) continue;
-      const model::Link& link = m.links[lane / 2];
-      return fmt::format("{} from {}: played {}, worked out {}..{} (with rounding {}..{})", p.name,
-                         name_of(m, lane % 2 == 0 ? link.a : link.b), p.played, p.worked_out.least * time,
-                         p.worked_out.most * time, least, most);
+  double cycles() const {
+    double sum = 0;
+    for (const load::Flood& flood : load_.floods) {
+      double all = 0;
+      for (const std::uint32_t i : flood.streams) all += learning_.streams()[i].most;
+      if (flood.frames.least > 0.999 * all || flood.frames.most <= 0) continue;
+      sum += all * base::to_seconds(m_[learning_.forest()[flood.node].bridge].ageing);
     }
+    return sum;
   }
-  return "";
+
+  Complaint lanes() {
+    const double time = base::to_seconds(kUntil - kSettled);
+    // A stream may have a frame more or less in the window than its rate says, at either end, and an ARP
+    // exchange begins anywhere.
+    const double rounding = 3 + 2 * static_cast<double>(learning_.streams().size()) + cycles();
+    for (std::size_t lane = 0; lane < load_.lanes.size(); ++lane) {
+      const auto &a = played_.before[lane], &b = played_.after[lane];
+      const load::Lane& want = load_.lanes[lane];
+      load::Range frames = want.wanted_frames, bytes = want.wanted_bytes;
+      frames += want.flooded_frames;
+      bytes += want.flooded_bytes;
+      const struct {
+        const char* name;
+        std::int64_t played;
+        load::Range worked_out;
+        double unit;
+      } pairs[] = {{"flooded frames", b.flooded_frames - a.flooded_frames, want.flooded_frames, 1},
+                   {"flooded bytes", b.flooded_bytes - a.flooded_bytes, want.flooded_bytes, 1518},
+                   {"all frames", b.frames - a.frames, frames, 1},
+                   {"all bytes", b.bytes - a.bytes, bytes, 1518}};
+      for (const auto& p : pairs) {
+        count(p.worked_out);
+        const double least = p.worked_out.least * time * 0.995 - rounding * p.unit,
+                     most = p.worked_out.most * time * 1.005 + rounding * p.unit;
+        const auto played = static_cast<double>(p.played);
+        if (played >= least && played <= most) continue;
+        const model::Link& link = m_.links[lane / 2];
+        return {p.name,
+                fmt::format("{} from {}: played {}, worked out {:.1f}..{:.1f} (with rounding {:.1f}..{:.1f})",
+                            p.name, name_of(m_, lane % 2 == 0 ? link.a : link.b), p.played,
+                            p.worked_out.least * time, p.worked_out.most * time, least, most)};
+      }
+    }
+    return {};
+  }
+
+  void count(load::Range worked_out) {
+    ++tally_.compared;
+    tally_.decided += worked_out.decided();
+    if (worked_out.most <= 0) return;
+    ++tally_.busy;
+    tally_.busy_decided += worked_out.decided();
+  }
+
+  // A bridge that always knows a station never floods what is for it.
+  Complaint floods() {
+    const check::Forest& forest = learning_.forest();
+    std::vector<check::Step> way;
+    for (check::NodeIndex n = 0; n < forest.nodes().size(); ++n) {
+      const check::Node& node = forest[n];
+      if (forest.components()[node.component].broken()) continue;
+      for (std::size_t s = 0; s < m_.stations.size(); ++s) {
+        const check::Place& place = forest.place(model::StationId(s));
+        if (place.node == check::kNone || forest[place.node].component != node.component) continue;
+        forest.way({n, {}}, place, way);
+        if (!learning_.presence(n, way.front().out, model::StationId(s)).always()) continue;
+        ++tally_.always;
+        for (const simulate::FloodRecord& flood : played_.floods) {
+          if (flood.bridge != node.bridge || flood.destination != m_.stations[s].mac) continue;
+          if (m_[node.bridge].vlan_aware && flood.vlan != node.vlan) continue;
+          if (flood.last > kSettled)
+            return {"always",
+                    fmt::format("{} always knows {}, but floods for it at {}", name_of(m_, node.bridge),
+                                name_of(m_, model::StationId(s)), base::to_text(flood.last))};
+        }
+      }
+    }
+    return {};
+  }
+
+  const model::Model& m_;
+  check::Learning learning_;
+  load::Load load_;
+  Played played_;
+  Tally& tally_;
+};
+
+Complaint judge(const std::string& text, Tally& tally) {
+  const auto model = importers::parse_site(text, "random");
+  if (!model) return {"no site", model.error().text()};
+  return Comparison(*model, tally).run();
 }
 
-TEST(Agreement, LoadOfRandomSites) {
-  const char* more = std::getenv("SEKIMORI_AGREEMENT_SITES");
-  const char* from = std::getenv("SEKIMORI_AGREEMENT_FIRST");
-  const std::uint64_t first = from != nullptr ? std::strtoull(from, nullptr, 10) : 1;
-  const std::uint64_t count = more != nullptr ? std::strtoull(more, nullptr, 10) : 300;
-  int decided = 0;
-  for (std::uint64_t seed = first; seed < first + count; ++seed) {
-    const RandomSite random(seed);
-    const std::string complaint = compare(parse(random.text()), seconds(150), seconds(450), decided);
-    if (complaint.empty()) continue;
-    ADD_FAILURE() << "seed " << seed << ": " << complaint << "\n" << random.text();
-    if (more == nullptr) return;
-  }
-  RecordProperty("decided", decided);
+// The smallest site that has a complaint of the same kind, written beside this program.
+std::string report(const std::string& text, const Complaint& complaint, std::uint64_t seed) {
+  Tally unused;
+  const std::string smallest =
+      minimise(text, [&](const std::string& t) { return judge(t, unused).kind == complaint.kind; });
+  const auto file =
+      std::filesystem::read_symlink("/proc/self/exe").parent_path() / fmt::format("agreement-{}.yaml", seed);
+  std::ofstream(file) << "# " << judge(smallest, unused).text << "\n" << smallest;
+  return fmt::format("seed {}: {}\nthe smallest site that has it, {}:\n{}\n{}", seed, complaint.text,
+                     file.string(), smallest, judge(smallest, unused).text);
 }
+
+std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
+  const char* text = std::getenv(variable);
+  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+class RandomSites : public testing::TestWithParam<std::uint64_t> {};
+
+TEST_P(RandomSites, Agree) {
+  const std::uint64_t all = number_from("SEKIMORI_AGREEMENT_SITES", 4000);
+  const std::uint64_t start = number_from("SEKIMORI_AGREEMENT_FIRST", 1);
+  const std::uint64_t first = start + all * GetParam() / kParts,
+                      end = start + all * (GetParam() + 1) / kParts;
+  Tally tally;
+  int failures = 0;
+  for (std::uint64_t seed = first; seed < end && failures < 3; ++seed) {
+    const std::string text = RandomSite(seed).text();
+    const Complaint complaint = judge(text, tally);
+    if (complaint.empty()) continue;
+    ++failures;
+    ADD_FAILURE() << report(text, complaint, seed);
+  }
+  fmt::print(
+      "{} sites ({} with a MAC twice): {} comparisons of lanes, {} decided; where there may be frames {}, {} "
+      "decided; {} entries always there\n",
+      tally.sites, tally.duplicates, tally.compared, tally.decided, tally.busy, tally.busy_decided,
+      tally.always);
+  // The tolerance is worth something only where something is claimed.
+  EXPECT_GT(tally.decided, tally.compared * 65 / 100);
+  EXPECT_GT(tally.busy_decided, tally.busy * 30 / 100);
+  RecordProperty("sites", std::to_string(tally.sites));
+  RecordProperty("compared", std::to_string(tally.compared));
+  RecordProperty("decided", std::to_string(tally.decided));
+}
+INSTANTIATE_TEST_SUITE_P(Agreement, RandomSites, testing::Range(std::uint64_t{0}, kParts));
 
 }  // namespace
 }  // namespace sekimori::agreement
