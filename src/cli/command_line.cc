@@ -81,9 +81,13 @@ void add_output(CLI::App& app, OutputArguments& output, const std::string& json,
 
 using Action = std::function<int()>;
 
+constexpr std::string_view kPlaces[] = {"access", "guest", "uplink", "mirror", "tap"};
+
 Action declare_diagnose(CLI::App& app) {
   auto a = std::make_shared<DiagnoseArguments>();
-  app.add_option("SITE", a->what, "Site file; - is standard input")->required()->type_name("SITE");
+  app.add_option("WHAT", a->what, "Site file or capture (pcap, pcapng, packed or not); - is standard input")
+      ->required()
+      ->type_name("WHAT");
   add_duration(app, "--until", "T",
                "How long a time to simulate: 900s, 30min (default: until every timer has run out)",
                [a](base::Duration d) { a->until = d; });
@@ -92,6 +96,11 @@ Action declare_diagnose(CLI::App& app) {
       ->check(CLI::Range(1u, 1024u))
       ->type_name("N");
   add_seed(app, a->seed);
+  app.add_option("--at", a->at, "Where a capture was taken: access, guest, uplink, mirror, tap (default: inferred)")
+      ->check(CLI::IsMember(std::vector<std::string>(std::begin(kPlaces), std::end(kPlaces))))
+      ->type_name("PLACE");
+  app.add_option("--evidence", a->evidence, "The frames of a capture that show what was found, as pcapng")
+      ->type_name("FILE");
   add_output(app, a->output,
              "Report as JSON (docs/json-report.md) to stdout instead of text, or to FILE besides the text",
              "Only the verdict and one line per finding");
@@ -142,7 +151,8 @@ constexpr Verb kVerbs[] = {
      "Examples:\n"
      "  sekimori diagnose site.yaml\n"
      "  sekimori diagnose site.yaml --quiet\n"
-     "  sekimori diagnose site.yaml --json | jq '.findings[].code'\n\n",
+     "  sekimori diagnose site.yaml --json | jq '.findings[].code'\n"
+     "  sekimori diagnose quiet-port.pcapng --at access --evidence evidence.pcapng\n\n",
      declare_diagnose},
     {"simulate", "Play a site frame by frame: loads, series, captures",
      "Ports are named as reports name them: sw1:24, server/vmnet0:eth0, app:net0.\n\n"
@@ -170,8 +180,9 @@ std::unique_ptr<CLI::App> make_app(const Verb& verb, Action& action) {
 
 const std::vector<std::string>& choices_of(const std::string& value) {
   static const std::vector<std::string> kNone, kColours = {"auto", "always", "never"},
-                                               kShellWords(std::begin(kShells), std::end(kShells));
-  return value == "WHEN" ? kColours : value == "SHELL" ? kShellWords : kNone;
+                                               kShellWords(std::begin(kShells), std::end(kShells)),
+                                               kPlaceWords(std::begin(kPlaces), std::end(kPlaces));
+  return value == "WHEN" ? kColours : value == "SHELL" ? kShellWords : value == "PLACE" ? kPlaceWords : kNone;
 }
 
 // "TEXT:{a,b}" of CLI11 without what its checks append.

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "check/rules.h"
+#include "cli/capture.h"
 #include "cli/site.h"
 #include "remedy/remedy.h"
 #include "report/json.h"
@@ -84,6 +85,7 @@ struct Source {
   Step<Report> (*diagnose)(const DiagnoseArguments& arguments, sys::Progress& progress);
 };
 constexpr Source kSources[] = {
+    {is_capture, diagnose_capture},
     {[](std::string_view) { return true; }, diagnose_site},
 };
 
@@ -95,7 +97,8 @@ Step<Report> investigate(const DiagnoseArguments& arguments, sys::Progress& prog
 
 int exit_of(const Report& report) {
   if (sys::interrupted()) return kInterrupted;
-  return report::verdict_of(report) == report::Verdict::kClean ? kClean : kFindings;
+  if (report::verdict_of(report) != report::Verdict::kClean) return kFindings;
+  return report.incomplete ? kBadInput : kClean;
 }
 
 Step<int> diagnose_and_tell(const DiagnoseArguments& arguments) {

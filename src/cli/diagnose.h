@@ -16,6 +16,9 @@ struct DiagnoseArguments {
   std::optional<std::uint64_t> seed;
   bool remedies = true;
   unsigned threads = 0;  // 0: as many as the machine has
+  // Of captures.
+  std::string at;        // where it was taken; empty: inferred
+  std::string evidence;  // file for the evidence frames; empty: none
   OutputArguments output;
 };
 

@@ -25,6 +25,22 @@ enum class Code : std::uint8_t {
   kLoop,
   kSegmentOverWan,
   kSegmentMixed,
+  // Seen in captures only.
+  kFloodMasked,
+  kFloodTopologyChange,
+  kMacMoves,
+  kReflection,
+  kStorm,
+  kDhcpRogue,
+  kDhcpStarvation,
+  kMacFlooding,
+  kArpPoisoning,
+  kSubnetRelay,
+  kMacWellKnown,
+  kMacInvalid,
+  kTopologyChanges,
+  kRouterTakeover,
+  kNlbCluster,
 };
 
 enum class Severity : std::uint8_t {

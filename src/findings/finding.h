@@ -5,6 +5,7 @@
 // numbers stand beside them so that a reporter can lay them out and a machine can read them.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,6 +29,7 @@ struct Evidence {
   std::optional<Time> at;
   std::string where;  // "sw1:24", "sw1"
   std::string what;   // "unknown destination app:net0 (02:..:09), 1514 bytes, flooded to 3 ports"
+  std::uint64_t frame = 0;  // of a capture, from 1 as Wireshark counts; 0: none
 };
 
 // Load of one link in one direction, in Mbit/s of frames (without FCS, preamble and gap), averaged over the
@@ -96,6 +98,7 @@ struct Finding {
 struct Report {
   std::string title;
   std::string source;             // "examples/hosted-server/site.yaml"
+  std::string kind = "site";      // what the source is: "site", "capture"
   std::vector<Finding> findings;  // worst first
   std::vector<LinkLoad> links;    // every link with load, both directions, over the last part of the run
   std::vector<FlowImpact> flows;  // every flow
@@ -103,6 +106,7 @@ struct Report {
   std::optional<std::uint64_t> fingerprint;  // of the run: equal for equal runs on any machine
   std::vector<std::string> remarks;          // what the reader must know: assumptions, what was cut short
   bool interrupted = false;                  // stopped by the user: a clean report then proves nothing
+  bool incomplete = false;                   // the input ends too early: a remark says where
 };
 
 // Errors first, then by catalogue order, then by harm (Mbit/s of the worst link), then by name.
