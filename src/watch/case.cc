@@ -67,7 +67,8 @@ base::Time Case::time(FrameRef frame) const {
 }
 
 void Case::show(Finding& finding, FrameRef frame, std::string what) const {
-  if (!frame) return;
+  const bool shown = std::ranges::any_of(finding.evidence, [&](const auto& e) { return e.frame == frame.number; });
+  if (!frame || shown) return;
   finding.evidence.push_back({time(frame), fmt::format("frame {}", frame.number), std::move(what), frame.number});
 }
 

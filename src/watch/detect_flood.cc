@@ -108,8 +108,8 @@ Told timers(const Case& c, const FloodCrowd&, const Flood& f) {
   if (!ageing || ageing->anchored == 0) return std::nullopt;
   Finding finding = describe(c, f, Code::kFloodTimers, Certainty::kObserved);
   finding.cause = fmt::format(
-      "The flood comes and goes: {} times it began {} after the receiver had last been heard of, so {} is the ageing time of the "
-      "switch. {} speaks less often than that, and the senders keep its address in their ARP tables for longer, so nothing makes "
+      "The flood comes and goes: {} times it began {} after the receiver had last spoken or been asked for, so {} is the ageing time of "
+      "the switch. {} speaks less often than that, and the senders keep its address in their ARP tables for longer, so nothing makes "
       "it speak.{}",
       ageing->spells.size(), seconds_text(ageing->time), seconds_text(ageing->time), receiver_text(c, f),
       f.alive() ? fmt::format(" It answers ({}), but its answers do not pass the switch that floods.", life_text(f)) : "");
@@ -135,8 +135,9 @@ Told other_way(const Case& c, const FloodCrowd&, const Flood& f) {
 
 // The switches learnt the receiver when it spoke to all.
 bool was_learnt(const Flood& f) {
-  return f.receiver->sent > 0 && f.fresh == 0 &&
-         std::ranges::any_of(f.spells, [](const Spell& s) { return s.after == Spell::After::kHeard && s.quiet >= kLongPause; });
+  return f.fresh == 0 && std::ranges::any_of(f.spells, [](const Spell& s) {
+           return (s.after == Spell::After::kHeard || s.after == Spell::After::kAsked) && s.quiet >= kLongPause;
+         });
 }
 
 Told leak(const Case& c, const FloodCrowd& crowd, const Flood& f) {

@@ -43,6 +43,7 @@ void invalid(const Case& c, Results& r) {
   for (std::uint32_t scope = 0; scope < c.o.scopes.size(); ++scope) {
     const ScopeFacts& facts = c.o.scope_facts[scope];
     if (facts.group_sources + facts.zero_sources < kLeastFrames) continue;
+    if (facts.zero_sources == facts.frames) continue;  // a loopback device, or addresses that were wiped out
     const bool group = facts.group_sources > 0;
     Finding finding = make(Code::kMacInvalid, Certainty::kObserved, c.where(scope), "", "");
     const std::string mac = group ? wire::to_text(facts.group_source) : wire::to_text(Mac{});

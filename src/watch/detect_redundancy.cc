@@ -12,7 +12,7 @@ void detect_redundancy(const Case& c, Results& r) {
     Finding finding = make(Code::kRouterTakeover, Certainty::kObserved, c.where(v.scope), "", "");
     finding.headline = fmt::format("the virtual router {} changed hands {}", wire::to_text(v.virtual_mac), count_text(v.takeovers, "time"));
     finding.cause = fmt::format("Another router speaks for {}{}: {} now. Its virtual MAC moves with it, which is no duplicate.", wire::to_text(v.virtual_mac),
-                                v.ip ? " (" + wire::to_text(*v.ip) + ")" : "", v.sender.is_zero() ? "the sender does not tell its own address" : wire::to_text(v.sender));
+                                v.ip ? " (" + wire::to_text(*v.ip) + ")" : "", wire::to_text(v.sender));
     c.show(finding, v.first, "the first hello of the router before");
     c.show(finding, v.takeover, "the takeover");
     finding.onset = c.time(v.takeover);

@@ -1,5 +1,7 @@
 #include "watch/detectors.h"
 
+#include <algorithm>
+
 namespace sekimori::watch {
 namespace {
 
@@ -26,6 +28,9 @@ std::span<const Detector> detectors() { return kDetectors; }
 std::vector<Finding> detect(const Case& c) {
   Results results;
   for (const Detector& detector : kDetectors) detector.detect(c, results);
+  for (Finding& finding : results.findings) {
+    std::ranges::stable_sort(finding.evidence, {}, &findings::Evidence::frame);
+  }
   findings::sort_findings(results.findings);
   return std::move(results.findings);
 }

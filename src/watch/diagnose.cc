@@ -29,7 +29,7 @@ void tell_places(const Case& c, findings::Report& report) {
     const PlaceClaims& claims = claims_of(c.views[i].place);
     const std::string which = c.views.size() > 1 ? c.interface_name(static_cast<std::uint32_t>(i)) : "This";
     report.remarks.push_back(fmt::format("{} is {}{}: {}. It can't show {}.{}", which, c.views[i].told ? "" : "taken for ", claims.title, c.views[i].why, claims.cannot,
-                                         c.views[i].told ? "" : " --at says otherwise."));
+                                         c.views[i].told ? "" : " If it is another place, say so with --at."));
   }
   if (c.views.size() > kMostPlaces) report.remarks.push_back(fmt::format("{} more interfaces are not listed.", c.views.size() - kMostPlaces));
 }

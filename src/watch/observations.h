@@ -59,9 +59,9 @@ constexpr Nanos kLongPause = 2 * kSecond;   // and far longer than between the f
 constexpr std::size_t kMostSpells = 16;  // kept per station; later ones are only counted
 
 struct Spell {
-  // What came before it: nothing known, the station's own frame, a pause of its senders, or such a pause that
-  // began when somebody asked for the station by ARP. A station that answers unheard by us makes pauses.
-  enum class After : std::uint8_t { kNothing, kHeard, kPause, kAsked };
+  // What it began after: nothing known, the station's own frame, a question for the station by ARP (whose
+  // answer we need not hear, but switches on its way do), or a mere pause of the senders.
+  enum class After : std::uint8_t { kNothing, kHeard, kAsked, kPause };
 
   FrameRef first, last;
   std::uint64_t frames = 0, bytes = 0;
@@ -89,7 +89,6 @@ struct alignas(64) Station {
   std::uint32_t inbound = 0, outbound = 0;  // frames sent, by direction, as far as known
   std::uint64_t group_sent = 0;
   FrameRef first_sent;
-  Nanos last_asked = INT64_MIN;  // by ARP, while frames for it came although it was silent
 };
 
 struct Spells {
@@ -213,7 +212,6 @@ struct Binding {
   std::array<FrameRef, 4> changes{};
   FrameRef asked;              // the last request for it
   Mac asker{}, answered_by{};  // of that request
-  std::uint32_t silent = kNobody;  // the station that frames to this address went to in its silence
   std::uint32_t double_answers = 0;
   FrameRef double_answer;
   FrameRef corrected;  // a claim for another's MAC, sent by one of the claimants
@@ -278,7 +276,8 @@ struct StpFacts {
 
 struct VirtualRouter {
   std::uint32_t scope = 0;
-  Mac virtual_mac{}, sender{};
+  Mac virtual_mac{};
+  wire::Ipv4 sender{};  // zero: of IPv6
   std::optional<wire::Ipv4> ip{};
   std::uint32_t takeovers = 0;
   FrameRef first, takeover;
@@ -334,6 +333,7 @@ struct ScopeFacts {
 struct InterfaceFacts {
   std::string name, description;
   wire::LinkType link_type = wire::LinkType::ethernet;
+  std::uint32_t section = 0;  // of a pcapng file; several need not be of one time and place
   std::uint64_t frames = 0, bytes = 0, inbound = 0, outbound = 0;
 };
 

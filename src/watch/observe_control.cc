@@ -63,7 +63,10 @@ void Observer::deep(const Seen& seen, wire::LinkType type, wire::Bytes bytes) {
   }
   if (const auto* message = packet.get<wire::Dhcp>()) dhcp(seen, *message);
   if (const auto* message = packet.get<wire::Bpdu>()) bpdu(seen, *message);
-  if (const auto* hello = packet.get<wire::FirstHop>()) first_hop(seen, *hello);
+  if (const auto* hello = packet.get<wire::FirstHop>()) {
+    const auto* ip = packet.get<wire::Ipv4Header>();
+    first_hop(seen, *hello, ip != nullptr ? ip->source : wire::Ipv4{});
+  }
   if (const auto* name = packet.get<wire::Discovery>()) discovery(seen, *name);
   if (packet.get<wire::Lacp>() != nullptr) ++o_.lacp;
   if (packet.get<wire::NlbHeartbeat>() != nullptr && o_.nlb++ == 0) o_.first_nlb = seen.ref;
@@ -100,7 +103,6 @@ void Observer::asked(const Seen& seen, const IpAddress& ip) {
   b->asked = seen.ref;
   b->asker = seen.source;
   b->answered_by = {};
-  if (b->silent != kNobody) o_.stations[b->silent].last_asked = seen.ref.at;
 }
 
 // `told`: whom a reply was for.
@@ -284,26 +286,23 @@ void Observer::bpdu(const Seen& seen, const wire::Bpdu& b) {
 
 // ---------------------------------------------------------------- routers and neighbours
 
-void Observer::first_hop(const Seen& seen, const wire::FirstHop& hello) {
+// Hellos come from the virtual MAC itself, as a rule: the IP address tells who speaks.
+void Observer::first_hop(const Seen& seen, const wire::FirstHop& hello, wire::Ipv4 sender) {
   using wire::FirstHop;
   if (!hello.virtual_mac) return;
   // A standby's hello claims nothing.
   if (hello.protocol == FirstHop::Protocol::hsrp && hello.state != FirstHop::kHsrpActive) return;
+  if (hello.protocol == FirstHop::Protocol::glbp) return;  // several are active, each with a MAC of its own
   const auto known = std::ranges::find_if(o_.virtual_routers, [&](const VirtualRouter& v) {
     return v.scope == seen.scope && v.virtual_mac == *hello.virtual_mac;
   });
-  // VRRP sends from the virtual MAC itself: the sender is told by its address then.
-  const Mac sender = hello.virtual_ip && seen.source == *hello.virtual_mac ? Mac{} : seen.source;
   if (known == o_.virtual_routers.end()) {
-    if (o_.virtual_routers.size() < o_.limits.small) {
+    if (o_.virtual_routers.size() < o_.limits.small)
       o_.virtual_routers.push_back({seen.scope, *hello.virtual_mac, sender, hello.virtual_ip, 0, seen.ref, {}});
-    }
     return;
   }
-  if (hello.opcode == 1 || (!sender.is_zero() && !known->sender.is_zero() && sender != known->sender)) {
-    if (known->takeovers++ == 0) known->takeover = seen.ref;
-  }
-  if (!sender.is_zero()) known->sender = sender;
+  if (sender != known->sender && known->takeovers++ == 0) known->takeover = seen.ref;
+  known->sender = sender;
 }
 
 void Observer::discovery(const Seen& seen, const wire::Discovery& d) {

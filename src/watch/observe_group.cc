@@ -154,7 +154,8 @@ void Observer::crossing(const Seen& seen, Station& from, Bytes bytes) {
 void Observer::arrival(const Seen& seen, Bytes bytes) {
   const Scope& scope = o_.scopes[seen.scope];
   const std::array<std::uint64_t, 2> key = {
-      seen.source.bits, std::uint64_t{scope.outer} << 16 | scope.inner | std::uint64_t{scope.tunnel} << 32};
+      seen.source.bits | std::uint64_t{o_.interfaces[scope.interface].section} << 48,
+      std::uint64_t{scope.outer} << 16 | scope.inner | std::uint64_t{scope.tunnel} << 32};
   auto found = homes_.find(key);
   if (found == homes_.end()) {
     if (homes_.size() < o_.limits.bindings) homes_.emplace(key, Home{scope.interface, kNobody});

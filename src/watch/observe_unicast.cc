@@ -86,27 +86,38 @@ void Observer::close_spell(Station& station) {
 }
 
 // Opens a spell, or a new one after a pause that the rate before does not explain.
-void Observer::spell_of(Station& to, FrameRef ref) {
+void Observer::spell_of(const Seen& seen, Station& to, Bytes bytes) {
   const Spell& before = to.spell;
-  const Nanos pause = before.frames == 0 ? 0 : since(ref.at, before.last.at);
+  const Nanos now = seen.ref.at, pause = before.frames == 0 ? 0 : since(now, before.last.at);
   const bool paused = before.frames >= kSpellFrames && pause > kLongPause &&
                       pause / 20 > since(before.last.at, before.first.at) / static_cast<Nanos>(before.frames);
   if (before.frames != 0 && !paused) return;
+
   Spell spell;
-  spell.first = ref;
+  spell.first = seen.ref;
   if (paused) {
     spell.quiet = pause;
-    spell.after = within(to.last_asked, before.last.at, kQuiet) ? Spell::After::kAsked : Spell::After::kPause;
-    close_spell(to);
+    spell.after = Spell::After::kPause;
   } else if (to.sent != 0) {
-    spell.quiet = since(ref.at, to.last_sent);
+    spell.quiet = since(now, to.last_sent);
     spell.after = Spell::After::kHeard;
   }
+  const auto header = wire::parse_ethernet(bytes);
+  const Binding* b = header ? find_binding(seen.scope, address_of(receiver_address(*header, bytes))) : nullptr;
+  if (b != nullptr && b->asked) {
+    const Nanos asked = since(now, b->asked.at);
+    // It was asked for after it had been heard, or when the pause began.
+    if (paused ? within(b->asked.at, before.last.at, kQuiet) : spell.quiet < 0 || asked < spell.quiet) {
+      spell.quiet = asked;
+      spell.after = Spell::After::kAsked;
+    }
+  }
+  if (paused) close_spell(to);
   to.spell = spell;
 }
 
 void Observer::quiet_unicast(const Seen& seen, Station& to, std::uint32_t index, Bytes bytes) {
-  spell_of(to, seen.ref);
+  spell_of(seen, to, bytes);
   Spell& spell = to.spell;
   ++spell.frames;
   spell.bytes += seen.length;
@@ -127,9 +138,6 @@ void Observer::quiet_unicast(const Seen& seen, Station& to, std::uint32_t index,
   if (const auto* ip = packet.get<wire::Ipv4Header>()) {
     note(way.from, way.from_count, ip->source);
     note(way.to, way.to_count, ip->destination);
-    if (way.frames == 1) {
-      if (Binding* b = binding(seen.scope, address_of(ip->destination))) b->silent = pair.to;
-    }
   }
   if (const auto* tcp = packet.get<wire::Tcp>()) {
     follow_tcp(way, *tcp, seen.ref);

@@ -76,6 +76,12 @@ wire::Ipv4 sender_address(const Ethernet& header, Bytes bytes) {
   return {};
 }
 
+wire::Ipv4 receiver_address(const Ethernet& header, Bytes bytes) {
+  const Bytes payload = bytes.subspan(header.header_bytes);
+  if (header.type != wire::ethertype::kIpv4 || payload.size() < 20) return {};
+  return {wire::read_be32(payload.data() + 16)};
+}
+
 Observer::Observer(Limits limits) : recent_(kRecent), twins_(kRecent) { o_.limits = limits; }
 
 void Observer::interfaces(std::span<const wire::CaptureInterface> known) {
@@ -84,6 +90,7 @@ void Observer::interfaces(std::span<const wire::CaptureInterface> known) {
     facts.name = known[i].name;
     facts.description = known[i].description;
     facts.link_type = known[i].link_type;
+    facts.section = known[i].section;
     o_.interfaces.push_back(std::move(facts));
   }
 }

@@ -66,7 +66,7 @@ class Observer {
 
   // observe_unicast.cc: floods, and how stations present themselves.
   void unicast(const Seen& seen, Station& to, std::uint32_t pair, wire::Bytes bytes);
-  void spell_of(Station& to, FrameRef ref);
+  void spell_of(const Seen& seen, Station& to, wire::Bytes bytes);
   void close_spell(Station& station);
   void quiet_unicast(const Seen& seen, Station& to, std::uint32_t pair, wire::Bytes bytes);
   void presents_itself(const Seen& seen, Station& from, const std::uint8_t* ip, wire::Bytes payload);
@@ -94,7 +94,7 @@ class Observer {
   void bpdu(const Seen& seen, const wire::Bpdu& bpdu);
   void topology(const Seen& seen, std::uint16_t instance, const wire::BridgeId& bridge, std::uint16_t port,
                 bool flag);
-  void first_hop(const Seen& seen, const wire::FirstHop& hello);
+  void first_hop(const Seen& seen, const wire::FirstHop& hello, wire::Ipv4 sender);
   void discovery(const Seen& seen, const wire::Discovery& discovery);
   const Binding* find_binding(std::uint32_t scope, const IpAddress& ip) const;
   Binding* binding(std::uint32_t scope, const IpAddress& ip);
@@ -114,5 +114,7 @@ bool is_control(const wire::Ethernet& header, wire::Bytes bytes);
 
 // The IPv4 address that a frame's sender gives itself, in ARP or IP; zero if none.
 wire::Ipv4 sender_address(const wire::Ethernet& header, wire::Bytes bytes);
+// Likewise the address that an IPv4 packet is for.
+wire::Ipv4 receiver_address(const wire::Ethernet& header, wire::Bytes bytes);
 
 }  // namespace sekimori::watch
