@@ -22,8 +22,9 @@ constexpr std::string_view kExtensions[] = {".pcap", ".pcapng", ".cap", ".gz", "
 // pcap in both byte orders and clocks, pcapng, and what captures come packed in.
 bool is_magic(std::string_view head) {
   using namespace std::string_view_literals;
-  static constexpr std::string_view kMagics[] = {"\xa1\xb2\xc3\xd4"sv, "\xd4\xc3\xb2\xa1"sv, "\xa1\xb2\x3c\x4d"sv, "\x4d\x3c\xb2\xa1"sv,
-                                                 "\x0a\x0d\x0d\x0a"sv, "\x1f\x8b"sv,         "\x28\xb5\x2f\xfd"sv};
+  static constexpr std::string_view kMagics[] = {
+      "\xa1\xb2\xc3\xd4"sv, "\xd4\xc3\xb2\xa1"sv, "\xa1\xb2\x3c\x4d"sv, "\x4d\x3c\xb2\xa1"sv,
+      "\x0a\x0d\x0d\x0a"sv, "\x1f\x8b"sv,         "\x28\xb5\x2f\xfd"sv};
   for (const std::string_view magic : kMagics) {
     if (head.starts_with(magic)) return true;
   }
@@ -44,17 +45,20 @@ std::string peek_stdin() {
 }
 
 Step<wire::CaptureReader> open(const std::string& what) {
-  auto reader = what == "-" ? wire::CaptureReader::open(wire::stream_source(stdin, "standard input"), "standard input")
-                            : wire::CaptureReader::open_file(what);
+  auto reader =
+      what == "-" ? wire::CaptureReader::open(wire::stream_source(stdin, "standard input"), "standard input")
+                  : wire::CaptureReader::open_file(what);
   if (!reader) return stop(kBadInput, reader.error().what);
   return std::move(*reader);
 }
 
-Step<void> write_evidence(const DiagnoseArguments& arguments, const findings::Report& report, sys::OutputFile& file) {
+Step<void> write_evidence(const DiagnoseArguments& arguments, const findings::Report& report,
+                          sys::OutputFile& file) {
   auto reader = open(arguments.what);
   if (!reader) return std::unexpected(reader.error());
   const auto sink = [&file](wire::Bytes bytes) { return file.write(std::as_bytes(bytes)); };
-  if (auto done = watch::write_evidence(*reader, report, sink); !done) return stop(kFailed, done.error().what);
+  if (auto done = watch::write_evidence(*reader, report, sink); !done)
+    return stop(kFailed, done.error().what);
   if (auto done = file.commit(); !done) return stop(kFailed, done.error().what);
   return {};
 }
@@ -80,7 +84,10 @@ Step<findings::Report> diagnose_capture(const DiagnoseArguments& arguments, sys:
   if (!arguments.evidence.empty()) {
     if (arguments.evidence == "-" || arguments.evidence == arguments.output.json)
       return stop(kBadInput, "--evidence: the frames need a file of their own, apart from the report.");
-    if (arguments.what == "-") return stop(kBadInput, "--evidence reads the capture a second time, which standard input does not allow: save it to a file.");
+    if (arguments.what == "-")
+      return stop(kBadInput,
+                  "--evidence reads the capture a second time, which standard input does not allow: save it "
+                  "to a file.");
     Outputs outputs(arguments.what);
     auto file = outputs.open(arguments.evidence);
     if (!file) return std::unexpected(file.error());

@@ -96,7 +96,8 @@ Action declare_diagnose(CLI::App& app) {
       ->check(CLI::Range(1u, 1024u))
       ->type_name("N");
   add_seed(app, a->seed);
-  app.add_option("--at", a->at, "Where a capture was taken: access, guest, uplink, mirror, tap (default: inferred)")
+  app.add_option("--at", a->at,
+                 "Where a capture was taken: access, guest, uplink, mirror, tap (default: inferred)")
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(kPlaces), std::end(kPlaces))))
       ->type_name("PLACE");
   app.add_option("--evidence", a->evidence, "The frames of a capture that show what was found, as pcapng")

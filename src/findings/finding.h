@@ -27,8 +27,8 @@ enum class Certainty : std::uint8_t {
 // A frame or a table state that shows the fault.
 struct Evidence {
   std::optional<Time> at;
-  std::string where;  // "sw1:24", "sw1"
-  std::string what;   // "unknown destination app:net0 (02:..:09), 1514 bytes, flooded to 3 ports"
+  std::string where;        // "sw1:24", "sw1"
+  std::string what;         // "unknown destination app:net0 (02:..:09), 1514 bytes, flooded to 3 ports"
   std::uint64_t frame = 0;  // of a capture, from 1 as Wireshark counts; 0: none
 };
 

@@ -25,7 +25,8 @@ Case::Case(const Observations& observations, std::vector<View> v) : o(observatio
 
 const Station* Case::station(std::uint32_t scope, Mac mac) const {
   const std::pair key(scope, mac);
-  const auto found = std::ranges::lower_bound(by_mac_, key, {}, [this](std::uint32_t i) { return key_of(o.stations[i]); });
+  const auto found =
+      std::ranges::lower_bound(by_mac_, key, {}, [this](std::uint32_t i) { return key_of(o.stations[i]); });
   return found != by_mac_.end() && key_of(o.stations[*found]) == key ? &o.stations[*found] : nullptr;
 }
 
@@ -67,9 +68,11 @@ base::Time Case::time(FrameRef frame) const {
 }
 
 void Case::show(Finding& finding, FrameRef frame, std::string what) const {
-  const bool shown = std::ranges::any_of(finding.evidence, [&](const auto& e) { return e.frame == frame.number; });
+  const bool shown =
+      std::ranges::any_of(finding.evidence, [&](const auto& e) { return e.frame == frame.number; });
   if (!frame || shown) return;
-  finding.evidence.push_back({time(frame), fmt::format("frame {}", frame.number), std::move(what), frame.number});
+  finding.evidence.push_back(
+      {time(frame), fmt::format("frame {}", frame.number), std::move(what), frame.number});
 }
 
 std::string to_text(const IpAddress& ip) {
@@ -102,11 +105,11 @@ std::string percent_text(std::uint64_t part, std::uint64_t whole) {
   return part > 0 && percent < 1 ? "less than 1 %" : fmt::format("{:.0f} %", percent);
 }
 
-// OUIs of VMware (3), Microsoft, Xen, VirtualBox, Parallels, Nutanix, oVirt, Proxmox; those of QEMU (52:54:00), Docker
-// (02:42) and of most container networks are locally administered.
+// OUIs of VMware (3), Microsoft, Xen, VirtualBox, Parallels, Nutanix, oVirt, Proxmox; those of QEMU
+// (52:54:00), Docker (02:42) and of most container networks are locally administered.
 bool is_virtual_nic(Mac mac) {
-  static constexpr std::uint32_t kVendors[] = {0x000569, 0x000c29, 0x005056, 0x00155d, 0x00163e, 0x080027,
-                                               0x001c42, 0x506b8d, 0x001a4a, 0xbc2411};
+  static constexpr std::uint32_t kVendors[] = {0x000569, 0x000c29, 0x005056, 0x00155d, 0x00163e,
+                                               0x080027, 0x001c42, 0x506b8d, 0x001a4a, 0xbc2411};
   return mac.is_local() || std::ranges::find(kVendors, mac.bits >> 24) != std::end(kVendors);
 }
 

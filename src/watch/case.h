@@ -31,7 +31,7 @@ class Case {
   const std::vector<const Binding*>& bindings_of(std::uint32_t scope, Mac mac) const;
 
   std::string name(std::uint32_t scope, Mac mac) const;  // "02:..:09 (10.0.0.9)"
-  std::string where(std::uint32_t scope) const;          // "eth0, VLAN 12"; empty when there is only one place
+  std::string where(std::uint32_t scope) const;  // "eth0, VLAN 12"; empty when there is only one place
   std::string interface_name(std::uint32_t interface) const;
   base::Time time(FrameRef frame) const;  // since the first frame
 

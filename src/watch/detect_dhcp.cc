@@ -12,7 +12,9 @@ namespace {
 constexpr std::size_t kManyClients = 100, kManyForged = 20;  // within kStarvationTime
 constexpr Nanos kStarvationTime = 10 * kSecond;
 
-std::string router_text(const DhcpServer& s) { return s.router ? "router " + wire::to_text(*s.router) : std::string("no router"); }
+std::string router_text(const DhcpServer& s) {
+  return s.router ? "router " + wire::to_text(*s.router) : std::string("no router");
+}
 
 std::string server_text(const DhcpServer& s) {
   return fmt::format("{} ({}), {}", wire::to_text(s.id), wire::to_text(s.mac), router_text(s));
@@ -25,14 +27,19 @@ void races(const Case& c, Results& r) {
     const DhcpServer& b = c.o.dhcp.servers[race.b];
     const bool agree = a.router == b.router;
     Finding finding = make(Code::kDhcpRogue, Certainty::kObserved, c.where(a.scope), "", "");
-    finding.headline = fmt::format("two DHCP servers answer the same clients: {} and {}", server_text(a), server_text(b));
-    finding.cause = fmt::format("Both answered {}. ", race.transactions == 1 ? "one request" : fmt::format("each of {} requests", race.transactions));
+    finding.headline =
+        fmt::format("two DHCP servers answer the same clients: {} and {}", server_text(a), server_text(b));
+    finding.cause = fmt::format(
+        "Both answered {}. ",
+        race.transactions == 1 ? "one request" : fmt::format("each of {} requests", race.transactions));
     if (agree) {
       finding.severity = Severity::kNote;
       finding.cause += "They tell the same router, as a redundant pair does.";
     } else {
-      finding.cause += "They tell different routers, so a client's way out depends on who answers first. One of them is not meant to be here: a home router plugged in "
-                       "the wrong way, a guest with a DHCP service, or an attack.";
+      finding.cause +=
+          "They tell different routers, so a client's way out depends on who answers first. One of them is "
+          "not meant to be here: a home router plugged in "
+          "the wrong way, a guest with a DHCP service, or an attack.";
     }
     c.show(finding, race.first_a, "the first answer to a request");
     c.show(finding, race.first_b, "the other answer to the same request");
@@ -70,22 +77,31 @@ void starvation(const Case& c, Results& r) {
     const Burst burst = burst_of(discovers);
     const bool forged = burst.forged >= kManyForged;
     if (!forged && burst.count < kManyClients) continue;
-    Finding finding = make(Code::kDhcpStarvation, forged ? Certainty::kObserved : Certainty::kUndecided, c.where(scope), "", "");
-    finding.headline = fmt::format("{} new DHCP clients within {}", burst.count, seconds_text(kStarvationTime));
+    Finding finding = make(Code::kDhcpStarvation, forged ? Certainty::kObserved : Certainty::kUndecided,
+                           c.where(scope), "", "");
+    finding.headline =
+        fmt::format("{} new DHCP clients within {}", burst.count, seconds_text(kStarvationTime));
     const DhcpDiscover& first = discovers[burst.first];
     if (forged) {
-      finding.cause = fmt::format("{} of them are asked for in frames from another address, such as {}: they are made up, to take all addresses of the server.", burst.forged,
-                                  wire::to_text(first.source));
+      finding.cause = fmt::format(
+          "{} of them are asked for in frames from another address, such as {}: they are made up, to take "
+          "all addresses of the server.",
+          burst.forged, wire::to_text(first.source));
     } else {
       finding.severity = Severity::kWarning;
       finding.cause = "Each asks in a frame of its own address.";
-      finding.candidates = {"many machines started at once, as after a power cut", "a tool makes up clients, and sends from their addresses"};
+      finding.candidates = {"many machines started at once, as after a power cut",
+                            "a tool makes up clients, and sends from their addresses"};
       finding.to_decide = "See whether they take the addresses that they are offered, and use them.";
     }
     finding.onset = c.time(first.frame);
-    c.show(finding, first.frame, fmt::format("the first: client {}, sent by {}", wire::to_text(first.client), wire::to_text(first.source)));
+    c.show(finding, first.frame,
+           fmt::format("the first: client {}, sent by {}", wire::to_text(first.client),
+                       wire::to_text(first.source)));
     const DhcpDiscover& last = discovers[burst.first + burst.count - 1];
-    c.show(finding, last.frame, fmt::format("the last: client {}, sent by {}", wire::to_text(last.client), wire::to_text(last.source)));
+    c.show(finding, last.frame,
+           fmt::format("the last: client {}, sent by {}", wire::to_text(last.client),
+                       wire::to_text(last.source)));
     r.findings.push_back(std::move(finding));
   }
 }

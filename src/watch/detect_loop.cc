@@ -45,25 +45,36 @@ double rate_of(const Replica& replica) {
 void tell(const Case& c, std::uint32_t scope, const Ring& ring, bool certain, Results& r) {
   const Replica& most = *ring.replicas.front();
   const Nanos time = since(ring.last.at, ring.first.at);
-  Finding finding = make(Code::kLoop, certain ? Certainty::kObserved : Certainty::kUndecided, c.where(scope), "", "");
-  finding.headline = fmt::format("frames circulate: {} copies of {} within {}", ring.copies,
-                                 ring.replicas.size() == 1 ? "one frame" : count_text(ring.replicas.size(), "frame"), seconds_text(time));
-  const Nanos gap = since(most.last.at, most.first.at) / static_cast<Nanos>(std::max<std::uint64_t>(1, most.copies - 1));
+  Finding finding =
+      make(Code::kLoop, certain ? Certainty::kObserved : Certainty::kUndecided, c.where(scope), "", "");
+  finding.headline =
+      fmt::format("frames circulate: {} copies of {} within {}", ring.copies,
+                  ring.replicas.size() == 1 ? "one frame" : count_text(ring.replicas.size(), "frame"),
+                  seconds_text(time));
+  const Nanos gap =
+      since(most.last.at, most.first.at) / static_cast<Nanos>(std::max<std::uint64_t>(1, most.copies - 1));
   finding.cause = fmt::format(
-      "A frame from {} to {} comes {} times, byte for byte the same, every {} on average. {} A ring of bridges without a spanning "
+      "A frame from {} to {} comes {} times, byte for byte the same, every {} on average. {} A ring of "
+      "bridges without a spanning "
       "tree sends each broadcast round and round. {}",
       c.name(scope, most.source), wire::to_text(most.destination), most.copies, seconds_text(gap),
-      ring.sources.size() >= kSeveralSources ? fmt::format("So do frames of {} stations, which no single program can do.", ring.sources.size())
-                                             : "No protocol repeats itself like that.",
-      c.o.stp.bpdus == 0 ? "No BPDU was seen here." : fmt::format("{} were seen here, so some bridge in the ring does not take part.", count_text(c.o.stp.bpdus, "BPDU")));
+      ring.sources.size() >= kSeveralSources
+          ? fmt::format("So do frames of {} stations, which no single program can do.", ring.sources.size())
+          : "No protocol repeats itself like that.",
+      c.o.stp.bpdus == 0 ? "No BPDU was seen here."
+                         : fmt::format("{} were seen here, so some bridge in the ring does not take part.",
+                                       count_text(c.o.stp.bpdus, "BPDU")));
   if (!certain) {
-    finding.candidates = {"a ring of bridges (loop)", fmt::format("a program at {} that sends the same broadcast over and over", wire::to_text(most.source))};
+    finding.candidates = {"a ring of bridges (loop)",
+                          fmt::format("a program at {} that sends the same broadcast over and over",
+                                      wire::to_text(most.source))};
     finding.to_decide = fmt::format("Unplug {}: in a ring the copies go on.", wire::to_text(most.source));
   }
   finding.onset = c.time(ring.first);
   finding.until = c.time(ring.last);
   for (const Replica* replica : ring.replicas) {
-    c.show(finding, replica->first, fmt::format("from {}, the first of {} copies", c.name(scope, replica->source), replica->copies));
+    c.show(finding, replica->first,
+           fmt::format("from {}, the first of {} copies", c.name(scope, replica->source), replica->copies));
     c.show(finding, replica->tenth, "the tenth copy of it");
     if (finding.evidence.size() >= 6) break;
   }
@@ -80,7 +91,8 @@ void detect_loop(const Case& c, Results& r) {
   for (const std::uint32_t scope : scopes) {
     const Ring ring = ring_of(c, scope);
     const Replica& most = *ring.replicas.front();
-    const bool certain = ring.sources.size() >= kSeveralSources || (most.copies >= kCertainCopies && rate_of(most) >= kCertainRate);
+    const bool certain = ring.sources.size() >= kSeveralSources ||
+                         (most.copies >= kCertainCopies && rate_of(most) >= kCertainRate);
     const bool notable = most.copies >= 100;
     if (certain || notable) tell(c, scope, ring, certain, r);
   }

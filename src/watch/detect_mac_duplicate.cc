@@ -24,12 +24,14 @@ constexpr std::uint32_t kLeastNames = 3;
 bool claims(const Case& c, const Station& s, wire::Ipv4 ip) {
   return std::ranges::any_of(c.o.bindings, [&](const Binding& b) {
     return b.scope == s.scope && b.ip == address_of(ip) &&
-           std::any_of(b.claimants.begin(), b.claimants.begin() + b.count, [&](const Claimant& x) { return x.mac == s.mac; });
+           std::any_of(b.claimants.begin(), b.claimants.begin() + b.count,
+                       [&](const Claimant& x) { return x.mac == s.mac; });
   });
 }
 
 std::string persona_text(const Persona& p) {
-  return fmt::format("{} with {} TTL {}", wire::to_text(p.ip), p.protocol == wire::ip_protocol::kTcp ? "TCP" : "ICMP", p.ttl);
+  return fmt::format("{} with {} TTL {}", wire::to_text(p.ip),
+                     p.protocol == wire::ip_protocol::kTcp ? "TCP" : "ICMP", p.ttl);
 }
 
 // Two stacks by their TTLs: for one protocol, alternating, at addresses that ARP says are on this link.
@@ -46,10 +48,13 @@ std::optional<Finding> by_ttl(const Case& c, const Station& s) {
   }
   if (ttls.size() < 2) return std::nullopt;
   Finding finding = make(Code::kMacDuplicate, Certainty::kObserved, wire::to_text(s.mac), "", "");
-  finding.headline = fmt::format("two stations send from {}: {}", wire::to_text(s.mac), base::list_words(faces));
+  finding.headline =
+      fmt::format("two stations send from {}: {}", wire::to_text(s.mac), base::list_words(faces));
   finding.cause = fmt::format(
-      "The frames of {} alternate {} times between stacks that start with different TTLs, on this very link. One station has one stack: "
-      "there are two, as after a clone that kept its MAC. A switch sends frames for both to whichever spoke last.",
+      "The frames of {} alternate {} times between stacks that start with different TTLs, on this very link. "
+      "One station has one stack: "
+      "there are two, as after a clone that kept its MAC. A switch sends frames for both to whichever spoke "
+      "last.",
       wire::to_text(s.mac), p.changes_ttl + p.changes_ip);
   for (std::size_t i = 0; i < p.count; ++i) c.show(finding, p.list[i].first, persona_text(p.list[i]));
   for (std::size_t i = 0; i < p.alternations; ++i) c.show(finding, p.alternation[i], "the other one speaks");
@@ -63,11 +68,15 @@ std::optional<Finding> by_sides(const Case& c, const Station& s) {
   const Crossing& x = c.o.crossings[s.crossing];
   if (x.ip[0].is_zero() || x.ip[1].is_zero() || x.ip[0] == x.ip[1] || x.changes < 2) return std::nullopt;
   Finding finding = make(Code::kMacDuplicate, Certainty::kObserved, wire::to_text(s.mac), "", "");
-  finding.headline = fmt::format("{} is on both sides of this port: as {} and as {}", wire::to_text(s.mac), wire::to_text(x.ip[0]), wire::to_text(x.ip[1]));
-  finding.cause = fmt::format("Frames from {} pass this port in both directions, {} changes, and its IP address differs with the side. Nobody can be on two "
-                              "sides with two names: there are two stations with one MAC.",
-                              wire::to_text(s.mac), x.changes);
-  for (std::size_t i = 0; i < std::min<std::size_t>(x.changes, x.frames.size()); ++i) c.show(finding, x.frames[i], "it speaks from the other side");
+  finding.headline = fmt::format("{} is on both sides of this port: as {} and as {}", wire::to_text(s.mac),
+                                 wire::to_text(x.ip[0]), wire::to_text(x.ip[1]));
+  finding.cause = fmt::format(
+      "Frames from {} pass this port in both directions, {} changes, and its IP address differs with the "
+      "side. Nobody can be on two "
+      "sides with two names: there are two stations with one MAC.",
+      wire::to_text(s.mac), x.changes);
+  for (std::size_t i = 0; i < std::min<std::size_t>(x.changes, x.frames.size()); ++i)
+    c.show(finding, x.frames[i], "it speaks from the other side");
   finding.onset = c.time(x.frames[0]);
   return finding;
 }
@@ -75,10 +84,15 @@ std::optional<Finding> by_sides(const Case& c, const Station& s) {
 void by_dhcp_names(const Case& c, Results& r) {
   for (const auto& [key, client] : c.o.dhcp.clients) {
     const Mac mac{key.second};
-    if (client.changes < kLeastNames || client.other.empty() || client.text.empty() || r.duplicates.contains(mac)) continue;
+    if (client.changes < kLeastNames || client.other.empty() || client.text.empty() ||
+        r.duplicates.contains(mac))
+      continue;
     Finding finding = make(Code::kMacDuplicate, Certainty::kObserved, wire::to_text(mac), "", "");
-    finding.headline = fmt::format("{} asks for an address as \"{}\" and as \"{}\"", wire::to_text(mac), client.text, client.other);
-    finding.cause = fmt::format("In DHCP, {} gives itself two names in turn ({} changes): two stations with one MAC.", wire::to_text(mac), client.changes);
+    finding.headline = fmt::format("{} asks for an address as \"{}\" and as \"{}\"", wire::to_text(mac),
+                                   client.text, client.other);
+    finding.cause =
+        fmt::format("In DHCP, {} gives itself two names in turn ({} changes): two stations with one MAC.",
+                    wire::to_text(mac), client.changes);
     c.show(finding, client.first, fmt::format("it is \"{}\"", client.text));
     c.show(finding, client.last, "it is the other again");
     r.duplicates.insert(mac);
@@ -91,12 +105,16 @@ void by_interfaces(const Case& c, Results& r) {
     if (move.count < 2 || move.ip[0].is_zero() || move.ip[1].is_zero() || move.ip[0] == move.ip[1]) continue;
     if (is_virtual_router(move.mac) || r.duplicates.contains(move.mac)) continue;
     Finding finding = make(Code::kMacDuplicate, Certainty::kObserved, wire::to_text(move.mac), "", "");
-    finding.headline = fmt::format("{} is at {} as {} and at {} as {}", wire::to_text(move.mac), c.interface_name(move.from), wire::to_text(move.ip[0]),
-                                   c.interface_name(move.to), wire::to_text(move.ip[1]));
-    finding.cause = fmt::format("{} is heard at two places with two IP addresses, in turn ({} moves), with frames that were not forwarded from one to the other: "
-                                "two stations have one MAC.",
-                                wire::to_text(move.mac), move.count);
-    for (std::size_t i = 0; i < std::min<std::size_t>(move.count, move.frames.size()); ++i) c.show(finding, move.frames[i], "heard at the other place");
+    finding.headline =
+        fmt::format("{} is at {} as {} and at {} as {}", wire::to_text(move.mac), c.interface_name(move.from),
+                    wire::to_text(move.ip[0]), c.interface_name(move.to), wire::to_text(move.ip[1]));
+    finding.cause = fmt::format(
+        "{} is heard at two places with two IP addresses, in turn ({} moves), with frames that were not "
+        "forwarded from one to the other: "
+        "two stations have one MAC.",
+        wire::to_text(move.mac), move.count);
+    for (std::size_t i = 0; i < std::min<std::size_t>(move.count, move.frames.size()); ++i)
+      c.show(finding, move.frames[i], "heard at the other place");
     r.duplicates.insert(move.mac);
     r.findings.push_back(std::move(finding));
   }
@@ -106,7 +124,9 @@ void by_interfaces(const Case& c, Results& r) {
 
 void detect_mac_duplicate(const Case& c, Results& r) {
   for (const Station& s : c.o.stations) {
-    if ((s.persona == kNobody && s.crossing == kNobody) || is_virtual_router(s.mac) || r.looping.contains(s.scope)) continue;
+    if ((s.persona == kNobody && s.crossing == kNobody) || is_virtual_router(s.mac) ||
+        r.looping.contains(s.scope))
+      continue;
     auto finding = by_ttl(c, s);
     if (!finding) finding = by_sides(c, s);
     if (!finding || !r.duplicates.insert(s.mac).second) continue;

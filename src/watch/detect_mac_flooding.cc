@@ -1,4 +1,5 @@
-// MAC flooding: made-up source addresses, each used once, to fill the tables of switches (macof and its like).
+// MAC flooding: made-up source addresses, each used once, to fill the tables of switches (macof and its
+// like).
 //
 // New addresses alone prove nothing, as at the start of a capture all are new. Made-up ones send a frame each
 // and get none; they come from all vendors at once, or have bits that no source may have.
@@ -37,21 +38,30 @@ void detect_mac_flooding(const Case& c, Results& r) {
     if (facts.new_stations.peak < kLeastPerSecond) continue;
     const OneOffs seen = one_offs(c, scope);
     const bool random = seen.count >= kLeastPerSecond / 2 &&
-                        static_cast<double>(seen.vendors.size()) >= kAllVendors * static_cast<double>(std::min<std::uint64_t>(seen.count, 4096));
+                        static_cast<double>(seen.vendors.size()) >=
+                            kAllVendors * static_cast<double>(std::min<std::uint64_t>(seen.count, 4096));
     const bool impossible = facts.group_sources >= kLeastGroupSources;
     if (seen.count + facts.group_sources < kLeastPerSecond || !(random || impossible)) continue;
     Finding finding = make(Code::kMacFlooding, Certainty::kObserved, c.where(scope), "", "");
-    finding.headline = fmt::format("{} source addresses that send one frame each and get none, up to {} new ones a second",
-                                   seen.count + facts.group_sources, facts.new_stations.peak);
+    finding.headline =
+        fmt::format("{} source addresses that send one frame each and get none, up to {} new ones a second",
+                    seen.count + facts.group_sources, facts.new_stations.peak);
     finding.cause = fmt::format(
-        "The addresses are made up: {}{}. A tool fills the tables of the switches, so that these forget everybody and flood what it "
+        "The addresses are made up: {}{}. A tool fills the tables of the switches, so that these forget "
+        "everybody and flood what it "
         "wants to read.{}",
         random ? fmt::format("{} vendors among {} of them", seen.vendors.size(), seen.count) : "",
-        impossible ? fmt::format("{}{} have the group bit set, which no source may have", random ? ", and " : "", facts.group_sources) : "",
-        c.o.untracked.frames > 0 ? " This program's own table is full as well, so the numbers are lower bounds." : "");
+        impossible ? fmt::format("{}{} have the group bit set, which no source may have",
+                                 random ? ", and " : "", facts.group_sources)
+                   : "",
+        c.o.untracked.frames > 0
+            ? " This program's own table is full as well, so the numbers are lower bounds."
+            : "");
     finding.onset = c.time(facts.new_stations.peak_begin);
-    c.show(finding, facts.new_stations.peak_begin, fmt::format("a second with {} new addresses begins", facts.new_stations.peak));
-    c.show(finding, facts.first_group_source, fmt::format("a frame from the group address {}", wire::to_text(facts.group_source)));
+    c.show(finding, facts.new_stations.peak_begin,
+           fmt::format("a second with {} new addresses begins", facts.new_stations.peak));
+    c.show(finding, facts.first_group_source,
+           fmt::format("a frame from the group address {}", wire::to_text(facts.group_source)));
     r.findings.push_back(std::move(finding));
     r.mac_flooding = true;
   }

@@ -31,7 +31,8 @@ void well_known(const Case& c, Results& r) {
     if (known == std::end(kWellKnown) || s.sent == 0 || r.duplicates.contains(s.mac)) continue;
     Finding finding = make(Code::kMacWellKnown, Certainty::kObserved, c.where(s.scope), "", "");
     finding.headline = fmt::format("{} is an address that others have, too", c.name(s.scope, s.mac));
-    finding.cause = fmt::format("{}. As soon as a second station in this segment has it, neither can communicate.", known->whose);
+    finding.cause = fmt::format(
+        "{}. As soon as a second station in this segment has it, neither can communicate.", known->whose);
     finding.cause[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(finding.cause[0])));
     c.show(finding, s.first_sent, "its first frame");
     r.findings.push_back(std::move(finding));
@@ -47,8 +48,11 @@ void invalid(const Case& c, Results& r) {
     const bool group = facts.group_sources > 0;
     Finding finding = make(Code::kMacInvalid, Certainty::kObserved, c.where(scope), "", "");
     const std::string mac = group ? wire::to_text(facts.group_source) : wire::to_text(Mac{});
-    finding.headline = fmt::format("{} from {}, which no station may send from", count_text(group ? facts.group_sources : facts.zero_sources, "frame"), mac);
-    finding.cause = group ? "It has the group bit set: switches must drop such frames or not learn from them. The sender forges frames, or its address was typed "
+    finding.headline =
+        fmt::format("{} from {}, which no station may send from",
+                    count_text(group ? facts.group_sources : facts.zero_sources, "frame"), mac);
+    finding.cause = group ? "It has the group bit set: switches must drop such frames or not learn from "
+                            "them. The sender forges frames, or its address was typed "
                             "wrongly (02:.. is local, 01:.. is a group)."
                           : "The sender hides, or its NIC never got an address. Nobody can answer it.";
     c.show(finding, facts.first_group_source, "the first from a group address");

@@ -24,18 +24,25 @@ void detect_relay(const Case& c, Results& r) {
     });
     const bool both = back != c.o.relays.end();
     told.insert({relay.scope, relay.relay});
-    Finding finding = make(Code::kSubnetRelay, both ? Certainty::kObserved : Certainty::kUndecided, c.where(relay.scope), "", "");
-    finding.headline = fmt::format("{} stands between {} and {}: {} passed on", c.name(relay.scope, relay.relay), wire::to_text(relay.from),
-                                   wire::to_text(relay.to), count_text(relay.packets + (both ? back->packets : 0), "packet"));
+    Finding finding = make(Code::kSubnetRelay, both ? Certainty::kObserved : Certainty::kUndecided,
+                           c.where(relay.scope), "", "");
+    finding.headline =
+        fmt::format("{} stands between {} and {}: {} passed on", c.name(relay.scope, relay.relay),
+                    wire::to_text(relay.from), wire::to_text(relay.to),
+                    count_text(relay.packets + (both ? back->packets : 0), "packet"));
     finding.cause = fmt::format(
-        "{} is {} and {} is {}, both on this link. Yet packets from one reach the other from {}, their TTL lowered by one{}. Neighbours "
+        "{} is {} and {} is {}, both on this link. Yet packets from one reach the other from {}, their TTL "
+        "lowered by one{}. Neighbours "
         "need no router: somebody has told them wrong MACs.",
-        wire::to_text(relay.from), wire::to_text(relay.owner), wire::to_text(relay.to), wire::to_text(relay.receiver),
-        wire::to_text(relay.relay), both ? ", both ways" : "");
+        wire::to_text(relay.from), wire::to_text(relay.owner), wire::to_text(relay.to),
+        wire::to_text(relay.receiver), wire::to_text(relay.relay), both ? ", both ways" : "");
     if (!both) {
       finding.candidates = {"somebody reads what they say (poisoned address tables)",
-                            "a router between subnets smaller than these addresses show, or one that isolates its clients (local proxy ARP)"};
-      finding.to_decide = fmt::format("Compare the ARP table of {} with the true MAC of {}, and the prefix lengths.", wire::to_text(relay.from), wire::to_text(relay.to));
+                            "a router between subnets smaller than these addresses show, or one that "
+                            "isolates its clients (local proxy ARP)"};
+      finding.to_decide =
+          fmt::format("Compare the ARP table of {} with the true MAC of {}, and the prefix lengths.",
+                      wire::to_text(relay.from), wire::to_text(relay.to));
     }
     finding.onset = c.time(relay.first);
     c.show(finding, relay.first, "the first packet passed on");

@@ -11,8 +11,8 @@
 namespace sekimori::watch {
 namespace {
 
-constexpr std::uint64_t kAboveUsual = 16;    // times the median
-constexpr std::uint32_t kLongSeconds = 30;   // loud for so long: whatever is usual here, it hurts
+constexpr std::uint64_t kAboveUsual = 16;   // times the median
+constexpr std::uint32_t kLongSeconds = 30;  // loud for so long: whatever is usual here, it hurts
 constexpr double kMainSource = 0.5;
 
 struct Source {
@@ -38,17 +38,22 @@ void detect_storm(const Case& c, Results& r) {
     if (rate.loud_seconds == 0 || r.looping.contains(scope)) continue;
     if (rate.peak < kAboveUsual * rate.usual() && rate.loud_seconds < kLongSeconds) continue;
     const Source source = loudest(c, scope);
-    const bool one = source.station != nullptr && static_cast<double>(source.station->group_sent) >= kMainSource * static_cast<double>(source.all);
+    const bool one = source.station != nullptr && static_cast<double>(source.station->group_sent) >=
+                                                      kMainSource * static_cast<double>(source.all);
     Finding finding = make(Code::kStorm, Certainty::kObserved, c.where(scope), "", "");
-    finding.headline = fmt::format("up to {} frames a second for everybody{}", rate.peak,
-                                   one ? fmt::format(", most of them from {}", c.name(scope, source.station->mac)) : "");
-    finding.cause = fmt::format("{} had more than {} broadcasts and neighbour multicasts; every station has to look at each. {}",
-                                count_text(rate.loud_seconds, "second"), Rate::kLoud,
-                                one ? fmt::format("{} sent {} of {} group frames in this capture. The frames differ, so it is no loop: look at "
-                                                  "what runs there.",
-                                                  c.name(scope, source.station->mac), source.station->group_sent, source.all)
-                                    : "No single station sends most of them, and they differ, so it is no loop: a query that everybody answers, a worm, or "
-                                      "a segment that is too large.");
+    finding.headline =
+        fmt::format("up to {} frames a second for everybody{}", rate.peak,
+                    one ? fmt::format(", most of them from {}", c.name(scope, source.station->mac)) : "");
+    finding.cause = fmt::format(
+        "{} had more than {} broadcasts and neighbour multicasts; every station has to look at each. {}",
+        count_text(rate.loud_seconds, "second"), Rate::kLoud,
+        one ? fmt::format("{} sent {} of {} group frames in this capture. The frames differ, so it is no "
+                          "loop: look at "
+                          "what runs there.",
+                          c.name(scope, source.station->mac), source.station->group_sent, source.all)
+            : "No single station sends most of them, and they differ, so it is no loop: a query that "
+              "everybody answers, a worm, or "
+              "a segment that is too large.");
     finding.onset = c.time(rate.loud_first);
     finding.until = c.time(rate.loud_last);
     c.show(finding, rate.loud_first, "the first loud second begins");

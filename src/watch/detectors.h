@@ -1,5 +1,5 @@
-// The detectors: from observations to causes. Each is a function in a file of its own, and a line in the table
-// of detectors.cc.
+// The detectors: from observations to causes. Each is a function in a file of its own, and a line in the
+// table of detectors.cc.
 #pragma once
 
 #include <span>

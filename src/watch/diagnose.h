@@ -30,6 +30,7 @@ findings::Report report_of(const Observations& observations, std::optional<Place
 
 // The evidence frames of a report, copied out of the same capture read anew, each with what it shows as its
 // comment.
-base::Result<void> write_evidence(wire::CaptureReader& reader, const findings::Report& report, wire::ByteSink sink);
+base::Result<void> write_evidence(wire::CaptureReader& reader, const findings::Report& report,
+                                  wire::ByteSink sink);
 
 }  // namespace sekimori::watch

@@ -52,15 +52,16 @@ std::vector<Flood> floods(const Case& c, const Results& results) {
     flood.scope = pair.scope;
     flood.receiver = &to;
     flood.certain = flood.certain && verdict == Flooded::kYes;
-    flood.leaves_here = side_of(c.view(pair.scope), from) == Side::kNear &&
-                        side_of(c.view(pair.scope), to) == Side::kNear;
+    const Side side = side_of(c.view(pair.scope), from);
+    flood.one_side = side != Side::kUnknown && side == side_of(c.view(pair.scope), to);
     flood.fresh += pair.frames - std::min(pair.frames, way.frames + 2);  // the first ones were not looked at
     add_pair(flood, pair, way);
   }
   std::vector<Flood> out;
   for (auto& [station, flood] : by_receiver) {
     if (flood.frames < kLeastFrames || flood.duration() < kLeastDuration) continue;
-    std::ranges::sort(flood.pairs, std::greater(), [&](const Pair* p) { return c.o.one_way[p->one_way].frames; });
+    std::ranges::sort(flood.pairs, std::greater(),
+                      [&](const Pair* p) { return c.o.one_way[p->one_way].frames; });
     if (flood.receiver->spells != kNobody) flood.spells = c.o.spells[flood.receiver->spells].list;
     out.push_back(std::move(flood));
   }
@@ -76,7 +77,9 @@ std::optional<Ageing> ageing_of(const Flood& flood) {
   }
   Ageing ageing{least, {}, 0};
   for (const Spell& spell : flood.spells) {
-    if (spell.quiet < kLongPause || static_cast<double>(spell.quiet) > kSameQuiet * static_cast<double>(least)) continue;
+    if (spell.quiet < kLongPause ||
+        static_cast<double>(spell.quiet) > kSameQuiet * static_cast<double>(least))
+      continue;
     ageing.spells.push_back(spell);
     if (spell.after != Spell::After::kPause) ++ageing.anchored;
   }

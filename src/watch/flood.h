@@ -20,11 +20,11 @@ namespace sekimori::watch {
 struct Flood {
   std::uint32_t scope = 0;
   const Station* receiver = nullptr;
-  std::vector<const Pair*> pairs;   // by frames, most first; each has a OneWay
+  std::vector<const Pair*> pairs;  // by frames, most first; each has a OneWay
   std::uint64_t frames = 0, bytes = 0;
-  std::uint64_t fresh = 0;          // frames that came within kQuiet of the receiver's own: it was not learnt
-  bool certain = true;              // or the receiver may be the silent station behind this very port
-  bool leaves_here = false;         // sender and receiver stand on one side of this port
+  std::uint64_t fresh = 0;  // frames that came within kQuiet of the receiver's own: it was not learnt
+  bool certain = true;      // or the receiver may be the silent station behind this very port
+  bool one_side = false;    // directions show sender and receiver on the same side of this port
   FrameRef first, last;
   std::vector<Spell> spells;
   // Who has proof that the receiver lives.

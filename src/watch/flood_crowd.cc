@@ -11,10 +11,12 @@ namespace {
 
 constexpr std::uint64_t kLeastFresh = 20;
 constexpr std::size_t kLeastReceivers = 3, kLeastFlushed = 2;
+constexpr std::size_t kLeastReceiversFarSide = 2;  // where directions show that both ends are beyond the port
 // A bridge that sees a change forgets at once (RSTP), or after the forward delay (STP): 15 s, as a rule.
 constexpr Nanos kFlushDelay = 3 * kSecond;
 
-// Unicast between others to a receiver that had spoken moments before, which any switch that learns keeps away.
+// Unicast between others to a receiver that had spoken moments before, which any switch that learns keeps
+// away.
 struct Fresh {
   std::map<Mac, std::uint64_t> frames_to;
   std::set<Mac> senders;
@@ -28,7 +30,8 @@ Fresh fresh_of(const Case& c, std::uint32_t scope) {
     if (pair.scope != scope || pair.to == kNobody || pair.to == pair.from) continue;
     if (flooded(c.view(scope), c.o.stations[pair.from], c.o.stations[pair.to]) != Flooded::kYes) continue;
     const std::uint64_t quiet = pair.one_way == kNobody ? 0 : c.o.one_way[pair.one_way].frames;
-    const std::uint64_t frames = pair.frames - std::min(pair.frames, quiet + 2);  // the first ones were not looked at
+    const std::uint64_t frames =
+        pair.frames - std::min(pair.frames, quiet + 2);  // the first ones were not looked at
     if (frames < kLeastFresh) continue;
     fresh.frames_to[pair.destination] += frames;
     fresh.senders.insert(pair.source);
@@ -59,26 +62,35 @@ void FloodCrowd::not_learnt(Results& r) {
   for (std::uint32_t scope = 0; scope < c_.o.scopes.size(); ++scope) {
     if (r.looping.contains(scope)) continue;
     const Fresh fresh = fresh_of(c_, scope);
-    if (fresh.frames_to.size() < kLeastReceivers) continue;
+    if (fresh.frames_to.size() < (c_.view(scope).sides ? kLeastReceiversFarSide : kLeastReceivers)) continue;
     Finding finding = make(Code::kFloodNoLearning, Certainty::kObserved, c_.where(scope), "", "");
     const Nanos time = since(c_.o.last.at, c_.o.first.at);
-    finding.headline = fmt::format("all unicast floods this port: {} frames between others, {}, to {}", fresh.frames,
-                                   mbit_text(fresh.bytes, time), count_text(fresh.frames_to.size(), "station"));
+    finding.headline =
+        fmt::format("all unicast floods this port: {} frames between others, {}, to {}", fresh.frames,
+                    mbit_text(fresh.bytes, time), count_text(fresh.frames_to.size(), "station"));
     finding.cause = fmt::format(
-        "Frames for {} come here within a second of their own, when any switch that learns knows the way: the switch does not learn "
+        "Frames for {} come here within a second of their own, when any switch that learns knows the way: "
+        "the switch does not learn "
         "(learning is off, or the ageing time is 0), or it is a hub.{}",
         count_text(fresh.frames_to.size(), "station"),
-        r.mac_flooding ? " Made-up addresses fill its table at the same time, which has the same effect: look at these first." : "");
+        r.mac_flooding ? " Made-up addresses fill its table at the same time, which has the same effect: "
+                         "look at these first."
+                       : "");
     if (r.mac_flooding) {
       finding.certainty = Certainty::kUndecided;
-      finding.candidates = {"made-up addresses fill the table (flood-table-full)", "the switch does not learn (flood-no-learning)"};
-      finding.to_decide = "Stop the source of the made-up addresses, wait for the ageing time, and capture again.";
+      finding.candidates = {"made-up addresses fill the table (flood-table-full)",
+                            "the switch does not learn (flood-no-learning)"};
+      finding.to_decide =
+          "Stop the source of the made-up addresses, wait for the ageing time, and capture again.";
     }
     for (const Pair* pair : {fresh.busiest}) {
       const Station& from = c_.o.stations[pair->from];
       const Station& to = c_.o.stations[pair->to];
-      c_.show(finding, from.first_sent, fmt::format("{} speaks: the first of {} to {}", c_.name(scope, from.mac), count_text(pair->frames, "frame"), c_.name(scope, to.mac)));
-      c_.show(finding, to.first_sent, fmt::format("{} speaks, and frames for it go on coming", c_.name(scope, to.mac)));
+      c_.show(finding, from.first_sent,
+              fmt::format("{} speaks: the first of {} to {}", c_.name(scope, from.mac),
+                          count_text(pair->frames, "frame"), c_.name(scope, to.mac)));
+      c_.show(finding, to.first_sent,
+              fmt::format("{} speaks, and frames for it go on coming", c_.name(scope, to.mac)));
     }
     r.findings.push_back(std::move(finding));
     std::erase_if(floods_, [&](const Flood& f) { return f.scope == scope; });
@@ -93,10 +105,16 @@ void FloodCrowd::table_full(Results& r) {
     if (f.alive() && f.certain) victims.push_back(&f);
   }
   if (victims.size() < kLeastReceivers) return;
-  Finding finding = make(Code::kFloodTableFull, Certainty::kObserved, c_.where(victims.front()->scope), "", "");
-  finding.headline = fmt::format("unicast for {} floods this port while made-up addresses come in", count_text(victims.size(), "station"));
-  finding.cause = "Switches cannot learn these stations, although they answer: their tables are full of made-up addresses.";
-  for (const Flood* f : victims) c_.show(finding, f->first, fmt::format("{} is flooded from here on", c_.name(f->scope, f->receiver->mac)));
+  Finding finding =
+      make(Code::kFloodTableFull, Certainty::kObserved, c_.where(victims.front()->scope), "", "");
+  finding.headline = fmt::format("unicast for {} floods this port while made-up addresses come in",
+                                 count_text(victims.size(), "station"));
+  finding.cause =
+      "Switches cannot learn these stations, although they answer: their tables are full of made-up "
+      "addresses.";
+  for (const Flood* f : victims)
+    c_.show(finding, f->first,
+            fmt::format("{} is flooded from here on", c_.name(f->scope, f->receiver->mac)));
   const std::uint32_t scope = victims.front()->scope;
   std::erase_if(floods_, [&](const Flood& f) { return f.scope == scope && f.alive() && f.certain; });
   r.findings.push_back(std::move(finding));
@@ -119,15 +137,20 @@ void FloodCrowd::flushed_by(const TopologyChange& change, Results& r) {
   for (const Flood& f : floods_) {
     if (begins_with_it(f)) frames += f.frames;
   }
-  finding.headline = fmt::format("unicast for {} floods this port right after a topology change: {}", count_text(count, "station"), count_text(frames, "frame"));
+  finding.headline = fmt::format("unicast for {} floods this port right after a topology change: {}",
+                                 count_text(count, "station"), count_text(frames, "frame"));
   finding.cause = fmt::format(
-      "Bridge {} told a change of the spanning tree. Switches then forget where stations are (802.1D section 17.11) and flood for each "
+      "Bridge {} told a change of the spanning tree. Switches then forget where stations are (802.1D section "
+      "17.11) and flood for each "
       "until it speaks again.",
       wire::to_text(change.bridge.mac));
   finding.onset = c_.time(change.frame);
-  c_.show(finding, change.frame, change.notification ? "topology change notification" : "BPDU in which the topology change flag rises");
+  c_.show(
+      finding, change.frame,
+      change.notification ? "topology change notification" : "BPDU in which the topology change flag rises");
   for (const Flood& f : floods_) {
-    if (begins_with_it(f)) c_.show(finding, f.first, fmt::format("{} is flooded from here on", c_.name(f.scope, f.receiver->mac)));
+    if (begins_with_it(f))
+      c_.show(finding, f.first, fmt::format("{} is flooded from here on", c_.name(f.scope, f.receiver->mac)));
   }
   std::erase_if(floods_, begins_with_it);
   r.findings.push_back(std::move(finding));

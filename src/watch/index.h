@@ -34,7 +34,8 @@ class Index {
       std::vector<std::uint64_t> old(slots_.size() * 2, kEmpty);
       old.swap(slots_);
       for (const std::uint64_t slot : old) {
-        if (slot != kEmpty) place(hash_of(static_cast<std::uint32_t>(slot)), static_cast<std::uint32_t>(slot));
+        if (slot != kEmpty)
+          place(hash_of(static_cast<std::uint32_t>(slot)), static_cast<std::uint32_t>(slot));
       }
     }
     place(hash, record);

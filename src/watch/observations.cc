@@ -6,7 +6,9 @@
 namespace sekimori::watch {
 namespace {
 
-std::size_t digits_of(std::uint64_t count) { return std::min<std::size_t>(static_cast<std::size_t>(std::bit_width(count)), 32); }
+std::size_t digits_of(std::uint64_t count) {
+  return std::min<std::size_t>(static_cast<std::size_t>(std::bit_width(count)), 32);
+}
 
 }  // namespace
 

@@ -55,8 +55,8 @@ struct Scope {
 // Unicast to a station that has kept silent for more than kQuiet: at a third port that is a flood. A spell
 // ends when the station speaks.
 constexpr Nanos kQuiet = kSecond;
-constexpr Nanos kLongPause = 2 * kSecond;   // and far longer than between the frames before
-constexpr std::size_t kMostSpells = 16;  // kept per station; later ones are only counted
+constexpr Nanos kLongPause = 2 * kSecond;  // and far longer than between the frames before
+constexpr std::size_t kMostSpells = 16;    // kept per station; later ones are only counted
 
 struct Spell {
   // What it began after: nothing known, the station's own frame, a question for the station by ARP (whose
@@ -83,9 +83,9 @@ struct alignas(64) Station {
   wire::Direction last_direction = wire::Direction::unknown;
   std::uint32_t persona = kNobody;  // index into Observations::personas
 
-  Spell spell;                          // frames == 0: none at the moment
-  std::uint32_t spells = kNobody;       // index into Observations::spells
-  std::uint32_t doubled = 0;            // group frames that were seen exactly twice
+  Spell spell;                              // frames == 0: none at the moment
+  std::uint32_t spells = kNobody;           // index into Observations::spells
+  std::uint32_t doubled = 0;                // group frames that were seen exactly twice
   std::uint32_t inbound = 0, outbound = 0;  // frames sent, by direction, as far as known
   std::uint64_t group_sent = 0;
   FrameRef first_sent;
@@ -97,8 +97,8 @@ struct Spells {
 };
 
 // What is in the frames of a pair whose receiver was silent meanwhile. A receiver that acknowledges is alive,
-// so its frames take another way: the acknowledgement numbers that its peer sends grow, or that peer goes on to
-// send new data, which TCP does no further than the window when nothing comes back.
+// so its frames take another way: the acknowledgement numbers that its peer sends grow, or that peer goes on
+// to send new data, which TCP does no further than the window when nothing comes back.
 struct OneWay {
   FrameRef first, last;
   std::uint64_t frames = 0, bytes = 0;
@@ -107,7 +107,7 @@ struct OneWay {
   FrameRef first_progress, last_progress;
   std::uint32_t flow = 0, ack = 0, seq = 0;  // the connection followed, its greatest numbers
   bool follows = false;
-  std::uint16_t udp_port = 0;  // destination of all datagrams; 0: several
+  std::uint16_t udp_port = 0;              // destination of all datagrams; 0: several
   std::array<wire::Ipv4, 4> from{}, to{};  // the first addresses; more are counted up to five
   std::uint8_t from_count = 0, to_count = 0;
 };
@@ -142,10 +142,10 @@ struct Persona {
 struct Personas {
   std::array<Persona, 6> list{};
   std::uint8_t count = 0;
-  bool too_many = false;   // a router, a proxy: says nothing
-  std::uint32_t changes_ttl = 0;  // from one address and protocol to the same with another TTL
-  std::uint32_t changes_ip = 0;   // to another address with another TTL
-  std::uint32_t changes_same = 0; // to another address with the same TTL
+  bool too_many = false;                  // a router, a proxy: says nothing
+  std::uint32_t changes_ttl = 0;          // from one address and protocol to the same with another TTL
+  std::uint32_t changes_ip = 0;           // to another address with another TTL
+  std::uint32_t changes_same = 0;         // to another address with the same TTL
   std::array<FrameRef, 4> alternation{};  // the first changes
   std::uint8_t alternations = 0;
 };
@@ -173,8 +173,8 @@ struct Reflection {
 struct Crossing {
   std::uint32_t station = 0;
   std::uint32_t changes = 0;
-  std::array<FrameRef, 6> frames{};    // the first frame after a change, of the first changes
-  std::array<wire::Ipv4, 2> ip{};      // what it called itself, inbound and outbound; zero: not seen
+  std::array<FrameRef, 6> frames{};  // the first frame after a change, of the first changes
+  std::array<wire::Ipv4, 2> ip{};    // what it called itself, inbound and outbound; zero: not seen
   Nanos last = 0;
 };
 
@@ -259,7 +259,7 @@ struct TopologyChange {
   std::uint16_t instance = 0;  // PVST+ VLAN or MST instance; 0: the common tree
   wire::BridgeId bridge{};     // who says so
   FrameRef frame;
-  bool notification = false;   // TCN
+  bool notification = false;  // TCN
 };
 struct RootClaim {
   std::uint32_t scope = 0;
@@ -323,7 +323,8 @@ struct Rate {
 
 struct ScopeFacts {
   std::uint64_t frames = 0, bytes = 0, group_frames = 0;
-  // Frames for everybody on the link (broadcasts, IPv6 neighbour multicasts), and addresses never seen before.
+  // Frames for everybody on the link (broadcasts, IPv6 neighbour multicasts), and addresses never seen
+  // before.
   Rate to_all, new_stations;
   std::uint64_t group_sources = 0, zero_sources = 0;
   FrameRef first_group_source, first_zero_source;
@@ -343,11 +344,12 @@ struct Limits {
   std::size_t pairs = std::size_t{1} << 19;
   std::size_t one_way = std::size_t{1} << 16;   // pairs whose receiver is silent
   std::size_t bindings = std::size_t{1} << 16;  // IP addresses
+  std::size_t spells = std::size_t{1} << 18;    // of flooding, over all stations
   std::size_t scopes = std::size_t{1} << 14;
   std::size_t small = 4096;  // any other list
 };
 struct Untracked {
-  std::uint64_t frames = 0;    // of stations, pairs and scopes that came after the tables were full
+  std::uint64_t frames = 0;  // of stations, pairs and scopes that came after the tables were full
   std::uint64_t bindings = 0;
 };
 

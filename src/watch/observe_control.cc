@@ -82,7 +82,8 @@ const Binding* Observer::find_binding(std::uint32_t scope, const IpAddress& ip) 
 }
 
 Binding* Observer::binding(std::uint32_t scope, const IpAddress& ip) {
-  if (const Binding* known = find_binding(scope, ip)) return &o_.bindings[static_cast<std::size_t>(known - o_.bindings.data())];
+  if (const Binding* known = find_binding(scope, ip))
+    return &o_.bindings[static_cast<std::size_t>(known - o_.bindings.data())];
   const std::uint64_t hash = hash_of(scope, ip);
   if (o_.bindings.size() >= o_.limits.bindings) {
     ++o_.untracked.bindings;
@@ -131,7 +132,8 @@ void Observer::claim(const Seen& seen, const IpAddress& ip, Mac mac, bool reply,
     ++c.mismatched;
     // Tools that poison put things right when they end, in the others' names.
     const auto known = b->claimants.begin() + b->count;
-    if (std::find_if(b->claimants.begin(), known, [&](const Claimant& o) { return o.mac == seen.source; }) != known) {
+    if (std::find_if(b->claimants.begin(), known, [&](const Claimant& o) { return o.mac == seen.source; }) !=
+        known) {
       b->corrected = seen.ref;
       b->corrected_by = seen.source;
     }
@@ -142,7 +144,8 @@ void Observer::claim(const Seen& seen, const IpAddress& ip, Mac mac, bool reply,
 
 void Observer::answer(const Seen& seen, Binding& b, Claimant& c, Mac told) {
   if (b.asked && b.asker == told && within(seen.ref.at, b.asked.at, kAnswerTime)) {
-    if (!b.answered_by.is_zero() && b.answered_by != c.mac && b.double_answers++ == 0) b.double_answer = seen.ref;
+    if (!b.answered_by.is_zero() && b.answered_by != c.mac && b.double_answers++ == 0)
+      b.double_answer = seen.ref;
     b.answered_by = c.mac;
     return;
   }
@@ -206,8 +209,8 @@ void Observer::dhcp_client(const Seen& seen, const wire::Dhcp& m) {
   DhcpFacts& facts = o_.dhcp;
   const auto key = std::pair(seen.scope, m.client_mac.bits);
   const std::uint64_t name =
-      hash_of(m.client_id) ^ hash_of(wire::Bytes(reinterpret_cast<const std::uint8_t*>(m.hostname.data()),
-                                                 m.hostname.size()));
+      hash_of(m.client_id) ^
+      hash_of(wire::Bytes(reinterpret_cast<const std::uint8_t*>(m.hostname.data()), m.hostname.size()));
   const auto client = facts.clients.find(key);
   if (client == facts.clients.end()) {
     if (facts.clients.size() >= o_.limits.bindings) return;
@@ -229,7 +232,8 @@ void Observer::dhcp_race(const Seen& seen, std::uint32_t xid, std::uint32_t serv
   const auto key = std::pair(seen.scope, xid);
   const auto found = transactions.find(key);
   if (found == transactions.end()) {
-    if (transactions.size() < o_.limits.bindings) transactions.emplace(key, DhcpTransaction{server, seen.ref});
+    if (transactions.size() < o_.limits.bindings)
+      transactions.emplace(key, DhcpTransaction{server, seen.ref});
     return;
   }
   DhcpTransaction& t = found->second;
@@ -298,7 +302,8 @@ void Observer::first_hop(const Seen& seen, const wire::FirstHop& hello, wire::Ip
   });
   if (known == o_.virtual_routers.end()) {
     if (o_.virtual_routers.size() < o_.limits.small)
-      o_.virtual_routers.push_back({seen.scope, *hello.virtual_mac, sender, hello.virtual_ip, 0, seen.ref, {}});
+      o_.virtual_routers.push_back(
+          {seen.scope, *hello.virtual_mac, sender, hello.virtual_ip, 0, seen.ref, {}});
     return;
   }
   if (sender != known->sender && known->takeovers++ == 0) known->takeover = seen.ref;

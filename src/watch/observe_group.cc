@@ -75,7 +75,8 @@ void Observer::group(const Seen& seen, const Ethernet& header, Bytes bytes) {
   }
   if (seen.from == kNobody || echoed) return;
   Station& from = o_.stations[seen.from];
-  if (seen.direction != Direction::unknown && from.last_direction != seen.direction) crossing(seen, from, bytes);
+  if (seen.direction != Direction::unknown && from.last_direction != seen.direction)
+    crossing(seen, from, bytes);
   if (o_.interfaces.size() > 1 && !twin(seen, content) && seen.direction != Direction::outbound)
     arrival(seen, bytes);
 }
@@ -109,14 +110,14 @@ bool Observer::replica(const Seen& seen, const Ethernet& header, Recent& recent)
 bool Observer::reflected(const Seen& seen, const Recent& recent) {
   if (!opposite(recent.direction, seen.direction) || !within(seen.ref.at, recent.last.at, kReflectionDelay))
     return false;
-  const auto known = std::ranges::find_if(o_.reflections, [&](const Reflection& r) {
-    return r.scope == seen.scope && r.source == seen.source;
-  });
+  const auto known = std::ranges::find_if(
+      o_.reflections, [&](const Reflection& r) { return r.scope == seen.scope && r.source == seen.source; });
   if (known != o_.reflections.end()) {
     ++known->frames;
     known->last = seen.ref;
   } else if (o_.reflections.size() < kMostReflections) {
-    o_.reflections.push_back({seen.scope, seen.source, 1, recent.direction, recent.first, seen.ref, seen.ref});
+    o_.reflections.push_back(
+        {seen.scope, seen.source, 1, recent.direction, recent.first, seen.ref, seen.ref});
   }
   return true;
 }

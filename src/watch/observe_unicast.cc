@@ -72,7 +72,7 @@ void Observer::unicast(const Seen& seen, Station& to, std::uint32_t pair, Bytes 
 
 void Observer::close_spell(Station& station) {
   const Spell spell = std::exchange(station.spell, {});
-  if (spell.frames < kSpellFrames) return;
+  if (spell.frames < kSpellFrames || spells_kept_ >= o_.limits.spells) return;
   if (station.spells == kNobody) {
     station.spells = static_cast<std::uint32_t>(o_.spells.size());
     o_.spells.emplace_back();
@@ -80,6 +80,7 @@ void Observer::close_spell(Station& station) {
   Spells& spells = o_.spells[station.spells];
   if (spells.list.size() < kMostSpells) {
     spells.list.push_back(spell);
+    ++spells_kept_;
   } else {
     ++spells.more;
   }
@@ -103,7 +104,8 @@ void Observer::spell_of(const Seen& seen, Station& to, Bytes bytes) {
     spell.after = Spell::After::kHeard;
   }
   const auto header = wire::parse_ethernet(bytes);
-  const Binding* b = header ? find_binding(seen.scope, address_of(receiver_address(*header, bytes))) : nullptr;
+  const Binding* b =
+      header ? find_binding(seen.scope, address_of(receiver_address(*header, bytes))) : nullptr;
   if (b != nullptr && b->asked) {
     const Nanos asked = since(now, b->asked.at);
     // It was asked for after it had been heard, or when the pause began.
@@ -203,8 +205,8 @@ void Observer::persona(const Seen& seen, Station& station, std::uint8_t protocol
   if (p.alternations < p.alternation.size()) p.alternation[p.alternations++] = seen.ref;
 }
 
-// A packet with a decremented TTL between two addresses of (very likely) one subnet. Who owns them was told by
-// ARP; when neither end is the sender of the frame, somebody stands between them.
+// A packet with a decremented TTL between two addresses of (very likely) one subnet. Who owns them was told
+// by ARP; when neither end is the sender of the frame, somebody stands between them.
 void Observer::relayed(const Seen& seen, Ipv4 from, Ipv4 to) {
   const Binding* sender = find_binding(seen.scope, address_of(from));
   const Binding* receiver = find_binding(seen.scope, address_of(to));

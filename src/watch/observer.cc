@@ -71,8 +71,10 @@ bool is_control(const Ethernet& header, Bytes bytes) {
 
 wire::Ipv4 sender_address(const Ethernet& header, Bytes bytes) {
   const Bytes payload = bytes.subspan(header.header_bytes);
-  if (header.type == wire::ethertype::kIpv4 && payload.size() >= 20) return {wire::read_be32(payload.data() + 12)};
-  if (header.type == wire::ethertype::kArp && payload.size() >= 28) return {wire::read_be32(payload.data() + 14)};
+  if (header.type == wire::ethertype::kIpv4 && payload.size() >= 20)
+    return {wire::read_be32(payload.data() + 12)};
+  if (header.type == wire::ethertype::kArp && payload.size() >= 28)
+    return {wire::read_be32(payload.data() + 14)};
   return {};
 }
 
@@ -98,21 +100,13 @@ void Observer::interfaces(std::span<const wire::CaptureInterface> known) {
 // ---------------------------------------------------------------- the tables
 
 std::uint32_t Observer::scope_of(const Scope& scope) {
-  if (scope == last_scope_ && last_scope_index_ != kNobody) [[likely]]
-    return last_scope_index_;
   const auto found = scope_index_.find(scope);
-  std::uint32_t index = kNobody;
-  if (found != scope_index_.end()) {
-    index = found->second;
-  } else {
-    if (o_.scopes.size() >= o_.limits.scopes) return kNobody;
-    index = static_cast<std::uint32_t>(o_.scopes.size());
-    o_.scopes.push_back(scope);
-    o_.scope_facts.emplace_back();
-    scope_index_.emplace(scope, index);
-  }
-  last_scope_ = scope;
-  last_scope_index_ = index;
+  if (found != scope_index_.end()) return found->second;
+  if (o_.scopes.size() >= o_.limits.scopes) return kNobody;
+  const auto index = static_cast<std::uint32_t>(o_.scopes.size());
+  o_.scopes.push_back(scope);
+  o_.scope_facts.emplace_back();
+  scope_index_.emplace(scope, index);
   return index;
 }
 
@@ -205,7 +199,13 @@ void Observer::frame(const wire::Frame& frame) {
     ++o_.undecodable;
     return;
   }
-  seen.scope = scope_of({frame.interface, header->outer_vlan(), header->inner_vlan(), 0});
+  const std::uint64_t place =
+      std::uint64_t{frame.interface} << 32 | std::uint32_t{header->outer_vlan()} << 16 | header->inner_vlan();
+  if (place != last_place_) [[unlikely]] {
+    last_place_ = place;
+    last_scope_ = scope_of({frame.interface, header->outer_vlan(), header->inner_vlan(), 0});
+  }
+  seen.scope = last_scope_;
   if (seen.scope == kNobody) [[unlikely]] {
     ++o_.untracked.frames;
     return;

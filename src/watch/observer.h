@@ -3,8 +3,8 @@
 //
 // Cheap: both MACs and the tags are read, one hash finds the pair, and the pair knows its two stations. Three
 // records are touched, each within one cache line. Deep: control protocols (ARP, Neighbor Discovery, DHCP,
-// BPDUs, first-hop redundancy, LLDP, tunnels), every group frame (hashed whole, to know it again), and unicast
-// to a station that has been silent for more than a second.
+// BPDUs, first-hop redundancy, LLDP, tunnels), every group frame (hashed whole, to know it again), and
+// unicast to a station that has been silent for more than a second.
 //
 // Memory: a fixed number of bytes for each station, pair and address, up to Limits. What comes after a table
 // is full is only counted (Untracked), and those who came first are kept: a flood of made-up addresses cannot
@@ -102,11 +102,12 @@ class Observer {
   Observations o_;
   Index station_index_, pair_index_{1 << 14}, binding_index_;
   std::map<Scope, std::uint32_t> scope_index_;
-  Scope last_scope_{};
-  std::uint32_t last_scope_index_ = kNobody;
+  std::uint64_t last_place_ = ~std::uint64_t{0};  // interface and VLANs of the frame before
+  std::uint32_t last_scope_ = kNobody;
   std::vector<Recent> recent_;
   std::vector<Twin> twins_;
   std::map<std::array<std::uint64_t, 2>, Home> homes_;
+  std::size_t spells_kept_ = 0;
 };
 
 // Whether a frame carries what the observer decodes; for the benchmark, too.

@@ -21,8 +21,9 @@ constexpr PlaceClaims kClaims[] = {
      "floods: a mirror shows unicast between others on purpose, perhaps in one direction only"},
     {Place::kTap, "tap", "a tap that hears one direction", false, false,
      "floods, answers that fail, anything about the other direction"},
-    {Place::kCooked, "cooked", "a capture without destination addresses (Linux \"any\" device, raw IP, 802.11)",
-     false, false, "floods, loops, reflections: all that needs whole Ethernet frames"},
+    {Place::kCooked, "cooked",
+     "a capture without destination addresses (Linux \"any\" device, raw IP, 802.11)", false, false,
+     "floods, loops, reflections: all that needs whole Ethernet frames"},
 };
 
 // One station must be in this share of the two-way traffic to be the owner of the port.
@@ -30,10 +31,10 @@ constexpr double kOwnersShare = 0.9;
 constexpr double kDirectionsKnown = 0.9;
 
 struct Traffic {
-  std::uint64_t two_way = 0, one_way = 0;                 // unicast frames of pairs that are answered, or not
-  std::map<Mac, std::uint64_t> two_way_of, one_way_to;    // by station
-  std::set<Mac> senders;                                  // of unicast
-  std::set<Mac> near, far;                                // sources of outbound and of inbound frames only
+  std::uint64_t two_way = 0, one_way = 0;               // unicast frames of pairs that are answered, or not
+  std::map<Mac, std::uint64_t> two_way_of, one_way_to;  // by station
+  std::set<Mac> senders;                                // of unicast
+  std::set<Mac> near, far;                              // sources of outbound and of inbound frames only
   std::set<Mac> heard;
 };
 
@@ -70,19 +71,16 @@ View with_directions(const Traffic& t) {
   View view;
   view.sides = true;
   // `near` holds the sources of outbound frames, `far` those of inbound ones; the smaller side is the near.
-  view.near_is_outbound = !t.near.empty() && t.near.size() <= t.far.size();
-  if (t.far.empty()) view.near_is_outbound = false;
-  if (t.near.empty()) view.near_is_outbound = true;
+  view.near_is_outbound = t.near.size() <= t.far.size();
   view.locals = view.near_is_outbound ? t.near : t.far;
   const std::size_t others = (view.near_is_outbound ? t.far : t.near).size();
-  if (view.locals.size() <= 1) {
+  if (view.locals.size() == 1) {
     view.place = Place::kAccess;
-    view.why = view.locals.empty()
-                   ? "all frames travel in one direction, so the port's own station is silent"
-                   : fmt::format("{} alone sends from one side of it", wire::to_text(*view.locals.begin()));
+    view.why = fmt::format("{} alone sends from one side of it", wire::to_text(*view.locals.begin()));
   } else {
     view.place = Place::kUplink;
-    view.why = fmt::format("{} stations send from one side of it, {} from the other", view.locals.size(), others);
+    view.why =
+        fmt::format("{} stations send from one side of it, {} from the other", view.locals.size(), others);
   }
   return view;
 }
@@ -123,7 +121,8 @@ View without_directions(const Traffic& t) {
     return view;
   }
   view.place = Place::kAccess;
-  view.why = fmt::format("{} is in {:.0f} % of the frames that are answered", wire::to_text(owner), 100 * share);
+  view.why =
+      fmt::format("{} is in {:.0f} % of the frames that are answered", wire::to_text(owner), 100 * share);
   // Of a single pair either may be the owner.
   for (const auto& [frames, mac] : by_share) {
     if (frames == most) view.locals.insert(mac);
@@ -133,7 +132,8 @@ View without_directions(const Traffic& t) {
 
 // The likeliest owner of a port that is said to be an access port although others are answered there, too.
 std::set<Mac> busiest(const Traffic& t) {
-  const auto most = std::ranges::max_element(t.two_way_of, {}, [](const auto& entry) { return entry.second; });
+  const auto most =
+      std::ranges::max_element(t.two_way_of, {}, [](const auto& entry) { return entry.second; });
   return most == t.two_way_of.end() ? std::set<Mac>{} : std::set{most->first};
 }
 
@@ -146,9 +146,10 @@ View view_of(const InterfaceFacts& facts, const Traffic& t) {
   }
   if (one_silent_receiver(t)) return tap(t);
   const auto directed = static_cast<double>(facts.inbound + facts.outbound);
-  return facts.frames > 0 && directed >= kDirectionsKnown * static_cast<double>(facts.frames)
-             ? with_directions(t)
-             : without_directions(t);
+  // Where all frames go one way, as into a mirror port, directions tell nothing.
+  const bool cut =
+      directed >= kDirectionsKnown * static_cast<double>(facts.frames) && !t.near.empty() && !t.far.empty();
+  return cut ? with_directions(t) : without_directions(t);
 }
 
 }  // namespace

@@ -39,11 +39,11 @@ enum class Place : std::uint8_t {
 // What each place allows to be claimed. Read by detectors and printed with every report.
 struct PlaceClaims {
   Place place;
-  std::string_view word;   // of --at
-  std::string_view title;  // "an access port"
-  bool foreign_unicast;    // unicast between others is a flood
-  bool one_side;           // unicast between two stations of one side is one, if sides are known
-  std::string_view cannot; // what can't be told from there
+  std::string_view word;    // of --at
+  std::string_view title;   // "an access port"
+  bool foreign_unicast;     // unicast between others is a flood
+  bool one_side;            // unicast between two stations of one side is one, if sides are known
+  std::string_view cannot;  // what can't be told from there
 };
 std::span<const PlaceClaims> place_claims();
 const PlaceClaims& claims_of(Place place);
@@ -54,11 +54,11 @@ enum class Side : std::uint8_t { kUnknown, kNear, kFar, kBoth };
 // One interface's place.
 struct View {
   Place place = Place::kUnknown;
-  bool told = false;      // by the user
-  bool sides = false;     // directions are known
+  bool told = false;   // by the user
+  bool sides = false;  // directions are known
   bool near_is_outbound = false;
-  std::set<Mac> locals;   // the port's own stations, as far as known
-  std::string why;        // a clause
+  std::set<Mac> locals;  // the port's own stations, as far as known
+  std::string why;       // a clause
 };
 
 std::vector<View> views_of(const Observations& o, std::optional<Place> told);
