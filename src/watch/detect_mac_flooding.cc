@@ -1,8 +1,9 @@
 // MAC flooding: made-up source addresses, each used once, to fill the tables of switches (macof and its
 // like).
 //
-// New addresses alone prove nothing, as at the start of a capture all are new. Made-up ones send a frame each
-// and get none; they come from all vendors at once, or have bits that no source may have.
+// New addresses alone prove nothing, as at the start of a capture all are new, and a hundred guests that boot
+// announce themselves once. Made-up ones send a frame each and get none; they come from all vendors at once, or
+// have bits that no source may have. Locally administered ones are drawn at random by honest managers, too.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,10 +14,12 @@ namespace sekimori::watch {
 namespace {
 
 constexpr std::uint64_t kLeastPerSecond = 50, kLeastGroupSources = 20;
-constexpr double kAllVendors = 0.8;  // distinct vendor numbers among the addresses
+constexpr double kAllVendors = 0.8;  // distinct vendor numbers among the addresses, of so many at most:
+constexpr std::uint64_t kAllVendorsCounted = 4096;
 
 struct OneOffs {
   std::uint64_t count = 0;
+  std::uint64_t universal = 0;  // not locally administered
   std::set<std::uint32_t> vendors;
 };
 
@@ -25,6 +28,8 @@ OneOffs one_offs(const Case& c, std::uint32_t scope) {
   for (const Station& s : c.o.stations) {
     if (s.scope != scope || s.sent != 1 || s.received != 0) continue;
     ++out.count;
+    if (s.mac.is_local()) continue;
+    ++out.universal;
     out.vendors.insert(static_cast<std::uint32_t>(s.mac.bits >> 24));
   }
   return out;
@@ -37,9 +42,9 @@ void detect_mac_flooding(const Case& c, Results& r) {
     const ScopeFacts& facts = c.o.scope_facts[scope];
     if (facts.new_stations.peak < kLeastPerSecond) continue;
     const OneOffs seen = one_offs(c, scope);
-    const bool random = seen.count >= kLeastPerSecond / 2 &&
-                        static_cast<double>(seen.vendors.size()) >=
-                            kAllVendors * static_cast<double>(std::min<std::uint64_t>(seen.count, 4096));
+    const auto universal = static_cast<double>(std::min(seen.universal, kAllVendorsCounted));
+    const bool random =
+        seen.universal >= kLeastPerSecond / 2 && static_cast<double>(seen.vendors.size()) >= kAllVendors * universal;
     const bool impossible = facts.group_sources >= kLeastGroupSources;
     if (seen.count + facts.group_sources < kLeastPerSecond || !(random || impossible)) continue;
     Finding finding = make(Code::kMacFlooding, Certainty::kObserved, c.where(scope), "", "");
@@ -50,7 +55,7 @@ void detect_mac_flooding(const Case& c, Results& r) {
         "The addresses are made up: {}{}. A tool fills the tables of the switches, so that these forget "
         "everybody and flood what it "
         "wants to read.{}",
-        random ? fmt::format("{} vendors among {} of them", seen.vendors.size(), seen.count) : "",
+        random ? fmt::format("{} vendors among {} of them", seen.vendors.size(), seen.universal) : "",
         impossible ? fmt::format("{}{} have the group bit set, which no source may have",
                                  random ? ", and " : "", facts.group_sources)
                    : "",
