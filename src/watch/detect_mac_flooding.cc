@@ -2,8 +2,9 @@
 // like).
 //
 // New addresses alone prove nothing, as at the start of a capture all are new, and a hundred guests that boot
-// announce themselves once. Made-up ones send a frame each and get none; they come from all vendors at once, or
-// have bits that no source may have. Locally administered ones are drawn at random by honest managers, too.
+// announce themselves once. Made-up ones send a frame each and get none; they come from all vendors at once,
+// or have bits that no source may have. Locally administered ones are drawn at random by honest managers,
+// too.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -43,8 +44,8 @@ void detect_mac_flooding(const Case& c, Results& r) {
     if (facts.new_stations.peak < kLeastPerSecond) continue;
     const OneOffs seen = one_offs(c, scope);
     const auto universal = static_cast<double>(std::min(seen.universal, kAllVendorsCounted));
-    const bool random =
-        seen.universal >= kLeastPerSecond / 2 && static_cast<double>(seen.vendors.size()) >= kAllVendors * universal;
+    const bool random = seen.universal >= kLeastPerSecond / 2 &&
+                        static_cast<double>(seen.vendors.size()) >= kAllVendors * universal;
     const bool impossible = facts.group_sources >= kLeastGroupSources;
     if (seen.count + facts.group_sources < kLeastPerSecond || !(random || impossible)) continue;
     Finding finding = make(Code::kMacFlooding, Certainty::kObserved, c.where(scope), "", "");

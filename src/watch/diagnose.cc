@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
+#include <span>
 
 #include "base/text.h"
 #include "watch/detectors.h"
@@ -88,14 +90,17 @@ findings::Report diagnose(wire::CaptureReader& reader, const Options& options) {
   Observer observer(options.limits);
   bool stopped = false;
   std::uint64_t count = 0;
-  std::size_t interfaces = 0;
-  for (wire::Frame frame; !stopped && reader.next(frame);) {
-    if (frame.interface >= interfaces) [[unlikely]] {
-      observer.interfaces(reader.interfaces());
-      interfaces = reader.interfaces().size();
-    }
-    observer.frame(frame);
-    if (++count % kProgressEvery == 0 && options.progress) stopped = !options.progress(count);
+  std::array<wire::Frame, Observer::kAhead> frames;
+  while (!stopped && reader.next(frames[0])) {
+    std::size_t ahead = 1;
+    while (ahead < frames.size() && reader.holds_next() && reader.next(frames[ahead])) ++ahead;
+    const std::span batch = std::span(frames).first(ahead);
+    observer.interfaces(reader.interfaces());
+    observer.look_ahead(batch);
+    for (const wire::Frame& frame : batch) observer.frame(frame);
+    if (count / kProgressEvery != (count + ahead) / kProgressEvery && options.progress)
+      stopped = !options.progress(count + ahead);
+    count += ahead;
   }
   observer.interfaces(reader.interfaces());
   findings::Report report = report_of(observer.finish(), options.at);

@@ -161,7 +161,8 @@ TEST(MacFlooding, AddressesOfAllVendorsOnce) {
 // Managers draw local addresses at random, and guests announce themselves once.
 TEST(MacFlooding, AHundredGuestsThatBootAreNone) {
   Tape tape;
-  for (std::uint32_t i = 0; i < 200; ++i) tape.after(0.001).announce(Mac{0x0200'0000'0000 | (base::mix64(i) >> 24 & 0xff'ffff'ffff)}, ip(i));
+  for (std::uint32_t i = 0; i < 200; ++i)
+    tape.after(0.001).announce(Mac{0x0200'0000'0000 | (base::mix64(i) >> 24 & 0xff'ffff'ffff)}, ip(i));
   EXPECT_THAT(tape.report().findings, IsEmpty());
 }
 

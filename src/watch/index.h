@@ -27,6 +27,13 @@ class Index {
     }
   }
 
+  // For looking ahead: asks the memory for the slot; and the record that very likely has this hash, or kNone.
+  void prefetch(std::uint64_t hash) const { __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]); }
+  std::uint32_t guess(std::uint64_t hash) const {
+    const std::uint64_t slot = slots_[hash & (slots_.size() - 1)];
+    return slot != kEmpty && slot >> 32 == hash >> 32 ? static_cast<std::uint32_t>(slot) : kNone;
+  }
+
   // `hash_of(record)` is asked again when the index grows.
   template <class HashOf>
   void insert(std::uint64_t hash, std::uint32_t record, HashOf hash_of) {

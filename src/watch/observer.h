@@ -26,6 +26,9 @@ class Observer {
   // Interfaces must be told before their first frame; telling them again is harmless.
   void interfaces(std::span<const wire::CaptureInterface> known);
   void frame(const wire::Frame& frame);
+  // Frames that follow at once: asks the memory for what they will touch. Changes nothing else.
+  static constexpr std::size_t kAhead = 16;
+  void look_ahead(std::span<const wire::Frame> frames) const;
 
   // Ends the pass. What is under way is closed; the observer must not be used any further.
   Observations finish();
