@@ -105,13 +105,14 @@ std::string percent_text(std::uint64_t part, std::uint64_t whole) {
   return part > 0 && percent < 1 ? "less than 1 %" : fmt::format("{:.0f} %", percent);
 }
 
-// OUIs of VMware (3), Microsoft, Xen, VirtualBox, Parallels, Nutanix, oVirt, Proxmox; those of QEMU
-// (52:54:00), Docker (02:42) and of most container networks are locally administered.
-bool is_virtual_nic(Mac mac) {
-  static constexpr std::uint32_t kVendors[] = {0x000569, 0x000c29, 0x005056, 0x00155d, 0x00163e,
-                                               0x080027, 0x001c42, 0x506b8d, 0x001a4a, 0xbc2411};
-  return mac.is_local() || std::ranges::find(kVendors, mac.bits >> 24) != std::end(kVendors);
+// OUIs of VMware (3), Microsoft, Xen, VirtualBox, Parallels, Nutanix, oVirt and Proxmox, then QEMU's prefix.
+bool is_hypervisors(Mac mac) {
+  static constexpr std::uint32_t kVendors[] = {0x000569, 0x000c29, 0x005056, 0x00155d, 0x00163e, 0x080027,
+                                               0x001c42, 0x506b8d, 0x001a4a, 0xbc2411, 0x525400};
+  return std::ranges::find(kVendors, mac.bits >> 24) != std::end(kVendors);
 }
+
+bool is_virtual_nic(Mac mac) { return mac.is_local() || is_hypervisors(mac); }
 
 Finding make(Code code, Certainty certainty, std::string where, std::string headline, std::string cause) {
   Finding f;

@@ -53,8 +53,9 @@ struct Results {
 
 Finding make(Code code, Certainty certainty, std::string where, std::string headline, std::string cause);
 
-// Made by a hypervisor or container runtime, as far as the address tells: its vendor's number, or one that is
-// locally administered.
+// From a range that hypervisors allocate guests' addresses from.
+bool is_hypervisors(Mac mac);
+// Likely a virtual NIC's: a hypervisor's, or locally administered.
 bool is_virtual_nic(Mac mac);
 
 std::string to_text(const IpAddress& ip);

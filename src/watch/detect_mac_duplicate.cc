@@ -7,7 +7,9 @@
 //   - host names or client ids that alternate in DHCP;
 //   - the same MAC at two places of the network with two addresses.
 // Two addresses with one TTL prove nothing: a station may have several. Routers' virtual MACs are shared on
-// purpose.
+// purpose. And a machine may lend its MAC to its guests, since an access point accepts no other (bridging
+// over Wi-Fi, MAC-NAT): then there are two stacks and two addresses behind one MAC as well, but not behind
+// one that a hypervisor gave to a guest.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -21,17 +23,34 @@ namespace {
 constexpr std::uint32_t kLeastChanges = 4;  // A, B, A, B, A
 constexpr std::uint32_t kLeastNames = 3;
 
-bool claims(const Case& c, const Station& s, wire::Ipv4 ip) {
+// Whether ARP tells, at whatever interface, that the MAC has this address.
+bool claims(const Case& c, Mac mac, wire::Ipv4 ip) {
+  const IpAddress address = address_of(ip);
   return std::ranges::any_of(c.o.bindings, [&](const Binding& b) {
-    return b.scope == s.scope && b.ip == address_of(ip) &&
-           std::any_of(b.claimants.begin(), b.claimants.begin() + b.count,
-                       [&](const Claimant& x) { return x.mac == s.mac; });
+    return b.ip == address && std::any_of(b.claimants.begin(), b.claimants.begin() + b.count,
+                                          [&](const Claimant& x) { return x.mac == mac; });
   });
+}
+
+// Two different addresses that it claims itself; what a router forwards does not count.
+bool two_names(const Case& c, Mac mac, const std::array<wire::Ipv4, 2>& ip) {
+  return !ip[0].is_zero() && !ip[1].is_zero() && ip[0] != ip[1] && claims(c, mac, ip[0]) &&
+         claims(c, mac, ip[1]);
 }
 
 std::string persona_text(const Persona& p) {
   return fmt::format("{} with {} TTL {}", wire::to_text(p.ip),
                      p.protocol == wire::ip_protocol::kTcp ? "TCP" : "ICMP", p.ttl);
+}
+
+// Two addresses with two TTLs, behind a MAC that a physical NIC may have.
+void may_be_lent(const Station& s, Finding& finding) {
+  finding.severity = Severity::kNote;
+  finding.certainty = Certainty::kUndecided;
+  finding.headline = fmt::format("two stacks are behind {}", wire::to_text(s.mac));
+  finding.candidates = {"two stations with one MAC (mac-duplicate)",
+                        "one machine that sends for its guests under its own MAC, as over Wi-Fi: no fault"};
+  finding.to_decide = "See whether both can be reached at once, without loss: two stations of one MAC can't.";
 }
 
 // Two stacks by their TTLs: for one protocol, alternating, at addresses that ARP says are on this link.
@@ -42,7 +61,7 @@ std::optional<Finding> by_ttl(const Case& c, const Station& s) {
   std::vector<std::string> faces;
   std::set<std::uint8_t> ttls;
   for (std::size_t i = 0; i < p.count; ++i) {
-    if (!claims(c, s, p.list[i].ip)) return std::nullopt;
+    if (!claims(c, s.mac, p.list[i].ip)) return std::nullopt;
     faces.push_back(persona_text(p.list[i]));
     ttls.insert(p.list[i].ttl);
   }
@@ -59,6 +78,7 @@ std::optional<Finding> by_ttl(const Case& c, const Station& s) {
   for (std::size_t i = 0; i < p.count; ++i) c.show(finding, p.list[i].first, persona_text(p.list[i]));
   for (std::size_t i = 0; i < p.alternations; ++i) c.show(finding, p.alternation[i], "the other one speaks");
   finding.onset = c.time(p.list[0].first);
+  if (p.changes_ttl < kLeastChanges && !is_hypervisors(s.mac)) may_be_lent(s, finding);
   return finding;
 }
 
@@ -66,7 +86,7 @@ std::optional<Finding> by_ttl(const Case& c, const Station& s) {
 std::optional<Finding> by_sides(const Case& c, const Station& s) {
   if (s.crossing == kNobody) return std::nullopt;
   const Crossing& x = c.o.crossings[s.crossing];
-  if (x.ip[0].is_zero() || x.ip[1].is_zero() || x.ip[0] == x.ip[1] || x.changes < 2) return std::nullopt;
+  if (x.changes < 2 || !two_names(c, s.mac, x.ip)) return std::nullopt;
   Finding finding = make(Code::kMacDuplicate, Certainty::kObserved, wire::to_text(s.mac), "", "");
   finding.headline = fmt::format("{} is on both sides of this port: as {} and as {}", wire::to_text(s.mac),
                                  wire::to_text(x.ip[0]), wire::to_text(x.ip[1]));
@@ -102,7 +122,7 @@ void by_dhcp_names(const Case& c, Results& r) {
 
 void by_interfaces(const Case& c, Results& r) {
   for (const Move& move : c.o.moves) {
-    if (move.count < 2 || move.ip[0].is_zero() || move.ip[1].is_zero() || move.ip[0] == move.ip[1]) continue;
+    if (move.count < 2 || !two_names(c, move.mac, move.ip)) continue;
     if (is_virtual_router(move.mac) || r.duplicates.contains(move.mac)) continue;
     Finding finding = make(Code::kMacDuplicate, Certainty::kObserved, wire::to_text(move.mac), "", "");
     finding.headline =
