@@ -16,6 +16,7 @@ std::pair<std::uint32_t, Mac> key_of(const Station& s) { return {s.scope, s.mac}
 
 Case::Case(const Observations& observations, std::vector<View> v) : o(observations), views(std::move(v)) {
   for (const Binding& b : o.bindings) {
+    for (std::size_t i = 0; i < b.count; ++i) claims_.emplace(b.claimants[i].mac, b.ip);
     if (b.count == 1) bindings_by_mac_[{b.scope, b.claimants[0].mac}].push_back(&b);
   }
   by_mac_.resize(o.stations.size());
@@ -34,6 +35,12 @@ const std::vector<const Binding*>& Case::bindings_of(std::uint32_t scope, Mac ma
   static const std::vector<const Binding*> kNone;
   const auto found = bindings_by_mac_.find({scope, mac});
   return found == bindings_by_mac_.end() ? kNone : found->second;
+}
+
+std::span<const std::uint32_t> Case::stations_in(std::uint32_t scope) const {
+  const auto range =
+      std::ranges::equal_range(by_mac_, scope, {}, [this](std::uint32_t i) { return o.stations[i].scope; });
+  return {range.begin(), range.end()};
 }
 
 // With several addresses none is the station's name.

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,9 @@ class Case {
 
   const View& view(std::uint32_t scope) const { return views[o.scopes[scope].interface]; }
   const Station* station(std::uint32_t scope, Mac mac) const;
+  std::span<const std::uint32_t> stations_in(std::uint32_t scope) const;  // indices into o.stations
+  // Whether ARP or Neighbor Discovery tells, at whatever interface, that the MAC has this address.
+  bool claims(Mac mac, const IpAddress& ip) const { return claims_.contains({mac, ip}); }
   // The IP addresses that a MAC has claimed and nobody else.
   const std::vector<const Binding*>& bindings_of(std::uint32_t scope, Mac mac) const;
 
@@ -40,13 +44,15 @@ class Case {
 
  private:
   std::map<std::pair<std::uint32_t, Mac>, std::vector<const Binding*>> bindings_by_mac_;
+  std::set<std::pair<Mac, IpAddress>> claims_;
   std::vector<std::uint32_t> by_mac_;  // stations in the order of scope and MAC
 };
 
 // Findings, and what an earlier detector tells later ones.
 struct Results {
   std::vector<Finding> findings;
-  std::set<std::uint32_t> looping;  // scopes: in a loop everything moves and everything is flooded
+  std::vector<std::string> remarks;  // what was left out
+  std::set<std::uint32_t> looping;   // scopes: in a loop everything moves and everything is flooded
   bool mac_flooding = false;
   std::set<Mac> duplicates;
 };

@@ -291,7 +291,12 @@ void detect_floods(const Case& c, Results& r) {
   crowd.tell_common_causes(r);
   std::size_t told = 0;
   for (const Flood& flood : crowd.left()) {
-    if (++told > kMostTold) break;
+    if (++told > kMostTold) {
+      r.remarks.push_back(
+          fmt::format("{} are not told one by one; they carry fewer frames than those that are.",
+                      count_text(crowd.flooded() - kMostTold, "more flood")));
+      break;
+    }
     for (const Cause& cause : kCauses) {
       Told finding = cause.tell(c, crowd, flood);
       if (!finding) continue;

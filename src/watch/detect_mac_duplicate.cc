@@ -23,19 +23,10 @@ namespace {
 constexpr std::uint32_t kLeastChanges = 4;  // A, B, A, B, A
 constexpr std::uint32_t kLeastNames = 3;
 
-// Whether ARP tells, at whatever interface, that the MAC has this address.
-bool claims(const Case& c, Mac mac, wire::Ipv4 ip) {
-  const IpAddress address = address_of(ip);
-  return std::ranges::any_of(c.o.bindings, [&](const Binding& b) {
-    return b.ip == address && std::any_of(b.claimants.begin(), b.claimants.begin() + b.count,
-                                          [&](const Claimant& x) { return x.mac == mac; });
-  });
-}
-
 // Two different addresses that it claims itself; what a router forwards does not count.
 bool two_names(const Case& c, Mac mac, const std::array<wire::Ipv4, 2>& ip) {
-  return !ip[0].is_zero() && !ip[1].is_zero() && ip[0] != ip[1] && claims(c, mac, ip[0]) &&
-         claims(c, mac, ip[1]);
+  return !ip[0].is_zero() && !ip[1].is_zero() && ip[0] != ip[1] && c.claims(mac, address_of(ip[0])) &&
+         c.claims(mac, address_of(ip[1]));
 }
 
 std::string persona_text(const Persona& p) {
@@ -61,7 +52,7 @@ std::optional<Finding> by_ttl(const Case& c, const Station& s) {
   std::vector<std::string> faces;
   std::set<std::uint8_t> ttls;
   for (std::size_t i = 0; i < p.count; ++i) {
-    if (!claims(c, s.mac, p.list[i].ip)) return std::nullopt;
+    if (!c.claims(s.mac, address_of(p.list[i].ip))) return std::nullopt;
     faces.push_back(persona_text(p.list[i]));
     ttls.insert(p.list[i].ttl);
   }

@@ -26,8 +26,9 @@ struct OneOffs {
 
 OneOffs one_offs(const Case& c, std::uint32_t scope) {
   OneOffs out;
-  for (const Station& s : c.o.stations) {
-    if (s.scope != scope || s.sent != 1 || s.received != 0) continue;
+  for (const std::uint32_t i : c.stations_in(scope)) {
+    const Station& s = c.o.stations[i];
+    if (s.sent != 1 || s.received != 0) continue;
     ++out.count;
     if (s.mac.is_local()) continue;
     ++out.universal;

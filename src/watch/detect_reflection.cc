@@ -43,8 +43,9 @@ void with_directions(const Case& c, Results& r) {
 
 bool others_doubled(const Case& c, const Station& own) {
   std::uint64_t doubled = 0, sent = 0;
-  for (const Station& s : c.o.stations) {
-    if (s.scope != own.scope || &s == &own) continue;
+  for (const std::uint32_t i : c.stations_in(own.scope)) {
+    const Station& s = c.o.stations[i];
+    if (&s == &own) continue;
     doubled += s.doubled;
     sent += s.group_sent;
   }

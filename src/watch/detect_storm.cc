@@ -22,8 +22,8 @@ struct Source {
 
 Source loudest(const Case& c, std::uint32_t scope) {
   Source source;
-  for (const Station& s : c.o.stations) {
-    if (s.scope != scope) continue;
+  for (const std::uint32_t i : c.stations_in(scope)) {
+    const Station& s = c.o.stations[i];
     source.all += s.group_sent;
     if (source.station == nullptr || s.group_sent > source.station->group_sent) source.station = &s;
   }

@@ -25,14 +25,14 @@ constexpr Detector kDetectors[] = {
 
 std::span<const Detector> detectors() { return kDetectors; }
 
-std::vector<Finding> detect(const Case& c) {
+Results detect(const Case& c) {
   Results results;
   for (const Detector& detector : kDetectors) detector.detect(c, results);
   for (Finding& finding : results.findings) {
     std::ranges::stable_sort(finding.evidence, {}, &findings::Evidence::frame);
   }
   findings::sort_findings(results.findings);
-  return std::move(results.findings);
+  return results;
 }
 
 }  // namespace sekimori::watch

@@ -30,6 +30,6 @@ struct Detector {
 // In the order in which they run: some use what earlier ones have found.
 std::span<const Detector> detectors();
 
-std::vector<Finding> detect(const Case& c);
+Results detect(const Case& c);
 
 }  // namespace sekimori::watch

@@ -79,7 +79,9 @@ findings::Report report_of(const Observations& observations, std::optional<Place
   report.kind = "capture";
   report.title = title_of(observations);
   const Case c(observations, views_of(observations, at));
-  report.findings = detect(c);
+  Results results = detect(c);
+  report.findings = std::move(results.findings);
+  report.remarks = std::move(results.remarks);
   tell_places(c, report);
   tell_neighbours(c, report);
   tell_limits(observations, report);

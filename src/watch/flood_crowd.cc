@@ -18,28 +18,29 @@ constexpr Nanos kFlushDelay = 3 * kSecond;
 // Unicast between others to a receiver that had spoken moments before, which any switch that learns keeps
 // away.
 struct Fresh {
-  std::map<Mac, std::uint64_t> frames_to;
-  std::set<Mac> senders;
+  std::set<Mac> receivers;
   std::uint64_t frames = 0, bytes = 0;
   const Pair* busiest = nullptr;
 };
 
-Fresh fresh_of(const Case& c, std::uint32_t scope) {
-  Fresh fresh;
+// By scope.
+std::map<std::uint32_t, Fresh> fresh_of(const Case& c) {
+  std::map<std::uint32_t, Fresh> all;
   for (const Pair& pair : c.o.pairs) {
-    if (pair.scope != scope || pair.to == kNobody || pair.to == pair.from) continue;
-    if (flooded(c.view(scope), c.o.stations[pair.from], c.o.stations[pair.to]) != Flooded::kYes) continue;
+    if (pair.to == kNobody || pair.to == pair.from) continue;
     const std::uint64_t quiet = pair.one_way == kNobody ? 0 : c.o.one_way[pair.one_way].frames;
     const std::uint64_t frames =
-        pair.frames - std::min(pair.frames, quiet + 2);  // the first ones were not looked at
+        pair.frames - std::min(pair.frames, quiet + 2);  // the first were not looked at
     if (frames < kLeastFresh) continue;
-    fresh.frames_to[pair.destination] += frames;
-    fresh.senders.insert(pair.source);
+    if (flooded(c.view(pair.scope), c.o.stations[pair.from], c.o.stations[pair.to]) != Flooded::kYes)
+      continue;
+    Fresh& fresh = all[pair.scope];
+    fresh.receivers.insert(pair.destination);
     fresh.frames += frames;
     fresh.bytes += pair.bytes;
     if (fresh.busiest == nullptr || pair.frames > fresh.busiest->frames) fresh.busiest = &pair;
   }
-  return fresh;
+  return all;
 }
 
 }  // namespace
@@ -59,20 +60,19 @@ void FloodCrowd::tell_common_causes(Results& r) {
 }
 
 void FloodCrowd::not_learnt(Results& r) {
-  for (std::uint32_t scope = 0; scope < c_.o.scopes.size(); ++scope) {
-    if (r.looping.contains(scope)) continue;
-    const Fresh fresh = fresh_of(c_, scope);
-    if (fresh.frames_to.size() < (c_.view(scope).sides ? kLeastReceiversFarSide : kLeastReceivers)) continue;
+  for (const auto& [scope, fresh] : fresh_of(c_)) {
+    const std::size_t least = c_.view(scope).sides ? kLeastReceiversFarSide : kLeastReceivers;
+    if (r.looping.contains(scope) || fresh.receivers.size() < least) continue;
     Finding finding = make(Code::kFloodNoLearning, Certainty::kObserved, c_.where(scope), "", "");
     const Nanos time = since(c_.o.last.at, c_.o.first.at);
     finding.headline =
         fmt::format("all unicast floods this port: {} frames between others, {}, to {}", fresh.frames,
-                    mbit_text(fresh.bytes, time), count_text(fresh.frames_to.size(), "station"));
+                    mbit_text(fresh.bytes, time), count_text(fresh.receivers.size(), "station"));
     finding.cause = fmt::format(
         "Frames for {} come here within a second of their own, when any switch that learns knows the way: "
         "the switch does not learn "
         "(learning is off, or the ageing time is 0), or it is a hub.{}",
-        count_text(fresh.frames_to.size(), "station"),
+        count_text(fresh.receivers.size(), "station"),
         r.mac_flooding ? " Made-up addresses fill its table at the same time, which has the same effect: "
                          "look at these first."
                        : "");
@@ -83,17 +83,15 @@ void FloodCrowd::not_learnt(Results& r) {
       finding.to_decide =
           "Stop the source of the made-up addresses, wait for the ageing time, and capture again.";
     }
-    for (const Pair* pair : {fresh.busiest}) {
-      const Station& from = c_.o.stations[pair->from];
-      const Station& to = c_.o.stations[pair->to];
-      c_.show(finding, from.first_sent,
-              fmt::format("{} speaks: the first of {} to {}", c_.name(scope, from.mac),
-                          count_text(pair->frames, "frame"), c_.name(scope, to.mac)));
-      c_.show(finding, to.first_sent,
-              fmt::format("{} speaks, and frames for it go on coming", c_.name(scope, to.mac)));
-    }
+    const Station& from = c_.o.stations[fresh.busiest->from];
+    const Station& to = c_.o.stations[fresh.busiest->to];
+    c_.show(finding, from.first_sent,
+            fmt::format("{} speaks: the first of {} to {}", c_.name(scope, from.mac),
+                        count_text(fresh.busiest->frames, "frame"), c_.name(scope, to.mac)));
+    c_.show(finding, to.first_sent,
+            fmt::format("{} speaks, and frames for it go on coming", c_.name(scope, to.mac)));
     r.findings.push_back(std::move(finding));
-    std::erase_if(floods_, [&](const Flood& f) { return f.scope == scope; });
+    std::erase_if(floods_, [at = scope](const Flood& f) { return f.scope == at; });
   }
 }
 

@@ -11,7 +11,8 @@ using wire::Arp;
 namespace {
 
 constexpr Nanos kAnswerTime = 2 * kSecond;  // a reply this long after a question is an answer
-constexpr std::size_t kMostServers = 256, kMostNeighbours = 64;
+// Lists that are searched for each message.
+constexpr std::size_t kMostListed = 256, kMostNeighbours = 64;
 
 std::uint64_t hash_of(std::uint32_t scope, const IpAddress& ip) {
   std::uint64_t h = scope;
@@ -196,7 +197,7 @@ void Observer::dhcp(const Seen& seen, const wire::Dhcp& m) {
       servers, [&](const DhcpServer& s) { return s.scope == seen.scope && s.id == *m.server_id; });
   const auto server = static_cast<std::uint32_t>(known - servers.begin());
   if (known == servers.end()) {
-    if (servers.size() >= kMostServers) return;
+    if (servers.size() >= kMostListed) return;
     servers.push_back({seen.scope, *m.server_id, seen.source, m.router, 1, seen.ref});
   } else {
     ++known->answers;
@@ -241,6 +242,7 @@ void Observer::dhcp_race(const Seen& seen, std::uint32_t xid, std::uint32_t serv
   auto& races = o_.dhcp.races;
   const std::uint32_t a = std::min(t.first_server, server), b = std::max(t.first_server, server);
   auto race = std::ranges::find_if(races, [&](const DhcpRace& r) { return r.a == a && r.b == b; });
+  if (race == races.end() && races.size() >= kMostListed) return;
   if (race == races.end()) race = races.insert(races.end(), {a, b, 0, t.first, seen.ref});
   ++race->transactions;
   t.first_server = kNobody;  // counted once
@@ -277,7 +279,7 @@ void Observer::bpdu(const Seen& seen, const wire::Bpdu& b) {
   const auto known = std::ranges::find_if(o_.stp.roots, [&](const RootClaim& r) {
     return r.scope == seen.scope && r.instance == instance && r.root == b.root;
   });
-  if (known == o_.stp.roots.end() && o_.stp.roots.size() < o_.limits.small) {
+  if (known == o_.stp.roots.end() && o_.stp.roots.size() < kMostListed) {
     o_.stp.roots.push_back({seen.scope, instance, b.root, seen.ref});
   }
   if (!b.mst) return;
@@ -301,7 +303,7 @@ void Observer::first_hop(const Seen& seen, const wire::FirstHop& hello, wire::Ip
     return v.scope == seen.scope && v.virtual_mac == *hello.virtual_mac;
   });
   if (known == o_.virtual_routers.end()) {
-    if (o_.virtual_routers.size() < o_.limits.small)
+    if (o_.virtual_routers.size() < kMostListed)
       o_.virtual_routers.push_back(
           {seen.scope, *hello.virtual_mac, sender, hello.virtual_ip, 0, seen.ref, {}});
     return;
