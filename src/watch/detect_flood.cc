@@ -16,6 +16,7 @@ namespace {
 
 constexpr Nanos kLongSilence = 10 * kSecond;
 constexpr std::size_t kMostTold = 50;
+constexpr std::size_t kSmallSegment = 64;  // stations
 
 // Services whose datagrams are never answered: discard, SNMP traps, syslog, NetFlow, IPFIX, sFlow.
 constexpr std::uint16_t kUnanswered[] = {9, 162, 514, 2055, 4739, 6343, 9995, 9996};
@@ -143,10 +144,23 @@ Told timers(const Case& c, const FloodCrowd&, const Flood& f) {
   return finding;
 }
 
+// The switches learnt the receiver when it spoke to all.
+bool was_learnt(const Flood& f) {
+  return f.fresh == 0 && std::ranges::any_of(f.spells, [](const Spell& s) {
+           return (s.after == Spell::After::kHeard || s.after == Spell::After::kAsked) &&
+                  s.quiet >= kLongPause;
+         });
+}
+
+// No room for it in the switch's table; which has room for more than the stations of a small segment.
+bool may_lack_room(const Case& c, const Flood& f) {
+  return !was_learnt(f) && c.stations_in(f.scope).size() > kSmallSegment;
+}
+
 Told other_way(const Case& c, const FloodCrowd&, const Flood& f) {
   const bool router = std::ranges::any_of(f.answered, [&](const Pair* p) { return is_router(way_of(c, p)); });
-  const bool several = f.pairs.size() >= 2 && (f.answered.size() >= 2 || f.echo_replies > 0);
-  if (!f.alive() || (!router && !several)) return std::nullopt;
+  if (!router && f.answered.size() < 2) return std::nullopt;
+  if (may_lack_room(c, f)) return std::nullopt;
   Finding finding = describe(c, f, Code::kFloodAsymmetric, Certainty::kObserved);
   finding.cause = fmt::format(
       "The receiver lives: {}. But its frames to {} never teach this segment's switches where it is, so they "
@@ -158,14 +172,6 @@ Told other_way(const Case& c, const FloodCrowd&, const Flood& f) {
                "VLAN; that they are handed over "
                "inside a machine is ruled out, as only one of the senders could be its host.");
   return finding;
-}
-
-// The switches learnt the receiver when it spoke to all.
-bool was_learnt(const Flood& f) {
-  return f.fresh == 0 && std::ranges::any_of(f.spells, [](const Spell& s) {
-           return (s.after == Spell::After::kHeard || s.after == Spell::After::kAsked) &&
-                  s.quiet >= kLongPause;
-         });
 }
 
 Told leak(const Case& c, const FloodCrowd& crowd, const Flood& f) {

@@ -67,6 +67,21 @@ TEST(Flood, AnswersToTwoSendersMissingIsAsymmetric) {
   EXPECT_THAT(faults(tape.report()), ElementsAre("flood-asymmetric"));
 }
 
+// Among many stations the table may be full; it is not if the receiver was learnt before.
+TEST(Flood, AmongManyStationsAFullTableIsPossible) {
+  for (const bool heard : {false, true}) {
+    Tape tape;
+    tape.owner_talks();
+    for (std::uint32_t i = 100; i < 200; ++i) tape.announce(mac(i), ip(i));
+    if (heard) tape.at(1).ask(kGuest, kGuestIp, kHostIp);
+    spell(tape, 301, 100, [&](std::uint32_t i) {
+      one_sided(tape)(i);
+      one_sided(tape, mac(7), ip(7))(i);
+    });
+    EXPECT_THAT(faults(tape.report()), ElementsAre(heard ? "flood-asymmetric" : "flood-undecided"));
+  }
+}
+
 TEST(Flood, OnAndOffTellsTheAgeingTime) {
   Tape tape;
   tape.owner_talks();
