@@ -81,9 +81,10 @@ struct alignas(64) Station {
   std::uint32_t tcp_ip = 0, icmp_ip = 0;  // what it last used, to pass the usual frame quickly
   std::uint8_t tcp_ttl = 0, icmp_ttl = 0;
   wire::Direction last_direction = wire::Direction::unknown;
+  bool in_spell = false;
   std::uint32_t persona = kNobody;  // index into Observations::personas
 
-  Spell spell;                              // frames == 0: none at the moment
+  Spell spell;                              // while in_spell
   std::uint32_t spells = kNobody;           // index into Observations::spells
   std::uint32_t doubled = 0;                // group frames that were seen exactly twice
   std::uint32_t inbound = 0, outbound = 0;  // frames sent, by direction, as far as known

@@ -71,6 +71,7 @@ void Observer::unicast(const Seen& seen, Station& to, std::uint32_t pair, Bytes 
 }
 
 void Observer::close_spell(Station& station) {
+  station.in_spell = false;
   const Spell spell = std::exchange(station.spell, {});
   if (spell.frames < kSpellFrames || spells_kept_ >= o_.limits.spells) return;
   if (station.spells == kNobody) {
@@ -116,6 +117,7 @@ void Observer::spell_of(const Seen& seen, Station& to, Bytes bytes) {
   }
   if (paused) close_spell(to);
   to.spell = spell;
+  to.in_spell = true;
 }
 
 void Observer::quiet_unicast(const Seen& seen, Station& to, std::uint32_t index, Bytes bytes) {

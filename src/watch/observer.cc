@@ -302,7 +302,7 @@ void Observer::heard(const Seen& seen, const Ethernet& header, Bytes bytes) {
     from.inbound += seen.direction == Direction::inbound;
     from.outbound += seen.direction == Direction::outbound;
   }
-  if (from.spell.frames != 0) close_spell(from);
+  if (from.in_spell) close_spell(from);
   if (header.type != wire::ethertype::kIpv4 || bytes.size() < header.header_bytes + 20u) return;
   const std::uint8_t* ip = bytes.data() + header.header_bytes;
   const bool tcp = ip[9] == wire::ip_protocol::kTcp;
@@ -324,7 +324,7 @@ void Observer::cooked(Seen& seen, Bytes bytes, wire::LinkType type) {
 
 Observations Observer::finish() {
   for (Station& station : o_.stations) {
-    if (station.spell.frames != 0) close_spell(station);
+    if (station.in_spell) close_spell(station);
   }
   return std::move(o_);
 }
