@@ -122,9 +122,13 @@ Action declare_check(CLI::App& app) {
   return [a] { return check(*a); };
 }
 
+constexpr std::string_view kPlaces[] = {"access", "guest", "uplink", "mirror", "tap"};
+
 Action declare_diagnose(CLI::App& app) {
   auto a = std::make_shared<DiagnoseArguments>();
-  app.add_option("SITE", a->what, "Site file; - is standard input")->required()->type_name("SITE");
+  app.add_option("WHAT", a->what, "Site file or capture (pcap, pcapng, packed or not); - is standard input")
+      ->required()
+      ->type_name("WHAT");
   add_duration(app, "--until", "T",
                "How long a time to simulate: 900s, 30min (default: until every timer has run out)",
                [a](base::Duration d) { a->until = d; });
@@ -134,6 +138,12 @@ Action declare_diagnose(CLI::App& app) {
       ->type_name("N");
   add_seed(app, a->seed);
   add_report(app, a->report);
+  app.add_option("--at", a->at,
+                 "Where a capture was taken: access, guest, uplink, mirror, tap (default: inferred)")
+      ->check(CLI::IsMember(std::vector<std::string>(std::begin(kPlaces), std::end(kPlaces))))
+      ->type_name("PLACE");
+  app.add_option("--evidence", a->evidence, "The frames of a capture that show what was found, as pcapng")
+      ->type_name("FILE");
   return [a] { return diagnose(*a); };
 }
 
@@ -207,7 +217,8 @@ constexpr Verb kVerbs[] = {
      "Examples:\n"
      "  sekimori diagnose site.yaml\n"
      "  sekimori diagnose site.yaml --quiet\n"
-     "  sekimori diagnose site.yaml --json | jq '.findings[].code'\n\n",
+     "  sekimori diagnose site.yaml --json | jq '.findings[].code'\n"
+     "  sekimori diagnose quiet-port.pcapng --at access --evidence evidence.pcapng\n\n",
      declare_diagnose},
     {"check", "Judge a site without playing it: quick, for every commit",
      "Examples:\n"
@@ -249,6 +260,7 @@ const std::vector<std::string>& choices_of(const std::string& value) {
   static const std::map<std::string, std::vector<std::string>> kChoices = {
       {"WHEN", {"auto", "always", "never"}},
       {"LEVEL", {std::begin(kFailLevels), std::end(kFailLevels)}},
+      {"PLACE", {std::begin(kPlaces), std::end(kPlaces)}},
       {"SHELL", {std::begin(kShells), std::end(kShells)}}};
   static const std::vector<std::string> kNone;
   const auto found = kChoices.find(value);

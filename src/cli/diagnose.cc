@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "cli/capture.h"
 #include "cli/check.h"
 #include "cli/site.h"
 #include "findings/identity.h"
@@ -84,6 +85,7 @@ struct Source {
   Step<Report> (*diagnose)(const DiagnoseArguments& arguments, sys::Progress& progress);
 };
 constexpr Source kSources[] = {
+    {is_capture, diagnose_capture},
     {[](std::string_view) { return true; }, diagnose_site},
 };
 

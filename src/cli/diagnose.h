@@ -17,6 +17,9 @@ struct DiagnoseArguments {
   bool remedies = true;
   unsigned threads = 0;  // 0: as many as the machine has
   ReportArguments report;
+  // Of captures.
+  std::string at;        // where it was taken; empty: inferred
+  std::string evidence;  // file for the evidence frames; empty: none
 };
 
 int diagnose(const DiagnoseArguments& arguments);

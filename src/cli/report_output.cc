@@ -85,7 +85,8 @@ Step<int> ReportOutput::tell(findings::Report& report) {
   }
   if (auto done = write_files(report); !done) return std::unexpected(done.error());
   if (sys::interrupted()) return kInterrupted;
-  return report::fails(report, arguments_.fail_on) ? kFindings : kClean;
+  if (report::fails(report, arguments_.fail_on)) return kFindings;
+  return report.incomplete ? kBadInput : kClean;
 }
 
 Step<void> ReportOutput::write_files(const findings::Report& report) {

@@ -45,6 +45,20 @@ constexpr CatalogueEntry kCatalogue[] = {
     {kSegmentLarge, "segment-large", kWarning, "a segment has so many stations that broadcasts weigh"},
     {kMacInvalid, "mac-invalid", kNote, "a MAC that is no NIC's, or a guest's that looks like hardware"},
     {kSegmentMixed, "segment-mixed", kNote, "virtual and physical stations share a segment without a router"},
+    {kStorm, "storm", kError, "more frames for everybody than stations can bear"},
+    {kArpPoisoning, "arp-poisoning", kError, "somebody claims the IP addresses of others"},
+    {kMacFlooding, "mac-flooding", kError, "made-up source addresses fill the tables of switches"},
+    {kDhcpRogue, "dhcp-rogue", kError, "two DHCP servers that disagree answer the same clients"},
+    {kDhcpStarvation, "dhcp-starvation", kError, "made-up clients take all addresses of the DHCP server"},
+    {kReflection, "reflection", kError, "a port's own frames come back to it"},
+    {kSubnetRelay, "subnet-relay", kError, "a third station passes on what two neighbours say to each other"},
+    {kFloodTopologyChange, "flood-topology-change", kWarning,
+     "switches flood because a topology change made them forget"},
+    {kFloodMasked, "flood-masked", kWarning, "switches flood because the receiver hides its own address"},
+    {kMacMoves, "mac-moves", kWarning, "a station is heard at two places in turn"},
+    {kTopologyChanges, "topology-changes", kNote, "the spanning tree changes"},
+    {kRouterTakeover, "router-takeover", kNote, "another router took over a virtual address"},
+    {kNlbCluster, "nlb-cluster", kNote, "a Network Load Balancing cluster will make switches flood"},
 };
 
 }  // namespace

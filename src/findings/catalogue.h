@@ -39,6 +39,20 @@ enum class Code : std::uint8_t {
   kSegmentOverWan,
   kSegmentLarge,
   kSegmentMixed,
+  // Seen in captures only.
+  kFloodMasked,
+  kFloodTopologyChange,
+  kMacMoves,
+  kReflection,
+  kStorm,
+  kDhcpRogue,
+  kDhcpStarvation,
+  kMacFlooding,
+  kArpPoisoning,
+  kSubnetRelay,
+  kTopologyChanges,
+  kRouterTakeover,
+  kNlbCluster,
 };
 
 enum class Severity : std::uint8_t {

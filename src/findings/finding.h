@@ -5,6 +5,7 @@
 // numbers stand beside them so that a reporter can lay them out and a machine can read them.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,8 +27,9 @@ enum class Certainty : std::uint8_t {
 // A frame or a table state that shows the fault.
 struct Evidence {
   std::optional<Time> at;
-  std::string where;  // "sw1:24", "sw1"
-  std::string what;   // "unknown destination app:net0 (02:..:09), 1514 bytes, flooded to 3 ports"
+  std::string where;        // "sw1:24", "sw1"
+  std::string what;         // "unknown destination app:net0 (02:..:09), 1514 bytes, flooded to 3 ports"
+  std::uint64_t frame = 0;  // of a capture, from 1 as Wireshark counts; 0: none
 };
 
 // Load of one link in one direction, in Mbit/s of frames (without FCS, preamble and gap), averaged over the
@@ -111,6 +113,7 @@ struct BaselineUse {
 struct Report {
   std::string title;
   std::string source;             // "examples/hosted-server/site.yaml"
+  std::string kind = "site";      // what the source is: "site", "capture"
   std::vector<Finding> findings;  // worst first
   std::vector<LinkLoad> links;    // every link with load, both directions, over the last part of the run
   std::vector<FlowImpact> flows;  // every flow
@@ -119,6 +122,7 @@ struct Report {
   std::vector<std::string> remarks;          // what the reader must know: assumptions, what was cut short
   std::optional<BaselineUse> baseline;
   bool interrupted = false;  // stopped by the user: a clean report then proves nothing
+  bool incomplete = false;                   // the input ends too early: a remark says where
 };
 
 // Errors first, then by catalogue order, then by harm (Mbit/s of the worst link), then by name.

@@ -46,7 +46,10 @@ ordered_json array_of(const std::vector<T>& items, F&& convert) {
 }
 
 ordered_json to_json(const Evidence& evidence) {
-  return {{"at_s", optional_time(evidence.at)}, {"where", evidence.where}, {"what", evidence.what}};
+  return {{"at_s", optional_time(evidence.at)},
+          {"where", evidence.where},
+          {"what", evidence.what},
+          {"frame", evidence.frame > 0 ? ordered_json(evidence.frame) : ordered_json(nullptr)}};
 }
 
 ordered_json to_json(const FlowImpact& flow) {
@@ -146,6 +149,7 @@ ordered_json to_json(const Report& report) {
       {"sekimori_report", kJsonVersion},
       {"verdict", report::to_text(verdict_of(report))},
       {"interrupted", report.interrupted},
+      {"incomplete", report.incomplete},
       {"counts",
        {{"error", counts.errors},
         {"warning", counts.warnings},
@@ -153,6 +157,7 @@ ordered_json to_json(const Report& report) {
         {"accepted", counts.accepted}}},
       {"title", report.title},
       {"source", report.source},
+      {"kind", report.kind},
       {"simulated_s", optional_time(report.simulated)},
       {"fingerprint",
        report.fingerprint ? ordered_json(json_fingerprint(*report.fingerprint)) : ordered_json(nullptr)},

@@ -97,6 +97,7 @@ void verdict_line(Page& page, const Report& report) {
     const std::string after = report.simulated ? " after " + base::to_text(*report.simulated) : "";
     line += fmt::format(" (interrupted{}; there may be more)", after);
   }
+  if (report.incomplete) line += " (in what could be read of the input)";
   page.paragraph(0, line, said.second);
 }
 
@@ -246,7 +247,7 @@ void verdict(Page& page, const Report& report, const TextOptions& options) {
   if (!report.source.empty()) site += site.empty() ? report.source : fmt::format(" ({})", report.source);
   if (report.simulated)
     site += fmt::format("{}simulated {}", site.empty() ? "" : ", ", base::to_text(*report.simulated));
-  if (!site.empty()) page.labelled(2, "site", kLabel, site);
+  if (!site.empty()) page.labelled(2, report.kind, kLabel, site);
   known(page, report, options);
 }
 

@@ -27,6 +27,8 @@ class BlockBuffer {
       return true;
     return refill(count);
   }
+  // Likewise of what was read already: asking moves nothing.
+  bool holds(std::size_t count) const { return end_ - begin_ >= count; }
   const std::uint8_t* data() const { return storage_.data() + begin_; }
   Bytes available() const { return Bytes(storage_).subspan(begin_, end_ - begin_); }
   // Only after have(count).

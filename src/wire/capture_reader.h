@@ -6,8 +6,8 @@
 //   for (Frame frame; reader->next(frame);) ...
 //   if (reader->problem()) ...          // the frames so far are good; say that the rest is missing
 //
-// Cost: a block of 1 MiB is read at a time, and frames are views into it, valid until the next call; nothing
-// is allocated or copied per frame.
+// Cost: a block of 1 MiB is read at a time, and frames are views into it; nothing is allocated or copied per
+// frame. A frame is valid until the next call of next(), unless holds_next() was true before that.
 #pragma once
 
 #include <optional>
@@ -37,6 +37,10 @@ class CaptureReader {
       return pcap_.next(buffer_, frame);
     return pcapng_.next(buffer_, frame);
   }
+
+  // Whether next() would give a frame without reading, so that the frames before stay valid: readers that
+  // look ahead take a handful at a time.
+  bool holds_next() const { return is_pcap_ ? pcap_.holds_next(buffer_) : pcapng_.holds_next(buffer_); }
 
   // After next() was false: why, if not because of the file's proper end. A whole sentence.
   std::optional<CaptureProblem> problem() const;

@@ -329,6 +329,28 @@ TEST_P(RealCapture, NumbersTimesAndLengthsAreThoseOfTshark) {
   EXPECT_EQ(reader->problem().has_value(), GetParam().find("truncated") != std::string::npos);
 }
 
+// Frames that are held together stay as they were until the next read, whatever the size of a block.
+TEST_P(RealCapture, FramesThatAreHeldStayValid) {
+  std::vector<std::string> expected, seen;
+  auto whole = CaptureReader::open_file(GetParam());
+  ASSERT_TRUE(whole) << whole.error().what;
+  for (Frame f; whole->next(f);) expected.emplace_back(as_text(f.bytes));
+  auto reader = CaptureReader::open(*file_source(GetParam()), GetParam(), 600);
+  ASSERT_TRUE(reader) << reader.error().what;
+  std::vector<Frame> held(1);
+  while (reader->next(held.back())) {
+    if (held.size() < 16 && reader->holds_next()) {
+      held.emplace_back();
+      continue;
+    }
+    for (const Frame& f : held) seen.emplace_back(as_text(f.bytes));
+    held.assign(1, Frame{});
+  }
+  held.pop_back();
+  for (const Frame& f : held) seen.emplace_back(as_text(f.bytes));
+  EXPECT_EQ(seen, expected);
+}
+
 INSTANTIATE_TEST_SUITE_P(All, RealCapture, ::testing::ValuesIn(testing::sample_captures()),
                          [](const auto& param) { return testing::test_name(param.param); });
 

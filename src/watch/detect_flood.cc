@@ -1,0 +1,316 @@
+// Unknown-unicast floods and their causes. flood.h tells what can be told apart at a third port, and why.
+//
+// The table at the end lists the causes in the order of being asked; the first that the frames prove is told.
+// What none of them proves is told as undecided, with the causes that remain and what would decide.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "watch/detectors.h"
+#include "watch/flood.h"
+#include "watch/flood_crowd.h"
+
+namespace sekimori::watch {
+namespace {
+
+constexpr Nanos kLongSilence = 10 * kSecond;
+constexpr std::size_t kMostTold = 50;
+constexpr std::size_t kSmallSegment = 64;  // stations
+
+// Services whose datagrams are never answered: discard, SNMP traps, syslog, NetFlow, IPFIX, sFlow.
+constexpr std::uint16_t kUnanswered[] = {9, 162, 514, 2055, 4739, 6343, 9995, 9996};
+
+const OneWay& way_of(const Case& c, const Pair* pair) { return c.o.one_way[pair->one_way]; }
+
+bool is_router(const OneWay& way) { return way.from_count > 4 || way.to_count > 4; }
+
+std::string senders_text(const Case& c, const Flood& f) {
+  std::vector<std::string> names;
+  for (const Pair* pair : f.pairs) names.push_back(c.name(f.scope, pair->source));
+  return base::list_words(names, 3);
+}
+
+std::string receiver_text(const Case& c, const Flood& f) { return c.name(f.scope, f.receiver->mac); }
+
+std::string life_text(const Flood& f) {
+  std::vector<std::string> signs;
+  if (f.ack_advances > 0)
+    signs.push_back(fmt::format("acknowledgement numbers for its data grow {} times", f.ack_advances));
+  if (f.data_advances > 0)
+    signs.push_back(fmt::format("TCP goes on with new data in {} segments", f.data_advances));
+  if (f.echo_replies > 0) signs.push_back(fmt::format("its pings are answered {} times", f.echo_replies));
+  return base::list_words(signs);
+}
+
+// What was seen, before any cause.
+Finding describe(const Case& c, const Flood& f, Code code, Certainty certainty) {
+  const std::uint64_t all = c.o.interfaces[c.o.scopes[f.scope].interface].bytes;
+  Finding finding = make(code, certainty, c.where(f.scope), "", "");
+  finding.headline =
+      fmt::format("unicast for {} floods this port: {} from {}, {} of the traffic here, for {}",
+                  receiver_text(c, f), mbit_text(f.bytes, f.duration()), senders_text(c, f),
+                  percent_text(f.bytes, all), seconds_text(f.duration()));
+  finding.onset = c.time(f.first);
+  finding.until = c.time(f.last);
+  c.show(finding, f.first,
+         fmt::format("{} to {}: the first of {}", c.name(f.scope, f.pairs.front()->source),
+                     receiver_text(c, f), count_text(f.frames, "frame")));
+  if (f.receiver->sent > 0 && f.receiver->first_sent.number < f.first.number)
+    c.show(finding, f.receiver->first_sent,
+           fmt::format("{} is heard here for the first time, {} in all", receiver_text(c, f),
+                       count_text(f.receiver->sent, "frame")));
+  c.show(finding, f.first_progress, "the first sign that the receiver answers");
+  c.show(finding, f.last_progress, "the last one");
+  c.show(finding, f.last, "the last frame of the flood");
+  return finding;
+}
+
+std::string heard_text(const Flood& f) {
+  if (f.receiver->sent == 0) return "Not one frame of it was heard here.";
+  return fmt::format("It was heard here {}.",
+                     f.receiver->sent == 1 ? "once" : fmt::format("{} times", f.receiver->sent));
+}
+
+// ---------------------------------------------------------------- the causes
+
+using Told = std::optional<Finding>;
+
+Told masked(const Case& c, const FloodCrowd&, const Flood& f) {
+  constexpr std::uint64_t kNlbUnicast = 0x02bf;
+  const Mac mac = f.receiver->mac;
+  const Binding* told_by_others = nullptr;
+  for (const Binding* b : c.bindings_of(f.scope, mac)) {
+    const Claimant& claimant = b->claimants[0];
+    if (claimant.claims >= 2 && claimant.mismatched == claimant.claims) told_by_others = b;
+  }
+  if (mac.bits >> 32 != kNlbUnicast && told_by_others == nullptr) return std::nullopt;
+  Finding finding = describe(c, f, Code::kFloodMasked, Certainty::kObserved);
+  finding.cause = mac.bits >> 32 == kNlbUnicast ? fmt::format(
+                                                      "{} is the address of a Network Load Balancing cluster "
+                                                      "in unicast mode. Its servers never send from "
+                                                      "it, so that switches cannot learn it and every server "
+                                                      "gets every frame; so does everybody else.",
+                                                      wire::to_text(mac))
+                                                : fmt::format(
+                                                      "{} is told by ARP, but in frames from another "
+                                                      "Ethernet address: its owner never sends from it, so "
+                                                      "that no switch can learn it.",
+                                                      wire::to_text(mac));
+  if (told_by_others != nullptr)
+    c.show(finding, told_by_others->claimants[0].first, "ARP tells this MAC from another Ethernet source");
+  return finding;
+}
+
+// Both ends stand on the same side of a hypervisor's own uplink. That it is one must have been said: a switch
+// behind the port that floods looks the same.
+Told leaves_here(const Case& c, const FloodCrowd&, const Flood& f) {
+  const View& view = c.view(f.scope);
+  if (!f.one_side || !view.told || view.place != Place::kUplink) return std::nullopt;
+  Finding finding = describe(c, f, Code::kFloodLeak, Certainty::kObserved);
+  const std::string from = c.name(f.scope, f.pairs.front()->source), to = receiver_text(c, f);
+  finding.headline =
+      fmt::format("{} leaves this machine's port for {}, which is on the same machine: {} for {}", from, to,
+                  mbit_text(f.bytes, f.duration()), seconds_text(f.duration()));
+  finding.cause = fmt::format(
+      "{} and {} are both heard from one side of this uplink, and yet frames from one to the other pass it, "
+      "one way only. The "
+      "virtual switch that hands them to its guest sends them out of the physical NIC as well; the switches "
+      "beyond flood them as "
+      "soon as they have forgotten {}.",
+      from, to, to);
+  return finding;
+}
+
+Told timers(const Case& c, const FloodCrowd&, const Flood& f) {
+  const auto ageing = ageing_of(f);
+  if (!ageing || ageing->anchored == 0) return std::nullopt;
+  Finding finding = describe(c, f, Code::kFloodTimers, Certainty::kObserved);
+  finding.cause = fmt::format(
+      "The flood comes and goes: {} times it began {} after the receiver had last spoken or been asked for, "
+      "so {} is the ageing time of "
+      "the switch. {} speaks less often than that, and the senders keep its address in their ARP tables for "
+      "longer, so nothing makes "
+      "it speak.{}",
+      ageing->spells.size(), seconds_text(ageing->time), seconds_text(ageing->time), receiver_text(c, f),
+      f.alive()
+          ? fmt::format(" It answers: {}. But its answers do not pass the switch that floods.", life_text(f))
+          : "");
+  for (const Spell& spell : ageing->spells) {
+    c.show(finding, spell.first,
+           fmt::format("flooded again, after {} of silence: {} until {}", seconds_text(spell.quiet),
+                       count_text(spell.frames, "frame"), base::to_text(c.time(spell.last))));
+  }
+  return finding;
+}
+
+// The switches learnt the receiver when it spoke to all.
+bool was_learnt(const Flood& f) {
+  return f.fresh == 0 && std::ranges::any_of(f.spells, [](const Spell& s) {
+           return (s.after == Spell::After::kHeard || s.after == Spell::After::kAsked) &&
+                  s.quiet >= kLongPause;
+         });
+}
+
+// No room for it in the switch's table; which has room for more than the stations of a small segment.
+bool may_lack_room(const Case& c, const Flood& f) {
+  return !was_learnt(f) && c.stations_in(f.scope).size() > kSmallSegment;
+}
+
+Told other_way(const Case& c, const FloodCrowd&, const Flood& f) {
+  const bool router = std::ranges::any_of(f.answered, [&](const Pair* p) { return is_router(way_of(c, p)); });
+  if (!router && f.answered.size() < 2) return std::nullopt;
+  if (may_lack_room(c, f)) return std::nullopt;
+  Finding finding = describe(c, f, Code::kFloodAsymmetric, Certainty::kObserved);
+  finding.cause = fmt::format(
+      "The receiver lives: {}. But its frames to {} never teach this segment's switches where it is, so they "
+      "take another way. {}",
+      life_text(f), senders_text(c, f),
+      router ? "One of the two speaks for many IP addresses: it is a router, and the answers pass another "
+               "router or VLAN."
+             : "Its answers to several stations are missing alike, so they leave it by another NIC, MAC or "
+               "VLAN; that they are handed over "
+               "inside a machine is ruled out, as only one of the senders could be its host.");
+  return finding;
+}
+
+Told leak(const Case& c, const FloodCrowd& crowd, const Flood& f) {
+  if (!f.alive() || f.pairs.size() != 1 || !was_learnt(f)) return std::nullopt;
+  const Mac host = f.pairs.front()->source;
+  if (!is_virtual_nic(f.receiver->mac) || crowd.other_senders(host)) return std::nullopt;
+  Finding finding = describe(c, f, Code::kFloodLeak, Certainty::kObserved);
+  const std::string from = c.name(f.scope, host), to = receiver_text(c, f);
+  finding.cause = fmt::format(
+      "{} answers {}: {}. But no frame of it to {} teaches the switches on the way. They do learn: for {} "
+      "after its last broadcast "
+      "nothing was flooded. As two stations of a VLAN have one path for both directions, the answers are "
+      "taken off before the first "
+      "switch: {} is a guest of {}, whose virtual switch hands the guest's frames to the host, but sends the "
+      "host's frames for the guest "
+      "out of the physical NIC as well. Confidence: high, as {} has the address of a virtual NIC and nobody "
+      "else sends to it; a capture at "
+      "the switch port of {} would prove it.",
+      to, from, life_text(f), from, seconds_text(f.spells.front().quiet), to, from, to, from);
+  return finding;
+}
+
+Told alive_undecided(const Case& c, const FloodCrowd& crowd, const Flood& f) {
+  if (!f.alive()) return std::nullopt;
+  Finding finding = describe(c, f, Code::kFloodUndecided, Certainty::kUndecided);
+  finding.cause =
+      fmt::format("The receiver lives: {}. But no frame of it to {} passes the switch that floods.",
+                  life_text(f), senders_text(c, f));
+  if (f.pairs.size() == 1)
+    finding.candidates.push_back(
+        "its host takes the answers off before they reach a switch, and sends what it has for its guest out "
+        "of "
+        "the NIC as well (flood-leak)");
+  finding.candidates.emplace_back("its answers leave by another NIC, MAC or VLAN (flood-asymmetric)");
+  if (!was_learnt(f)) {
+    finding.candidates.emplace_back(
+        crowd.flooded() > 2
+            ? "the switch's table is full (flood-table-full), or it does not learn (flood-no-learning)"
+            : "the switch does not learn it (flood-no-learning, flood-table-full)");
+  }
+  const std::string sender = c.name(f.scope, f.pairs.front()->source), receiver = receiver_text(c, f);
+  finding.to_decide = fmt::format(
+      "Capture at the switch port of {}: frames of {} to it there mean that the switch does not learn; none "
+      "mean a leak, or "
+      "answers from another MAC, which {} would show. If this is that port, say --at uplink.",
+      sender, receiver, sender);
+  return finding;
+}
+
+Told silent(const Case& c, const FloodCrowd&, const Flood& f) {
+  if (f.alive()) return std::nullopt;
+  const bool connects = f.tcp > 0 && f.syn == f.tcp && f.udp == 0;
+  const bool one_way_service =
+      f.udp > 0 && f.tcp == 0 && std::ranges::all_of(f.pairs, [&](const Pair* p) {
+        return std::ranges::find(kUnanswered, way_of(c, p).udp_port) != std::end(kUnanswered);
+      });
+  if ((!connects && !one_way_service) || f.duration() < kLongSilence) return std::nullopt;
+  Finding finding = describe(c, f, Code::kFloodSilent, Certainty::kObserved);
+  finding.cause = fmt::format(
+      "The receiver keeps silent. {} {} Switches forget it, and the senders, whose ARP entry lasts longer, "
+      "go on.",
+      heard_text(f),
+      connects ? "Nothing but attempts to connect is sent to it, and none is answered: it is off, or gone."
+               : "What it is sent is never answered by design (syslog, flow records and the like), so "
+                 "nothing makes it speak.");
+  if (!f.spells.empty() && f.spells.front().quiet > 0)
+    finding.cause +=
+        fmt::format(" The flood began {} after its last frame, which is at least the ageing time.",
+                    seconds_text(f.spells.front().quiet));
+  return finding;
+}
+
+Told silent_undecided(const Case& c, const FloodCrowd&, const Flood& f) {
+  Finding finding = describe(c, f, Code::kFloodUndecided, Certainty::kUndecided);
+  finding.cause = fmt::format("{} Nothing in the frames tells whether it answers.", heard_text(f));
+  finding.candidates = {
+      "the receiver is silent, or off (flood-silent), perhaps heard now and then (flood-timers)",
+      "it answers, but inside its host, which leaks (flood-leak), or by another way (flood-asymmetric)"};
+  if (ageing_of(f)) {
+    finding.cause +=
+        fmt::format(" The flood paused for {} more than once: an ageing time, or the senders' own rhythm.",
+                    seconds_text(ageing_of(f)->time));
+  }
+  finding.to_decide = fmt::format(
+      "Ping {} and capture at its own switch port: if it answers, compare with this port. A capture of "
+      "several "
+      "ARP lifetimes shows whether the flood comes and goes.",
+      receiver_text(c, f));
+  return finding;
+}
+
+struct Cause {
+  std::string_view what;
+  Told (*tell)(const Case& c, const FloodCrowd& crowd, const Flood& f);
+};
+constexpr Cause kCauses[] = {
+    {"the receiver hides its address", masked},  {"the flood is at its source", leaves_here},
+    {"on and off with the ageing time", timers}, {"answers by another way", other_way},
+    {"answers inside the host", leak},           {"it answers, unheard", alive_undecided},
+    {"a receiver that never answers", silent},   {"too little is known", silent_undecided},
+};
+
+// At a port whose own station is silent, what is for it looks like a flood.
+void maybe_its_own(const Case& c, const Flood& f, Finding& finding) {
+  finding.certainty = Certainty::kUndecided;
+  finding.severity = Severity::kNote;
+  if (finding.candidates.empty()) {
+    finding.candidates.push_back(fmt::format("a flood ({})", findings::entry(finding.code).word));
+    finding.code = Code::kFloodUndecided;
+  }
+  finding.candidates.insert(
+      finding.candidates.begin(),
+      fmt::format("no flood: {} is the silent station behind this very port", receiver_text(c, f)));
+  finding.to_decide =
+      "Say where the capture was taken (--at access, if another station is behind this port). " +
+      finding.to_decide;
+}
+
+}  // namespace
+
+void detect_floods(const Case& c, Results& r) {
+  FloodCrowd crowd(c, r);
+  crowd.tell_common_causes(r);
+  std::size_t told = 0;
+  for (const Flood& flood : crowd.left()) {
+    if (++told > kMostTold) {
+      r.remarks.push_back(
+          fmt::format("{} are not told one by one; they carry fewer frames than those that are.",
+                      count_text(crowd.flooded() - kMostTold, "more flood")));
+      break;
+    }
+    for (const Cause& cause : kCauses) {
+      Told finding = cause.tell(c, crowd, flood);
+      if (!finding) continue;
+      if (!flood.certain) maybe_its_own(c, flood, *finding);
+      r.findings.push_back(std::move(*finding));
+      break;
+    }
+  }
+}
+
+}  // namespace sekimori::watch

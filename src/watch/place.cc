@@ -1,0 +1,222 @@
+#include "watch/place.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/assert.h"
+
+namespace sekimori::watch {
+namespace {
+
+constexpr PlaceClaims kClaims[] = {
+    {Place::kUnknown, "unknown", "a place that the frames do not tell", false, false,
+     "floods, whose frames can't be told from those that belong there"},
+    {Place::kAccess, "access", "an access port or a machine's own interface", true, true,
+     "what other ports carry; whether a station is reachable elsewhere"},
+    {Place::kUplink, "uplink", "an uplink, with several stations on both sides", false, true,
+     "floods towards stations that are never heard: they may stand behind this link"},
+    {Place::kMirror, "mirror", "a mirror port", false, false,
+     "floods: a mirror shows unicast between others on purpose, perhaps in one direction only"},
+    {Place::kTap, "tap", "a tap that hears one direction", false, false,
+     "floods, answers that fail, anything about the other direction"},
+    {Place::kCooked, "cooked",
+     "a capture without destination addresses (Linux \"any\" device, raw IP, 802.11)", false, false,
+     "floods, loops, reflections: all that needs whole Ethernet frames"},
+};
+
+// One station must be in this share of the two-way traffic to be the owner of the port.
+constexpr double kOwnersShare = 0.9;
+constexpr double kDirectionsKnown = 0.9;
+
+struct Traffic {
+  std::uint64_t two_way = 0, one_way = 0;               // unicast frames of pairs that are answered, or not
+  std::map<Mac, std::uint64_t> two_way_of, one_way_to;  // by station
+  std::set<Mac> senders;                                // of unicast
+  std::set<Mac> near, far;                              // sources of outbound and of inbound frames only
+  std::set<Mac> heard;
+};
+
+void add_pairs(const Observations& o, std::vector<Traffic>& traffic) {
+  for (const Pair& pair : o.pairs) {
+    if (pair.to == kNobody || pair.to == pair.from || o.scopes[pair.scope].tunnel != 0) continue;
+    Traffic& t = traffic[o.scopes[pair.scope].interface];
+    t.senders.insert(pair.source);
+    if (pair.reverse == kNobody) {
+      t.one_way += pair.frames;
+      t.one_way_to[pair.destination] += pair.frames;
+    } else {
+      t.two_way += pair.frames;
+      t.two_way_of[pair.source] += pair.frames;
+      t.two_way_of[pair.destination] += pair.frames;
+    }
+  }
+}
+
+// Whether all unicast goes to a station that is never heard: perhaps half of its own line.
+bool one_silent_receiver(const Traffic& t) {
+  return t.two_way == 0 && t.one_way_to.size() == 1 && !t.heard.contains(t.one_way_to.begin()->first);
+}
+
+View tap(const Traffic& t) {
+  View view;
+  view.place = Place::kTap;
+  view.why = fmt::format("all unicast goes to {}, and nothing ever comes from it",
+                         wire::to_text(t.one_way_to.begin()->first));
+  return view;
+}
+
+View with_directions(const Traffic& t) {
+  View view;
+  view.sides = true;
+  // `near` holds the sources of outbound frames, `far` those of inbound ones; the smaller side is the near.
+  view.near_is_outbound = t.near.size() <= t.far.size();
+  view.locals = view.near_is_outbound ? t.near : t.far;
+  const std::size_t others = (view.near_is_outbound ? t.far : t.near).size();
+  if (view.locals.size() == 1) {
+    view.place = Place::kAccess;
+    view.why = fmt::format("{} alone sends from one side of it", wire::to_text(*view.locals.begin()));
+  } else {
+    view.place = Place::kUplink;
+    view.why =
+        fmt::format("{} stations send from one side of it, {} from the other", view.locals.size(), others);
+  }
+  return view;
+}
+
+View nobody_is_answered(const Traffic& t) {
+  View view;
+  if (t.one_way == 0) {
+    view.why = "there is no unicast";
+    return view;
+  }
+  view.place = Place::kAccess;
+  for (const auto& [mac, frames] : t.one_way_to) {
+    if (t.senders.contains(mac)) view.locals.insert(mac);
+  }
+  if (view.locals.size() == 1) {
+    view.why = fmt::format("{} alone both sends and receives unicast", wire::to_text(*view.locals.begin()));
+  } else if (view.locals.empty()) {
+    view.why = "nobody is answered, so the port's own station is silent";
+  } else {
+    view = {};
+    view.why = "the unicast of several stations is there in one direction";
+  }
+  return view;
+}
+
+View without_directions(const Traffic& t) {
+  if (t.two_way == 0) return nobody_is_answered(t);
+  std::vector<std::pair<std::uint64_t, Mac>> by_share;
+  for (const auto& [mac, frames] : t.two_way_of) by_share.emplace_back(frames, mac);
+  std::ranges::sort(by_share, std::greater());
+  const auto [most, owner] = by_share.front();
+  const double share = static_cast<double>(most) / static_cast<double>(t.two_way);
+  View view;
+  if (share < kOwnersShare) {
+    view.place = Place::kMirror;
+    view.why = fmt::format("the busiest station, {}, is in only {:.0f} % of the frames that are answered",
+                           wire::to_text(owner), 100 * share);
+    return view;
+  }
+  view.place = Place::kAccess;
+  view.why =
+      fmt::format("{} is in {:.0f} % of the frames that are answered", wire::to_text(owner), 100 * share);
+  // Of a single pair either may be the owner.
+  for (const auto& [frames, mac] : by_share) {
+    if (frames == most) view.locals.insert(mac);
+  }
+  return view;
+}
+
+// The likeliest owner of a port that is said to be an access port although others are answered there, too.
+std::set<Mac> busiest(const Traffic& t) {
+  const auto most =
+      std::ranges::max_element(t.two_way_of, {}, [](const auto& entry) { return entry.second; });
+  return most == t.two_way_of.end() ? std::set<Mac>{} : std::set{most->first};
+}
+
+View view_of(const InterfaceFacts& facts, const Traffic& t) {
+  View view;
+  if (facts.link_type != wire::LinkType::ethernet) {
+    view.place = Place::kCooked;
+    view.why = "of its link type";
+    return view;
+  }
+  if (one_silent_receiver(t)) return tap(t);
+  const auto directed = static_cast<double>(facts.inbound + facts.outbound);
+  // Where all frames go one way, as into a mirror port, directions tell nothing.
+  const bool cut =
+      directed >= kDirectionsKnown * static_cast<double>(facts.frames) && !t.near.empty() && !t.far.empty();
+  return cut ? with_directions(t) : without_directions(t);
+}
+
+}  // namespace
+
+std::span<const PlaceClaims> place_claims() { return kClaims; }
+
+const PlaceClaims& claims_of(Place place) {
+  for (const PlaceClaims& c : kClaims) {
+    if (c.place == place) return c;
+  }
+  base::assertion_failed("every place has its claims", __FILE__, __LINE__);
+}
+
+std::optional<Place> place_of(std::string_view word) {
+  for (const PlaceClaims& c : kClaims) {
+    if (c.word == word) return c.place;
+  }
+  return word == "guest" ? std::optional(Place::kAccess) : std::nullopt;
+}
+
+std::vector<View> views_of(const Observations& o, std::optional<Place> told) {
+  std::vector<Traffic> traffic(o.interfaces.size());
+  for (const Station& s : o.stations) {
+    if (o.scopes[s.scope].tunnel != 0) continue;
+    Traffic& t = traffic[o.scopes[s.scope].interface];
+    if (s.sent > 0) t.heard.insert(s.mac);
+    // A duplicate speaks from both sides; it tells nothing of where we are.
+    if (s.outbound > 0 && s.inbound == 0) t.near.insert(s.mac);
+    if (s.inbound > 0 && s.outbound == 0) t.far.insert(s.mac);
+  }
+  add_pairs(o, traffic);
+  std::vector<View> views;
+  views.reserve(traffic.size());
+  for (std::size_t i = 0; i < traffic.size(); ++i) {
+    View view = view_of(o.interfaces[i], traffic[i]);
+    if (told && view.place != Place::kCooked) {
+      if (*told == Place::kAccess && view.place == Place::kMirror) view.locals = busiest(traffic[i]);
+      view.place = *told;
+      view.told = true;
+      view.why = "as said";
+    }
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
+Side side_of(const View& view, const Station& s) {
+  if (!view.sides || s.inbound + s.outbound == 0) return Side::kUnknown;
+  if (s.inbound > 0 && s.outbound > 0) return Side::kBoth;
+  return (s.outbound > 0) == view.near_is_outbound ? Side::kNear : Side::kFar;
+}
+
+Flooded flooded(const View& view, const Station& from, const Station& to) {
+  const PlaceClaims& claims = claims_of(view.place);
+  const Side a = side_of(view, from), b = side_of(view, to);
+  if (claims.one_side && view.sides) {
+    if (a == Side::kUnknown || a == Side::kBoth || b == Side::kBoth) return Flooded::kNo;
+    // A receiver that is never heard may be a silent one behind the port; so may one that is alone there.
+    if (b == Side::kUnknown) {
+      if (a != Side::kFar) return Flooded::kNo;
+      return view.place == Place::kAccess && !view.locals.empty() ? Flooded::kYes : Flooded::kMaybe;
+    }
+    return a == b ? Flooded::kYes : Flooded::kNo;
+  }
+  if (!claims.foreign_unicast) return Flooded::kNo;
+  if (view.locals.contains(to.mac) || view.locals.contains(from.mac)) return Flooded::kNo;
+  return view.locals.empty() && to.sent == 0 ? Flooded::kMaybe : Flooded::kYes;
+}
+
+}  // namespace sekimori::watch

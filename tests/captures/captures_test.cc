@@ -1,0 +1,172 @@
+// Real captures: the right findings, and silence on healthy ones. tests/data/captures/README.md tells what
+// each holds and where it comes from.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "watch/diagnose.h"
+
+namespace sekimori::watch {
+namespace {
+
+using ::testing::HasSubstr;
+
+findings::Report report_on(const std::string& file, std::optional<Place> place = std::nullopt) {
+  auto reader = wire::CaptureReader::open_file("tests/data/captures/" + file);
+  EXPECT_TRUE(reader.has_value()) << file;
+  if (!reader) return {};
+  Options options;
+  options.at = place;
+  return diagnose(*reader, options);
+}
+
+// "error loop, note topology-changes"
+std::string words(const findings::Report& report) {
+  std::vector<std::string> out;
+  for (const findings::Finding& f : report.findings) {
+    out.push_back(fmt::format("{} {}", findings::to_text(f.severity), findings::entry(f.code).word));
+  }
+  return fmt::format("{}", fmt::join(out, ", "));
+}
+
+struct Expected {
+  std::string_view file, words;
+};
+constexpr Expected kCaptures[] = {
+    // Faults.
+    {"F02_uuflood_onoff_tc_arpscan_96bytes.pcap.zst", "error flood-asymmetric, note topology-changes"},
+    {"F05_arp_spoof_gateway_first200.pcap", "error arp-poisoning, warning mac-invalid"},
+    {"F06_arp_poison_ettercap_rearp.pcap", "error arp-poisoning"},
+    {"F09_duplicate_ip_garp_war.pcap.zst", "error ip-duplicate"},
+    {"F15_mac_flood_random.pcap", "error mac-flooding"},
+    {"lab_dupmac_serverport.pcapng.zst", "error mac-duplicate"},
+    {"lab_dupmac_serverport_first200.pcapng", "error mac-duplicate"},
+    {"lab_loop_storm.pcapng.zst", "error loop"},
+    {"lab_rogue_dhcp_edgeport.pcapng", "error dhcp-rogue"},
+    {"lab_unknown_unicast_aging.pcapng.zst", "error flood-timers"},
+    // Changes that are worth a note.
+    {"F11_stp_tcn_two_roots.pcap", "note topology-changes"},
+    {"F12_stp_tcn_tca.pcapng", "note topology-changes"},
+    {"F17_hsrp_coup.cap", "note router-takeover"},
+    {"N06_vrrp_identical_hellos.pcap", "note router-takeover, note router-takeover"},
+    {"P20_msnlb.pcap", "note nlb-cluster"},
+    // Healthy ones, and traps.
+    {"N03_routed_duplicates.pcap", ""},
+    {"N07_hsrp_5vlans_virtual_macs.pcap", ""},
+    {"N10_bfd_echo_ttl_pairs_301to400.pcap", ""},
+    {"N11_inbound_only_synflood_first5000.pcap.zst", ""},
+    {"N13_snap_arp_two_ifaces.pcapng", ""},
+    {"lab_healthy_edgeport.pcapng", ""},
+    // Formats.
+    {"P01_pppoe_qinq_251vlans.pcap", ""},
+    {"P02_8021q_tunneling.cap", ""},
+    {"P04_erspanII.pcap", ""},
+    {"P05_erspanIII.pcap", ""},
+    {"P06_vxlan.pcap", ""},
+    {"P07_sll2.pcap", ""},
+    {"P08_linux_sll_first100.pcap", ""},
+    {"P10_80211_plain.pcap", ""},
+    {"P11_nanosecond_be.pcap", ""},
+    {"P12_nanosecond_le.pcap", ""},
+    {"P13_truncated_file.pcap", ""},
+    {"P14_pcapng_3sections_mixed_endian.pcapng", ""},
+    {"P16_lldp_cdp.cap", ""},
+    {"P17_lacp.cap", ""},
+    {"P18_rpvst_trunk.cap", ""},
+    {"P19_mst_bpdu.cap", ""},
+    {"P22_pbb.pcap", ""},
+    {"made_protocols.pcap", ""},
+};
+
+TEST(Captures, AreDiagnosedRight) {
+  for (const auto& [file, expected] : kCaptures)
+    EXPECT_EQ(words(report_on(std::string(file))), expected) << file;
+}
+
+TEST(Captures, AreAllListed) {
+  std::set<std::string> listed;
+  for (const auto& [file, expected] : kCaptures) listed.emplace(file);
+  for (const auto& entry : std::filesystem::directory_iterator("tests/data/captures")) {
+    const std::string name = entry.path().filename().string();
+    if (name.find(".pcap") == std::string::npos && name.find(".cap") == std::string::npos) continue;
+    EXPECT_TRUE(listed.contains(name)) << name;
+  }
+}
+
+TEST(Captures, AgeingTimeIsInferred) {
+  const auto report = report_on("lab_unknown_unicast_aging.pcapng.zst");
+  ASSERT_EQ(report.findings.size(), 1u);
+  EXPECT_THAT(report.findings[0].cause, HasSubstr("10.0 s is the ageing time"));
+}
+
+TEST(Captures, LoopShowsTheRepeatedFrame) {
+  const auto report = report_on("lab_loop_storm.pcapng.zst");
+  ASSERT_EQ(report.findings.size(), 1u);
+  EXPECT_THAT(report.findings[0].headline, HasSubstr("51245 copies of one frame"));
+  ASSERT_FALSE(report.findings[0].evidence.empty());
+  EXPECT_EQ(report.findings[0].evidence[0].frame, 2u);
+}
+
+// The receiver answers all the while, so the topology change 43 s before does not explain the flood.
+TEST(Captures, FloodOutlastsTheTopologyChange) {
+  const auto report = report_on("F02_uuflood_onoff_tc_arpscan_96bytes.pcap.zst");
+  ASSERT_EQ(report.findings.size(), 2u);
+  EXPECT_THAT(report.findings[0].headline, HasSubstr("00:1e:4f:10:e3:bb"));
+  EXPECT_THAT(report.findings[0].cause, HasSubstr("The receiver lives"));
+  EXPECT_EQ(
+      base::to_seconds(*report.findings[0].onset) > 76 && base::to_seconds(*report.findings[0].onset) < 78,
+      true);
+  EXPECT_EQ(report.findings[1].evidence.size(), 4u) << "four changes, not twelve BPDUs";
+}
+
+TEST(Captures, PoisonerIsNamedWithTheFramesThatPutThingsRight) {
+  const auto report = report_on("F06_arp_poison_ettercap_rearp.pcap");
+  ASSERT_EQ(report.findings.size(), 1u);
+  EXPECT_THAT(report.findings[0].headline, HasSubstr("00:50:56:86:cb:fc"));
+  EXPECT_THAT(report.findings[0].cause, HasSubstr("Its own address is 136.160.215.15"));
+  EXPECT_THAT(report.findings[0].evidence.back().what, HasSubstr("gives"));
+}
+
+// A capture that is cut says so, and what was readable is still told.
+TEST(Captures, CutInsideARecord) {
+  const auto report = report_on("P13_truncated_file.pcap");
+  EXPECT_TRUE(report.incomplete);
+  EXPECT_THAT(report.title, HasSubstr("47 frames"));
+  ASSERT_FALSE(report.remarks.empty());
+  EXPECT_THAT(report.remarks[0], HasSubstr("ends within the record of frame 48"));
+}
+
+TEST(Captures, PlacesAreTold) {
+  const auto has = [](const findings::Report& report, const char* text) {
+    return std::ranges::any_of(report.remarks,
+                               [&](const std::string& r) { return r.find(text) != std::string::npos; });
+  };
+  EXPECT_TRUE(
+      has(report_on("N11_inbound_only_synflood_first5000.pcap.zst"), "a tap that hears one direction"));
+  EXPECT_TRUE(has(report_on("P08_linux_sll_first100.pcap"), "without destination addresses"));
+  EXPECT_TRUE(has(report_on("F02_uuflood_onoff_tc_arpscan_96bytes.pcap.zst"), "an access port"));
+  EXPECT_TRUE(
+      has(report_on("lab_healthy_edgeport.pcapng", Place::kMirror), "This is a mirror port: as said"));
+}
+
+// The evidence opens as a capture of its own: each frame once, in order, with its comment.
+TEST(Captures, EvidenceIsWritten) {
+  const std::string path = "tests/data/captures/F06_arp_poison_ettercap_rearp.pcap";
+  auto reader = wire::CaptureReader::open_file(path);
+  const auto report = diagnose(*reader, {});
+  std::string out;
+  auto again = wire::CaptureReader::open_file(path);
+  ASSERT_TRUE(write_evidence(*again, report, wire::string_sink(out)).has_value());
+  EXPECT_THAT(out, HasSubstr("arp-poisoning: 00:50:56:86:cb:fc claims 136.160.215.1 unasked"));
+  auto written = wire::CaptureReader::open(
+      wire::memory_source({reinterpret_cast<const std::uint8_t*>(out.data()), out.size()}), "evidence");
+  ASSERT_TRUE(written.has_value());
+  std::size_t frames = 0;
+  for (wire::Frame frame; written->next(frame);) ++frames;
+  EXPECT_EQ(frames, report.findings[0].evidence.size());
+}
+
+}  // namespace
+}  // namespace sekimori::watch
