@@ -297,7 +297,8 @@ class Collector {
     }
     uses_.resize(kept);
     for (const Use& use : uses_) {
-      if (!arp(use.from).confirm_by_probe) ++asks_[use.from.index()];
+      // A stack that probes asks by broadcast, too, where its probes may be swallowed.
+      if (!arp(use.from).confirm_by_probe || !plain(use.from)) ++asks_[use.from.index()];
     }
   }
 
@@ -357,16 +358,18 @@ class Collector {
     return h;
   }
 
+  bool plain(StationId s) const {
+    const NodeIndex n = forest_.place(s).node;
+    return n == kNone || forest_.components()[forest_[n].component].plain;
+  }
+
   void resolve_again(const Use& use) {
-    const std::uint32_t component =
-        forest_.place(use.from).node == kNone ? kNone : forest_[forest_.place(use.from).node].component;
-    const bool plain = component == kNone || forest_.components()[component].plain;
     if (arp(use.from).confirm_by_probe) {
       if (const auto period = probing(use)) {
         ask(use, use.to, StreamKind::kProbe, period->longest, per_second(period->shortest));
       }
       // When what it sends is swallowed somewhere, it falls back to broadcasts.
-      if (!plain) ask(use, {}, StreamKind::kQuestion, base::kNever, 1);
+      if (!plain(use.from)) ask(use, {}, StreamKind::kQuestion, base::kNever, 1);
       return;
     }
     if (!surely_resolves(use.from, use.to)) ask(use, {}, StreamKind::kQuestion, base::kNever, 1);

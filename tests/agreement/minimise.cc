@@ -91,7 +91,9 @@ class Minimiser {
       : lines_(split(text)), holds_(holds) {}
 
   std::string run() {
-    while (take_lines() | take_members()) {
+    for (bool any = true; any;) {
+      any = take_lines();
+      any |= take_members();
     }
     return join(lines_);
   }
@@ -145,7 +147,7 @@ class Minimiser {
 
 }  // namespace
 
-std::string minimise(std::string text, const std::function<bool(const std::string&)>& holds) {
+std::string minimise(const std::string& text, const std::function<bool(const std::string&)>& holds) {
   return Minimiser(text, holds).run();
 }
 
