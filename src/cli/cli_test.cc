@@ -183,6 +183,13 @@ TEST_F(CliTest, SimulateWritesSeriesAndCaptures) {
   EXPECT_EQ(out_, series);
 }
 
+// The summary has a table for everything that can happen in a run; floods once had a column too many.
+TEST_F(CliTest, SimulateTellsOfFloodsAndLeaks) {
+  ASSERT_EQ(run({"simulate", "examples/hosted-server/site.yaml", "--until", "310s"}), kClean) << err_;
+  EXPECT_NE(out_.find("unknown unicast, flooded"), std::string::npos) << out_;
+  EXPECT_NE(out_.find("sent out of the uplink"), std::string::npos);
+}
+
 TEST_F(CliTest, UnknownPortGetsTheNearest) {
   EXPECT_EQ(run({"simulate", path("site.yaml"), "--capture", "sw1:3=" + path("x")}), kBadInput);
   EXPECT_NE(err_.find("no port \"sw1:3\": did you mean sw1:"), std::string::npos) << err_;

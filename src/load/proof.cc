@@ -287,8 +287,8 @@ class Prover {
         f.where = s.destinations;
         f.cause = fmt::format(
             "{} does send, but none of its frames passes {}, now or ever: they take another way. So {} "
-            "never learns where it is.",
-            s.destinations, s.bridges, s.several ? "these" : "it");
+            "where it is.",
+            s.destinations, s.bridges, s.several ? "they never learn" : "it never learns");
         break;
       case Code::kFloodSilent:
         f.where = s.destinations;
