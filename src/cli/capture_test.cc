@@ -115,7 +115,7 @@ TEST_F(CaptureTest, EvidenceNeedsAFileOfItsOwn) {
   const std::string path = file("a.pcapng", capture(true));
   EXPECT_EQ(run({"diagnose", path, "--evidence", "-"}), kBadInput);
   EXPECT_EQ(run({"diagnose", path, "--evidence", path}), kBadInput);
-  EXPECT_TRUE(says("is the input")) << err_;
+  EXPECT_TRUE(says("is an input")) << err_;
   EXPECT_EQ(content(path), capture(true));
 }
 
