@@ -447,7 +447,7 @@ Streams streams_of(const Model& model, const Forest& forest, Time when) {
 }
 
 std::string describe(const Model& m, const Stream& stream) {
-  const std::string from = name_of(m, stream.from);
+  std::string from = name_of(m, stream.from);
   switch (stream.kind) {
     case StreamKind::kData:
       return name_of(m, stream.flow);

@@ -122,7 +122,7 @@ struct Report {
   std::vector<std::string> remarks;          // what the reader must know: assumptions, what was cut short
   std::optional<BaselineUse> baseline;
   bool interrupted = false;  // stopped by the user: a clean report then proves nothing
-  bool incomplete = false;                   // the input ends too early: a remark says where
+  bool incomplete = false;   // the input ends too early: a remark says where
 };
 
 // Errors first, then by catalogue order, then by harm (Mbit/s of the worst link), then by name.

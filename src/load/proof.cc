@@ -17,7 +17,6 @@ using check::Place;
 using check::Presence;
 using check::Step;
 using check::Stream;
-using check::StreamKind;
 using findings::Certainty;
 using findings::Code;
 using findings::Finding;
@@ -441,13 +440,11 @@ class Prover {
   void overloads() {
     std::vector<std::size_t> over;
     for (std::size_t lane = 0; lane < load_.lanes.size(); ++lane) {
-      const double capacity = static_cast<double>(m_.links[lane / 2].rate.bits_per_second);
-      if (load_.lanes[lane].wire_bits().least > capacity) over.push_back(lane);
+      if (load_.lanes[lane].wire_bits().least > capacity_of(lane)) over.push_back(lane);
     }
     if (over.empty()) return;
     const auto excess = [&](std::size_t lane) {
-      return load_.lanes[lane].wire_bits().least /
-             static_cast<double>(m_.links[lane / 2].rate.bits_per_second);
+      return load_.lanes[lane].wire_bits().least / capacity_of(lane);
     };
     std::ranges::stable_sort(over, std::ranges::greater{}, excess);
     if (over.size() > kMostDetailed) {
@@ -472,7 +469,8 @@ class Prover {
   }
 
   double capacity_of(std::size_t lane) const {
-    return static_cast<double>(m_.links[lane / 2].rate.bits_per_second);
+    const model::LinkId link(lane / 2);
+    return static_cast<double>(m_[link].rate.bits_per_second);
   }
 
   Finding* flood_that_fills(std::size_t lane) const {
