@@ -33,11 +33,9 @@ std::vector<bool> usable_ports(const Model& m) {
   }
   if (!any_stp) return usable;
   const auto blocked = switching::blocked_ports(m, link_up);
-  // A blocked port neither sends nor takes, so the link is of no use from either end.
+  // A blocked port neither sends nor takes. The port at the other end sends all the same, for nothing.
   for (std::size_t p = 0; p < blocked.size(); ++p) {
-    if (!blocked[p]) continue;
-    usable[p] = false;
-    if (const PortId far = peer(m, PortId(p)); far.valid()) usable[far.index()] = false;
+    if (blocked[p]) usable[p] = false;
   }
   return usable;
 }
@@ -122,6 +120,7 @@ NodeIndex Forest::visit(BridgeId bridge, std::uint16_t vlan, std::uint32_t compo
 bool Forest::step(NodeIndex from, PortId port, BridgeId& bridge, std::uint16_t& vlan) const {
   if (!usable_[port.index()]) return false;
   const PortId far = peer(model_, port);
+  if (!usable_[far.index()]) return false;
   bridge = model_[far].bridge;
   std::uint16_t tag;
   return bridge.valid() && leave(model_, port, nodes_[from].vlan, tag) && enter(model_, far, tag, vlan);

@@ -23,8 +23,10 @@ class RandomSite {
     wan_ = pick(4) == 0;
     blocks_ = pick(5) == 0;
     duplicates_ = pick(12) == 0;
-    const int switches = (wan_ ? 2 : 1) + pick(4);
+    mesh_ = !wan_ && !vlans_ && pick(4) == 0;
+    const int switches = (wan_ ? 2 : mesh_ ? 3 : 1) + pick(4);
     for (int s = 0; s < switches; ++s) add_switch(s);
+    if (mesh_) add_rings(switches);
     const int hosts = 3 + pick(4);
     for (int h = 0; h < hosts; ++h) add_host(h);
     if (routed_) add_router();
@@ -71,7 +73,7 @@ class RandomSite {
 
   void add_switch(int s) {
     static constexpr const char* kKinds[] = {"switch", "switch", "switch", "linux-bridge", "hub"};
-    const std::string_view kind = kKinds[pick(5)];
+    const std::string_view kind = kKinds[pick(mesh_ ? 4 : 5)];  // a hub blocks no ring
     Switch made{fmt::format("kind: {}", kind)};
     made.has_ports = kind != "hub";
     made.aware = kind == "switch" ? pick(6) != 0 : made.has_ports && vlans_ && pick(2) == 0;
@@ -80,6 +82,7 @@ class RandomSite {
       if (pick(10) == 0) made.settings += ", learning: off";
       if (kind == "switch" && !made.aware) made.settings += ", vlan-aware: off";
     }
+    if (mesh_) made.settings += fmt::format(", stp: on, priority: {}", 4096 * pick(16));
     switches_.push_back(made);
     if (s == 0) return;
     if (wan_ && (s == 1 || pick(2) == 0)) {
@@ -95,6 +98,15 @@ class RandomSite {
     const bool carries = pick(10) != 0;
     trunk(s, "up", carries);
     trunk(parent, fmt::format("d{}", s), carries);
+  }
+
+  // Links that the spanning tree has to block.
+  void add_rings(int switches) {
+    for (int r = 1 + pick(2); r > 0; --r) {
+      const int a = pick(switches), b = (a + 1 + pick(switches - 1)) % switches;
+      links_ +=
+          fmt::format("  - [s{}:r{}, s{}:r{}, {}]\n", a, r, b, r, pick(2) == 0 ? "1Gbit/s" : "100Mbit/s");
+    }
   }
 
   void add_wan_site(int s) {
@@ -235,6 +247,7 @@ class RandomSite {
 
   base::Random random_;
   std::uint64_t seed_;
+  bool mesh_ = false;  // rings, and a spanning tree
   bool vlans_ = false, routed_ = false, wan_ = false, blocks_ = false, duplicates_ = false;
   int twice_ = 0;
   std::vector<Switch> switches_;

@@ -83,6 +83,9 @@ TEST(Proof, ASilentReceiver) {
 // I-06: the duty cycle of the incident, (14 400 - 300) / 14 400.
 TEST(Proof, TimersGiveTheDutyCycle) {
   expect_proved(proof(story("arp-timers")), Code::kFloodTimers, "97.9 %", 0.82);
+  const auto in_time =
+      proof(story_with("arp-timers", "routers:\n  r1: {", "routers:\n  r1: {arp: {timeout: 200s}, "));
+  EXPECT_EQ(find(in_time, Code::kFloodTimers), nullptr) << codes(in_time);
 }
 
 // I-07
@@ -91,6 +94,9 @@ TEST(Proof, WhereFloodingIsBlockedTheSameIsALoss) {
   const Finding* f = find(report, Code::kBlackholeSuppressed);
   ASSERT_NE(f, nullptr) << codes(report);
   EXPECT_NE(f->cause.find("75 %"), std::string::npos) << f->cause;
+  // Where flooding is allowed it is a flood of as long, not a loss.
+  const auto flooded = proof(story_with("arp-timers-suppressed", "2: {flood: off}", "2: {flood: on}"));
+  EXPECT_EQ(find(flooded, Code::kBlackholeSuppressed), nullptr) << codes(flooded);
 }
 
 // I-09
@@ -98,6 +104,8 @@ TEST(Proof, LearningOff) {
   const auto report = proof(story("ageing-zero"));
   EXPECT_NE(find(report, Code::kFloodNoLearning), nullptr);
   EXPECT_EQ(find(report, Code::kAgeingZero), nullptr) << "told twice";
+  const auto learns = proof(story_with("ageing-zero", "ageing: 0", "ageing: 300s"));
+  EXPECT_EQ(codes(learns), "");
 }
 
 // I-17: 107 addresses within each ageing time, room for 64.
@@ -109,6 +117,46 @@ TEST(Proof, AFullTable) {
   EXPECT_NE(f->cause.find("107 addresses"), std::string::npos) << f->cause;
   const auto roomy = proof(story_with("full-table", "table-size: 64", "table-size: 256"));
   EXPECT_EQ(find(roomy, Code::kFloodTableFull), nullptr);
+}
+
+// I-08: two pods of one bridge, one of which only receives. The flood stays on the bridge and its uplink.
+TEST(Proof, OneWayBetweenGuestsOfOneBridge) {
+  const std::string text = R"(
+hosts:
+  node:
+    nics: {eth0: 10.0.0.1/24}
+    switches: {br0: {kind: linux-bridge, uplinks: [eth0]}}
+    guests:
+      a: {nics: {net0: {on: br0, ip: 10.0.0.11/24}}, arp: {timeout: 30d}}
+      b: {nics: {net0: {on: br0, ip: 10.0.0.12/24}}}
+      c: {nics: {net0: {on: br0, ip: 10.0.0.13/24}}}
+  other: {nics: {eth0: 10.0.0.2/24}}
+switches: {sw: {}}
+links: [[node:eth0, sw:1], [other:eth0, sw:2]]
+traffic: [{from: a, to: b, kind: KIND, rate: 8Mbit/s}]
+)";
+  const auto of = [&](const std::string& kind) {
+    std::string copy = text;
+    return proof(site(copy.replace(copy.find("KIND"), 4, kind)));
+  };
+  expect_proved(of("udp"), Code::kFloodSilent, "never sends", 8.23);
+  EXPECT_EQ(codes(of("tcp")), "") << "who acknowledges is heard";
+}
+
+// I-15: one port that does not learn.
+TEST(Proof, APortThatDoesNotLearn) {
+  const std::string text = R"(
+hosts: {a: {nics: {eth0: 10.0.0.1/24}}, b: {nics: {eth0: 10.0.0.2/24}}, c: {nics: {eth0: 10.0.0.3/24}}}
+switches: {sw: {kind: linux-bridge, ports: {2: {learning: LEARNING}}}}
+links: [[a:eth0, sw:1], [b:eth0, sw:2], [c:eth0, sw:3]]
+traffic: [{from: a, to: b, kind: tcp, rate: 20Mbit/s}]
+)";
+  const auto of = [&](const std::string& learning) {
+    std::string copy = text;
+    return proof(site(copy.replace(copy.find("LEARNING"), 8, learning)));
+  };
+  expect_proved(of("off"), Code::kFloodNoLearning, "at the port towards", 20.9);
+  EXPECT_EQ(codes(of("on")), "");
 }
 
 TEST(Proof, AsymmetricRouting) {
@@ -137,6 +185,9 @@ traffic:
   const auto report = proof(site(text));
   expect_proved(report, Code::kFloodAsymmetric, "another way", 5.16);
   EXPECT_EQ(find(report, Code::kFloodAsymmetric)->where, "b:eth0");
+  std::string same_way(text);
+  same_way.replace(same_way.find("gateway: 10.0.2.2"), 17, "gateway: 10.0.2.1");
+  EXPECT_EQ(find(proof(site(same_way)), Code::kFloodAsymmetric), nullptr);
 }
 
 TEST(Proof, TimingDecidesAndNoGuessIsMade) {
