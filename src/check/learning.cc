@@ -54,7 +54,7 @@ struct Item {
 // once.
 struct Supports {
   std::vector<std::size_t> first;  // by address, into items
-  std::vector<Item> items;         // of one address: by table
+  std::vector<Item> items;         // one for each table
   std::vector<Support> everywhere;
   std::span<const Item> of(std::uint32_t address) const {
     return {items.data() + first[address], first[address + 1] - first[address]};
@@ -66,14 +66,13 @@ struct Supports {
   }
 };
 
-void add(Support& support, const Stream& stream, std::uint32_t index, bool certain) {
-  if (certain && stream.gap < support.gap) {
+// One more support. `refreshes` a second are certain; 0 when it is only possible.
+void add(Support& support, const Stream& stream, std::uint32_t index, double refreshes) {
+  if (refreshes > 0 && stream.gap < support.gap) {
     support.gap = stream.gap;
     support.stream = index;
   }
-  // Frames that come in bursts keep an entry no longer than one of them.
-  if (certain)
-    support.least = std::max(support.least, std::min(stream.least, 1 / base::to_seconds(stream.gap)));
+  support.least = std::max(support.least, refreshes);
   support.most += stream.most;
   if (support.count++ == 0 && support.stream == kNone) support.stream = index;
 }
@@ -396,7 +395,9 @@ class Learning::State {
         fetch_soon(half, from, &i);
         const Stream& stream = streams.list[i];
         if (!half.sent[i] || (must && doubtful[a])) continue;
-        if (half.everywhere[i]) add(result.everywhere[a], stream, i, must);
+        // Not the rate: frames that come in bursts keep an entry no longer than one of them.
+        const double refreshes = must ? 1 / base::to_seconds(stream.gap) : 0;
+        if (half.everywhere[i]) add(result.everywhere[a], stream, i, refreshes);
         for (std::uint32_t r = half.reach[i].begin; r < half.reach[i].end; ++r) {
           const std::uint32_t table = forest[half.reached[r]].table;
           if (stamp[table] != a) {
@@ -407,11 +408,9 @@ class Learning::State {
             continue;  // in two VLANs of one table
           }
           last[table] = i;
-          add(result.items[first + slot[table]].support, stream, i, must);
+          add(result.items[first + slot[table]].support, stream, i, refreshes);
         }
       }
-      std::sort(result.items.begin() + static_cast<std::ptrdiff_t>(first), result.items.end(),
-                [](const Item& x, const Item& y) { return x.table < y.table; });
       const auto known = before.of(a);
       changed[a] = result.everywhere[a] != before.everywhere[a] ||
                    !std::equal(known.begin(), known.end(),
@@ -568,10 +567,11 @@ class Learning::State {
 
   // ------------------------------------------------------------ answers
 
-  const Item* find(const Supports& supports, std::uint32_t a, std::uint32_t table) const {
+  // A station's entries are few.
+  static const Item* find(const Supports& supports, std::uint32_t a, std::uint32_t table) {
     const auto items = supports.of(a);
-    const auto it = std::ranges::lower_bound(items, table, {}, &Item::table);
-    return it != items.end() && it->table == table ? &*it : nullptr;
+    const auto it = std::ranges::find(items, table, &Item::table);
+    return it != items.end() ? &*it : nullptr;
   }
 
   // What can support it, with what certainly does.

@@ -77,7 +77,8 @@ class Learning {
 
   std::span<const std::uint32_t> streams_by_destination() const;  // those to one station
 
-  // The entry for a station at a node, `toward` being the node's port that leads to it. O(log entries).
+  // The entry for a station at a node, `toward` being the node's port that leads to it. O(the station's
+  // entries).
   Presence presence(NodeIndex node, PortId toward, StationId station) const;
   // What supports it; count 0: nothing.
   Support support(NodeIndex node, StationId station) const;
