@@ -69,6 +69,7 @@ Forest::Forest(const Model& model) : model_(model), usable_(usable_ports(model))
       const model::Station& station = model.stations[s];
       if (!usable_[station.port.index()]) continue;
       const PortId far = peer(model, station.port);
+      if (!usable_[far.index()]) continue;
       if (!model[far].bridge.valid()) {
         places_[s] = {kNone, far};
         continue;

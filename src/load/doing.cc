@@ -226,7 +226,9 @@ void DoingTeller::tell_spared(const Visit& v, Doing& doing) const {
     const model::Link& link = m_[m_[id].link];
     const StationId station = m_[peer(m_, id)].station;
     const bool alive = link.up && (!station.valid() || m_[m_[station].machine].running);
-    if (alive && !l_.forest().usable(id)) blocked.push_back(id);
+    // A link is out of use when either end is blocked.
+    const bool in_use = l_.forest().usable(id) && l_.forest().usable(peer(m_, id));
+    if (alive && !in_use) blocked.push_back(id);
     if (!l_.forest().usable(id) || std::ranges::find(v.copies, id) != v.copies.end()) continue;
     if (m_[v.in].isolated && m_[id].isolated)
       apart.push_back(id);

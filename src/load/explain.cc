@@ -88,7 +88,7 @@ class Explainer {
     if (!port.valid() || !m_[port].link.valid())
       return fmt::format("Nothing arrives at {}: nothing is plugged in there.", name);
     if (!m_[m_[port].link].up) return fmt::format("Nothing arrives at {}: its link is down.", name);
-    if (!forest_.usable(port))
+    if (!forest_.usable(peer(m_, port)))
       return fmt::format("Nothing arrives at {}: the spanning tree blocks {}.", name,
                          name_of(m_, peer(m_, port)));
     return fmt::format("Nothing arrives at {}: {} does not let its frames in ({}).", name,
