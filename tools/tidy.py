@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """clang-tidy over the project, in parallel, each file only when something it depends on has changed.
 
-    tidy.py [--build build/dev] [--jobs N] [FILE...]
+    tidy.py [--build build/dev]... [--jobs N] [FILE...]
 
 A file that passed is remembered in build/tidy under a hash of: the checks, the tool, the compile command, the
 text of every project file that it includes, and size and time of every system header. What it includes comes
-from ninja's own record, so the tree must be built first; a file without a record is always checked.
+from ninja's own record, of the first of the builds that compiled it; a file that none has compiled is always
+checked.
 Tests get the compiler's warnings and a few checks only: that also shows that clang builds them.
 """
 
@@ -85,34 +86,41 @@ def check(command, build):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--build", default=str(ROOT / "build" / "dev"))
+    parser.add_argument("--build", action="append", help="a folder with compile_commands.json; default: build/dev")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("files", nargs="*")
     options = parser.parse_args()
-    build = str(pathlib.Path(options.build).resolve())
+    builds = [str(pathlib.Path(b).resolve()) for b in options.build or [ROOT / "build" / "dev"]]
     only = {str(pathlib.Path(f).resolve()) for f in options.files}
 
-    with open(pathlib.Path(build, "compile_commands.json"), encoding="utf-8") as file:
-        commands = [c for c in json.load(file) if not only or c["file"] in only]
-    commands = [c for c in commands if pathlib.Path(c["file"]).is_relative_to(ROOT)
-                and not pathlib.Path(c["file"]).is_relative_to(build)]
-    dependencies = read_dependencies(build)
-    hasher = Hasher(build)
     cache = ROOT / "build" / "tidy"
     cache.mkdir(parents=True, exist_ok=True)
 
+    plan = {}  # file -> (its command, the build, where it is remembered)
+    for build in builds:
+        dependencies = read_dependencies(build)
+        hasher = Hasher(build)
+        with open(pathlib.Path(build, "compile_commands.json"), encoding="utf-8") as file:
+            commands = json.load(file)
+        for command in commands:
+            path = pathlib.Path(command["file"])
+            if only and str(path) not in only or not path.is_relative_to(ROOT) or path.is_relative_to(build):
+                continue
+            if plan.get(str(path), (None, None, None))[2]:
+                continue
+            known = dependencies.get(object_of(command))
+            plan[str(path)] = command, build, cache / hasher.of_command(command, known) if known else None
+
     todo = []
-    for command in commands:
-        known = dependencies.get(object_of(command))
-        record = cache / hasher.of_command(command, known) if known else None
+    for command, build, record in plan.values():
         if record and record.exists():
             record.touch()
         else:
-            todo.append((command, record))
+            todo.append((command, build, record))
 
     failed, seen = 0, set()
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        runs = {pool.submit(check, command, build): (command, record) for command, record in todo}
+        runs = {pool.submit(check, command, build): (command, record) for command, build, record in todo}
         for run in concurrent.futures.as_completed(runs):
             command, record = runs[run]
             code, output = run.result()
@@ -129,7 +137,7 @@ def main():
     for record in cache.iterdir():
         if record.stat().st_mtime < month_ago:
             record.unlink()
-    print(f"clang-tidy: {len(commands)} files, {len(todo)} checked, {failed} failed")
+    print(f"clang-tidy: {len(plan)} files, {len(todo)} checked, {failed} failed")
     return 1 if failed else 0
 
 
