@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <thread>
 
 #include "cli/output.h"
 #include "findings/identity.h"
@@ -99,6 +100,7 @@ Step<findings::Report> diagnose_capture(const DiagnoseArguments& arguments, sys:
 
   watch::Options options;
   options.at = arguments.at.empty() ? std::nullopt : watch::place_of(arguments.at);
+  options.threads = arguments.threads > 0 ? arguments.threads : std::thread::hardware_concurrency();
   progress.begin();
   options.progress = [&](std::uint64_t frames) {
     progress.update(fmt::format("reading: {} M frames", frames / 1'000'000), 0);

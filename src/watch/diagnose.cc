@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <map>
-#include <span>
+#include <memory>
+#include <thread>
+#include <utility>
 
+#include "base/relay.h"
 #include "base/text.h"
+#include "watch/batches.h"
 #include "watch/detectors.h"
 #include "watch/observer.h"
 #include "wire/pcapng_writer.h"
@@ -88,23 +91,53 @@ findings::Report report_of(const Observations& observations, std::optional<Place
   return report;
 }
 
+namespace {
+
+// Batches in flight between two threads: one that is filled, one that is looked at, and two for the jolts.
+constexpr std::size_t kInFlight = 4;
+
+// Gives each batch to `look` until that returns false.
+using Look = std::function<bool(const Batch&)>;
+
+void read_and_look(wire::CaptureReader& reader, const Look& look) {
+  Batches batches(reader);
+  for (Batch batch; batches.next(batch) && look(batch);) {
+  }
+}
+
+// The same with a thread that reads. Batches come in the order of the file, hence the same answer.
+void read_beside_look(wire::CaptureReader& reader, const Look& look) {
+  base::Relay<std::unique_ptr<Batch>> full, empty;
+  for (std::size_t i = 0; i < kInFlight; ++i) empty.put(std::make_unique<Batch>());
+  const std::jthread reading([&] {
+    Batches batches(reader);
+    for (auto batch = empty.take(); batch && batches.next(**batch); batch = empty.take())
+      full.put(std::move(*batch));
+    full.close();
+  });
+  for (auto batch = full.take(); batch; batch = full.take()) {
+    if (!look(**batch)) break;
+    empty.put(std::move(*batch));
+  }
+  empty.close();
+}
+
+}  // namespace
+
 findings::Report diagnose(wire::CaptureReader& reader, const Options& options) {
   Observer observer(options.limits);
-  bool stopped = false;
   std::uint64_t count = 0;
-  std::array<wire::Frame, Observer::kAhead> frames;
-  while (!stopped && reader.next(frames[0])) {
-    std::size_t ahead = 1;
-    while (ahead < frames.size() && reader.holds_next() && reader.next(frames[ahead])) ++ahead;
-    const std::span batch = std::span(frames).first(ahead);
-    observer.interfaces(reader.interfaces());
-    observer.look_ahead(batch);
-    for (const wire::Frame& frame : batch) observer.frame(frame);
-    if (count / kProgressEvery != (count + ahead) / kProgressEvery && options.progress)
-      stopped = !options.progress(count + ahead);
-    count += ahead;
-  }
-  observer.interfaces(reader.interfaces());
+  bool stopped = false;
+  const Look look = [&](const Batch& batch) {
+    observe(observer, batch);
+    const std::uint64_t before = std::exchange(count, count + batch.frames.size());
+    if (options.progress && before / kProgressEvery != count / kProgressEvery)
+      stopped = !options.progress(count);
+    return !stopped;
+  };
+  options.threads > 1 ? read_beside_look(reader, look) : read_and_look(reader, look);
+  if (options.progress && !stopped) stopped = !options.progress(count);
+
   findings::Report report = report_of(observer.finish(), options.at);
   report.source = reader.name();
   report.interrupted = stopped;

@@ -17,6 +17,7 @@ namespace sekimori::watch {
 struct Options {
   std::optional<Place> at;  // where the capture was taken; none: inferred
   Limits limits;
+  unsigned threads = 1;  // two at most are used: one reads, one looks. The answer does not depend on it
   // Called now and then with the frames read so far; false ends the reading.
   std::function<bool(std::uint64_t frames)> progress;
 };

@@ -52,9 +52,10 @@ void Observer::deep(const Seen& seen, wire::LinkType type, wire::Bytes bytes) {
     inner.ref = seen.ref;
     inner.length = static_cast<std::uint32_t>(packet.tunnel->frame.size());
     const std::uint16_t vlan = packet.tunnel->vlan != 0 ? packet.tunnel->vlan : header->outer_vlan();
-    inner.scope = scope_of({outside.interface, vlan, header->inner_vlan(), packet.tunnel->id + 1});
+    const Scope inside{outside.interface, vlan, header->inner_vlan(), std::max(1u, packet.tunnel->id + 1)};
+    inner.scope = scope_of(inside);
     if (inner.scope == kNobody) return;
-    ethernet(inner, *header, packet.tunnel->frame);
+    ethernet(inner, glance_at(scope_key(inside), *header, packet.tunnel->frame), packet.tunnel->frame);
     return;
   }
   if (const auto* a = packet.get<Arp>()) arp(seen, *a);

@@ -159,7 +159,8 @@ void Observer::quiet_unicast(const Seen& seen, Station& to, std::uint32_t index,
 }
 
 // An address or TTL other than in the station's frame before.
-void Observer::presents_itself(const Seen& seen, Station& from, const std::uint8_t* ip, Bytes payload) {
+void Observer::presents_itself(const Seen& seen, Station& from, Bytes packet) {
+  const std::uint8_t* ip = packet.data();
   const Ipv4 source{wire::read_be32(ip + 12)}, destination{wire::read_be32(ip + 16)};
   const std::uint8_t ttl = ip[8], protocol = ip[9];
   const std::size_t header = std::size_t{ip[0] & 0xfu} * 4;
@@ -170,10 +171,10 @@ void Observer::presents_itself(const Seen& seen, Station& from, const std::uint8
   if (!is_initial_ttl(ttl) || is_virtual_router(from.mac)) return;
   if (protocol == wire::ip_protocol::kTcp) {
     // Resets are often somebody else's: firewalls and middleboxes forge them.
-    if (header + 14 > payload.size() || (payload[header + 13] & wire::Tcp::kRst) != 0) return;
+    if (header + 14 > packet.size() || (packet[header + 13] & wire::Tcp::kRst) != 0) return;
   } else {
-    if (header >= payload.size()) return;
-    if (payload[header] != wire::Icmp::kEchoRequest && payload[header] != wire::Icmp::kEchoReply) return;
+    if (header >= packet.size()) return;
+    if (packet[header] != wire::Icmp::kEchoRequest && packet[header] != wire::Icmp::kEchoReply) return;
   }
   persona(seen, from, protocol, source, ttl);
 }

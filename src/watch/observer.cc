@@ -19,58 +19,7 @@ std::uint64_t station_hash(std::uint32_t scope, Mac mac) {
   return base::mix64(mac.bits ^ std::uint64_t{scope} * 0x9e37'79b9'7f4a'7c15u);
 }
 
-std::uint64_t pair_hash(std::uint32_t scope, Mac source, Mac destination) {
-  // One multiplication mixes enough for a table that compares the whole key, and costs little.
-  const __uint128_t product = static_cast<__uint128_t>(source.bits * 0x9e37'79b9'7f4a'7c15u + scope) *
-                              (destination.bits * 0xd6e8'feb8'6659'fd93u | 1);
-  const auto folded = static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-  return folded ^ folded >> 29;
-}
-
-constexpr bool is_control_port(std::uint16_t port) {
-  return port == wire::Dhcp::kServerPort || port == wire::Dhcp::kClientPort || port == wire::kHsrpPort ||
-         port == wire::kHsrpIpv6Port || port == wire::kGlbpPort || port == wire::kVxlanPort ||
-         port == wire::kLinuxVxlanPort || port == wire::kGenevePort;
-}
-
-bool is_ipv4_control(const std::uint8_t* ip, std::size_t left) {
-  if (left < 24) return false;
-  if (ip[9] != wire::ip_protocol::kUdp)
-    return ip[9] == wire::ip_protocol::kVrrp || ip[9] == wire::ip_protocol::kGre;
-  const std::size_t udp = std::size_t{ip[0] & 0xfu} * 4;
-  return udp + 4 <= left && is_control_port(wire::read_be16(ip + udp + 2));
-}
-
-bool is_ipv6_control(const std::uint8_t* ip, std::size_t left) {
-  using wire::Icmpv6;
-  if (left < 44) return false;
-  if (ip[6] == wire::ip_protocol::kIcmpv6)
-    return ip[40] >= Icmpv6::kRouterSolicitation && ip[40] <= Icmpv6::kRedirect;
-  if (ip[6] == wire::ip_protocol::kUdp) return is_control_port(wire::read_be16(ip + 42));
-  return ip[6] == wire::ip_protocol::kVrrp || ip[6] == wire::ip_protocol::kGre;
-}
-
 }  // namespace
-
-bool is_control(const Ethernet& header, Bytes bytes) {
-  const std::uint8_t* payload = bytes.data() + header.header_bytes;
-  const std::size_t left = bytes.size() - header.header_bytes;
-  switch (header.type) {
-    case wire::ethertype::kIpv4:
-      return is_ipv4_control(payload, left);
-    case wire::ethertype::kIpv6:
-      return is_ipv6_control(payload, left);
-    case wire::ethertype::kArp:
-    case wire::ethertype::kRarp:
-    case wire::ethertype::kSlow:
-    case wire::ethertype::kNlbHeartbeat:
-    case wire::ethertype::kLldp:
-    case wire::ethertype::kPbb:
-      return true;
-    default:
-      return header.is_llc();
-  }
-}
 
 wire::Ipv4 sender_address(const Ethernet& header, Bytes bytes) {
   const Bytes payload = bytes.subspan(header.header_bytes);
@@ -90,14 +39,16 @@ wire::Ipv4 receiver_address(const Ethernet& header, Bytes bytes) {
 Observer::Observer(Limits limits) : recent_(kRecent), twins_(kRecent) { o_.limits = limits; }
 
 void Observer::interfaces(std::span<const wire::CaptureInterface> known) {
-  for (std::size_t i = o_.interfaces.size(); i < known.size() && i < o_.limits.scopes; ++i) {
-    InterfaceFacts facts;
-    facts.name = known[i].name;
-    facts.description = known[i].description;
-    facts.link_type = known[i].link_type;
-    facts.section = known[i].section;
-    o_.interfaces.push_back(std::move(facts));
-  }
+  for (std::size_t i = o_.interfaces.size(); i < known.size(); ++i) describe(known[i]);
+}
+
+void Observer::describe(const wire::CaptureInterface& next) {
+  if (o_.interfaces.size() >= o_.limits.scopes) return;
+  InterfaceFacts& facts = o_.interfaces.emplace_back();
+  facts.name = next.name;
+  facts.description = next.description;
+  facts.link_type = next.link_type;
+  facts.section = next.section;
 }
 
 // ---------------------------------------------------------------- the tables
@@ -111,6 +62,15 @@ std::uint32_t Observer::scope_of(const Scope& scope) {
   o_.scope_facts.emplace_back();
   scope_index_.emplace(scope, index);
   return index;
+}
+
+std::uint32_t Observer::scope_of(const Glance& glance, std::uint32_t interface) {
+  KnownScope& known = known_scopes_[(glance.scope_key ^ glance.scope_key >> 16 ^ interface) % known_scopes_.size()];
+  if (known.key != glance.scope_key) [[unlikely]] {
+    const wire::Ethernet& header = glance.header;
+    known = {glance.scope_key, scope_of({interface, header.outer_vlan(), header.inner_vlan(), 0})};
+  }
+  return known.scope;
 }
 
 std::uint32_t Observer::station_of(std::uint32_t scope, Mac mac) {
@@ -128,8 +88,7 @@ std::uint32_t Observer::station_of(std::uint32_t scope, Mac mac) {
   return index;
 }
 
-std::uint32_t Observer::pair_of(Seen& seen) {
-  const std::uint64_t hash = pair_hash(seen.scope, seen.source, seen.destination);
+std::uint32_t Observer::pair_of(Seen& seen, std::uint64_t hash) {
   const auto same = [&](Mac a, Mac b) {
     return [this, &seen, a, b](std::uint32_t i) {
       const Pair& p = o_.pairs[i];
@@ -155,47 +114,75 @@ std::uint32_t Observer::pair_of(Seen& seen) {
   pair.from = seen.from;
   pair.to = seen.to;
   if (seen.to != kNobody) {
-    pair.reverse = pair_index_.find(pair_hash(seen.scope, seen.destination, seen.source),
-                                    same(seen.destination, seen.source));
+    pair.reverse =
+        pair_index_.find(pair_hash(scope_key(o_.scopes[seen.scope]), seen.destination, seen.source),
+                         same(seen.destination, seen.source));
     if (pair.reverse != kNobody) o_.pairs[pair.reverse].reverse = index;
   }
   pair_index_.insert(hash, index, [&](std::uint32_t i) {
     const Pair& p = o_.pairs[i];
-    return pair_hash(p.scope, p.source, p.destination);
+    return pair_hash(scope_key(o_.scopes[p.scope]), p.source, p.destination);
   });
   return index;
 }
 
 // ---------------------------------------------------------------- the spine
 
-// Three dependent reads a frame (slot, pair, stations), each of them for all frames at a time, so that the
-// memory works on many at once. A frame of another VLAN than the last one is guessed wrongly, and not worse
-// off.
-void Observer::look_ahead(std::span<const wire::Frame> frames) const {
-  std::array<std::uint64_t, kAhead> hashes{};
-  std::array<const Pair*, kAhead> pairs{};
-  const std::size_t count = std::min(frames.size(), kAhead);
-  for (std::size_t i = 0; i < count; ++i) {
-    if (frames[i].bytes.size() < 14) continue;
-    const std::uint8_t* p = frames[i].bytes.data();
-    hashes[i] =
-        pair_hash(last_scope_, Mac{wire::detail::load_be64(p + 4)}, Mac{wire::detail::load_be64(p) >> 16});
-    pair_index_.prefetch(hashes[i]);
-  }
-  for (std::size_t i = 0; i < count; ++i) {
-    if (const std::uint32_t guess = pair_index_.guess(hashes[i]); guess != Index::kNone) {
-      pairs[i] = &o_.pairs[guess];
-      __builtin_prefetch(pairs[i], 1);
-    }
-  }
-  for (std::size_t i = 0; i < count; ++i) {
-    if (pairs[i] == nullptr) continue;
-    __builtin_prefetch(o_.stations.data() + pairs[i]->from, 1);
-    if (pairs[i]->to != kNobody) __builtin_prefetch(o_.stations.data() + pairs[i]->to, 1);
+void Observer::frames(std::span<const wire::Frame> frames) {
+  std::array<Glance, 4 * kAhead> glances;
+  while (!frames.empty()) {
+    const std::size_t count = std::min(frames.size(), glances.size());
+    for (std::size_t i = 0; i < count; ++i) glances[i] = glance_at(frames[i]);
+    this->frames(frames.first(count), std::span(glances).first(count));
+    frames = frames.subspan(count);
   }
 }
 
-void Observer::frame(const wire::Frame& frame) {
+// A frame makes three dependent reads: the slot, the pair, the stations. Each is asked for while another
+// handful of frames is worked on, so that none is waited for.
+void Observer::frames(std::span<const wire::Frame> frames, std::span<const Glance> glances) {
+  const auto handful = [&](std::size_t at) {
+    at = std::min(at, glances.size());
+    return glances.subspan(at, std::min(kAhead, glances.size() - at));
+  };
+  ask_slots(handful(0));
+  ask_slots(handful(kAhead));
+  ask_pairs(handful(0));
+  for (std::size_t at = 0; at < frames.size(); at += kAhead) {
+    ask_slots(handful(at + 2 * kAhead));
+    ask_pairs(handful(at + kAhead));
+    ask_stations(handful(at));
+    const std::size_t end = std::min(at + kAhead, frames.size());
+    for (std::size_t i = at; i < end; ++i) frame(frames[i], glances[i]);
+  }
+}
+
+// GCC takes functions that only prefetch for functions without effect, and does not call them; hence the asm.
+void Observer::ask_slots(std::span<const Glance> glances) const {
+  asm volatile("");
+  for (const Glance& glance : glances) pair_index_.prefetch(glance.hash);
+}
+
+void Observer::ask_pairs(std::span<const Glance> glances) const {
+  asm volatile("");
+  for (const Glance& glance : glances) {
+    if (const std::uint32_t guess = pair_index_.guess(glance.hash); guess != Index::kNone)
+      __builtin_prefetch(&o_.pairs[guess], 1);
+  }
+}
+
+void Observer::ask_stations(std::span<const Glance> glances) const {
+  asm volatile("");
+  for (const Glance& glance : glances) {
+    const std::uint32_t guess = pair_index_.guess(glance.hash);
+    if (guess == Index::kNone) continue;
+    const Pair& pair = o_.pairs[guess];
+    __builtin_prefetch(o_.stations.data() + pair.from, 1);
+    if (pair.to != kNobody) __builtin_prefetch(o_.stations.data() + pair.to, 1);
+  }
+}
+
+void Observer::frame(const wire::Frame& frame, const Glance& glance) {
   Seen seen;
   seen.ref = {frame.number, frame.timestamp_ns};
   seen.direction = frame.direction;
@@ -224,35 +211,29 @@ void Observer::frame(const wire::Frame& frame) {
     if (seen.scope != kNobody) cooked(seen, frame.bytes, frame.link_type);
     return;
   }
-  const auto header = wire::parse_ethernet(frame.bytes);
-  if (!header) [[unlikely]] {
+  if (!glance.whole) [[unlikely]] {
     ++o_.undecodable;
     return;
   }
-  const std::uint64_t place =
-      std::uint64_t{frame.interface} << 32 | std::uint32_t{header->outer_vlan()} << 16 | header->inner_vlan();
-  if (place != last_place_) [[unlikely]] {
-    last_place_ = place;
-    last_scope_ = scope_of({frame.interface, header->outer_vlan(), header->inner_vlan(), 0});
-  }
-  seen.scope = last_scope_;
+  seen.scope = scope_of(glance, frame.interface);
   if (seen.scope == kNobody) [[unlikely]] {
     ++o_.untracked.frames;
     return;
   }
-  ethernet(seen, *header, frame.bytes);
+  ethernet(seen, glance, frame.bytes);
 }
 
-void Observer::ethernet(Seen& seen, const Ethernet& header, Bytes bytes) {
+void Observer::ethernet(Seen& seen, const Glance& glance, Bytes bytes) {
+  const Ethernet& header = glance.header;
   seen.source = header.source;
   seen.destination = header.destination;
   ScopeFacts& scope = o_.scope_facts[seen.scope];
   ++scope.frames;
   scope.bytes += seen.length;
   if (header.source.is_group() || header.source.is_zero()) [[unlikely]]
-    return impossible_source(seen, header, bytes);
+    return impossible_source(seen, glance, bytes);
 
-  const std::uint32_t index = pair_of(seen);
+  const std::uint32_t index = pair_of(seen, glance.hash);
   if (index == kNobody) [[unlikely]] {
     ++o_.untracked.frames;
   } else {
@@ -261,7 +242,7 @@ void Observer::ethernet(Seen& seen, const Ethernet& header, Bytes bytes) {
     pair.bytes += seen.length;
   }
   if (seen.from != kNobody) [[likely]]
-    heard(seen, header, bytes);
+    heard(seen, glance, bytes);
   if (header.destination.is_group()) {
     group(seen, header, bytes);
   } else if (seen.to != kNobody && seen.to != seen.from) {
@@ -272,12 +253,13 @@ void Observer::ethernet(Seen& seen, const Ethernet& header, Bytes bytes) {
         crossing(seen, from, bytes);
     }
   }
-  if (is_control(header, bytes)) [[unlikely]]
+  if (glance.control) [[unlikely]]
     deep(seen, wire::LinkType::ethernet, bytes);
 }
 
 // An address that no station can have is kept out of the tables: it would be a station that never answers.
-void Observer::impossible_source(const Seen& seen, const Ethernet& header, Bytes bytes) {
+void Observer::impossible_source(const Seen& seen, const Glance& glance, Bytes bytes) {
+  const Ethernet& header = glance.header;
   ScopeFacts& scope = o_.scope_facts[seen.scope];
   if (header.source.is_group()) {
     if (scope.group_sources++ == 0) {
@@ -288,10 +270,10 @@ void Observer::impossible_source(const Seen& seen, const Ethernet& header, Bytes
   } else if (scope.zero_sources++ == 0) {
     scope.first_zero_source = seen.ref;
   }
-  if (is_control(header, bytes)) deep(seen, wire::LinkType::ethernet, bytes);
+  if (glance.control) deep(seen, wire::LinkType::ethernet, bytes);
 }
 
-void Observer::heard(const Seen& seen, const Ethernet& header, Bytes bytes) {
+void Observer::heard(const Seen& seen, const Glance& glance, Bytes bytes) {
   Station& from = o_.stations[seen.from];
   if (from.sent++ == 0) [[unlikely]] {
     from.first_sent = seen.ref;
@@ -303,14 +285,12 @@ void Observer::heard(const Seen& seen, const Ethernet& header, Bytes bytes) {
     from.outbound += seen.direction == Direction::outbound;
   }
   if (from.in_spell) close_spell(from);
-  if (header.type != wire::ethertype::kIpv4 || bytes.size() < header.header_bytes + 20u) return;
-  const std::uint8_t* ip = bytes.data() + header.header_bytes;
-  const bool tcp = ip[9] == wire::ip_protocol::kTcp;
-  if (!tcp && ip[9] != wire::ip_protocol::kIcmp) return;
+  if (glance.protocol == 0) return;
+  const bool tcp = glance.protocol == wire::ip_protocol::kTcp;
   // The usual frame is as the one before.
-  if (wire::read_be32(ip + 12) != (tcp ? from.tcp_ip : from.icmp_ip) ||
-      ip[8] != (tcp ? from.tcp_ttl : from.icmp_ttl)) [[unlikely]] {
-    presents_itself(seen, from, ip, bytes.subspan(header.header_bytes));
+  if (glance.ip != (tcp ? from.tcp_ip : from.icmp_ip) || glance.ttl != (tcp ? from.tcp_ttl : from.icmp_ttl))
+      [[unlikely]] {
+    presents_itself(seen, from, bytes.subspan(glance.header.header_bytes));
   }
 }
 

@@ -13,6 +13,7 @@
 
 #include <span>
 
+#include "watch/glance.h"
 #include "watch/index.h"
 #include "watch/observations.h"
 #include "wire/decode.h"
@@ -25,10 +26,12 @@ class Observer {
 
   // Interfaces must be told before their first frame; telling them again is harmless.
   void interfaces(std::span<const wire::CaptureInterface> known);
-  void frame(const wire::Frame& frame);
-  // Frames that follow at once: asks the memory for what they will touch. Changes nothing else.
-  static constexpr std::size_t kAhead = 16;
-  void look_ahead(std::span<const wire::Frame> frames) const;
+  void describe(const wire::CaptureInterface& next);  // the one after those that were told
+  void frame(const wire::Frame& frame) { this->frame(frame, glance_at(frame)); }
+  // Many at once cost less each: the memory is asked ahead for what they will touch.
+  void frames(std::span<const wire::Frame> frames);
+  // Likewise, where the glances were taken already.
+  void frames(std::span<const wire::Frame> frames, std::span<const Glance> glances);
 
   // Ends the pass. What is under way is closed; the observer must not be used any further.
   Observations finish();
@@ -59,20 +62,26 @@ class Observer {
   };
 
   // observer.cc: the spine, and the tables.
-  void ethernet(Seen& seen, const wire::Ethernet& header, wire::Bytes bytes);
-  void impossible_source(const Seen& seen, const wire::Ethernet& header, wire::Bytes bytes);
-  void heard(const Seen& seen, const wire::Ethernet& header, wire::Bytes bytes);
+  static constexpr std::size_t kAhead = 16;
+  void ask_slots(std::span<const Glance> glances) const;
+  void ask_pairs(std::span<const Glance> glances) const;
+  void ask_stations(std::span<const Glance> glances) const;
+  void frame(const wire::Frame& frame, const Glance& glance);
+  void ethernet(Seen& seen, const Glance& glance, wire::Bytes bytes);
+  void impossible_source(const Seen& seen, const Glance& glance, wire::Bytes bytes);
+  void heard(const Seen& seen, const Glance& glance, wire::Bytes bytes);
   void cooked(Seen& seen, wire::Bytes bytes, wire::LinkType type);
   std::uint32_t scope_of(const Scope& scope);
+  std::uint32_t scope_of(const Glance& glance, std::uint32_t interface);
   std::uint32_t station_of(std::uint32_t scope, Mac mac);
-  std::uint32_t pair_of(Seen& seen);
+  std::uint32_t pair_of(Seen& seen, std::uint64_t hash);
 
   // observe_unicast.cc: floods, and how stations present themselves.
   void unicast(const Seen& seen, Station& to, std::uint32_t pair, wire::Bytes bytes);
   void spell_of(const Seen& seen, Station& to, wire::Bytes bytes);
   void close_spell(Station& station);
   void quiet_unicast(const Seen& seen, Station& to, std::uint32_t pair, wire::Bytes bytes);
-  void presents_itself(const Seen& seen, Station& from, const std::uint8_t* ip, wire::Bytes payload);
+  void presents_itself(const Seen& seen, Station& from, wire::Bytes packet);
   void persona(const Seen& seen, Station& station, std::uint8_t protocol, wire::Ipv4 ip, std::uint8_t ttl);
   void relayed(const Seen& seen, wire::Ipv4 from, wire::Ipv4 to);
 
@@ -105,16 +114,16 @@ class Observer {
   Observations o_;
   Index station_index_, pair_index_{1 << 14}, binding_index_;
   std::map<Scope, std::uint32_t> scope_index_;
-  std::uint64_t last_place_ = ~std::uint64_t{0};  // interface and VLANs of the frame before
-  std::uint32_t last_scope_ = kNobody;
+  struct KnownScope {
+    std::uint64_t key = ~std::uint64_t{0};
+    std::uint32_t scope = kNobody;
+  };
+  std::array<KnownScope, 256> known_scopes_;  // of frames before; one that is not here is looked up
   std::vector<Recent> recent_;
   std::vector<Twin> twins_;
   std::map<std::array<std::uint64_t, 2>, Home> homes_;
   std::size_t spells_kept_ = 0;
 };
-
-// Whether a frame carries what the observer decodes; for the benchmark, too.
-bool is_control(const wire::Ethernet& header, wire::Bytes bytes);
 
 // The IPv4 address that a frame's sender gives itself, in ARP or IP; zero if none.
 wire::Ipv4 sender_address(const wire::Ethernet& header, wire::Bytes bytes);

@@ -6,8 +6,9 @@
 //   for (Frame frame; reader->next(frame);) ...
 //   if (reader->problem()) ...          // the frames so far are good; say that the rest is missing
 //
-// Cost: a block of 1 MiB is read at a time, and frames are views into it; nothing is allocated or copied per
-// frame. A frame is valid until the next call of next(), unless holds_next() was true before that.
+// Cost: a block of 256 KiB is read at a time, and frames are views into it; nothing is allocated or copied
+// per frame. A frame is valid until the next call of next(). Who wants to keep many gives a spare block before
+// each call: when next() had to read on, it leaves the frames before where they are and retires their block.
 #pragma once
 
 #include <optional>
@@ -38,9 +39,9 @@ class CaptureReader {
     return pcapng_.next(buffer_, frame);
   }
 
-  // Whether next() would give a frame without reading, so that the frames before stay valid: readers that
-  // look ahead take a handful at a time.
-  bool holds_next() const { return is_pcap_ ? pcap_.holds_next(buffer_) : pcapng_.holds_next(buffer_); }
+  void give_spare(Buffer block) { buffer_.give_spare(std::move(block)); }
+  bool has_retired() const { return buffer_.has_retired(); }
+  Buffer take_retired() { return buffer_.take_retired(); }
 
   // After next() was false: why, if not because of the file's proper end. A whole sentence.
   std::optional<CaptureProblem> problem() const;

@@ -329,25 +329,25 @@ TEST_P(RealCapture, NumbersTimesAndLengthsAreThoseOfTshark) {
   EXPECT_EQ(reader->problem().has_value(), GetParam().find("truncated") != std::string::npos);
 }
 
-// Frames that are held together stay as they were until the next read, whatever the size of a block.
-TEST_P(RealCapture, FramesThatAreHeldStayValid) {
+// Frames stay as they were while their block is kept, whatever its size.
+TEST_P(RealCapture, FramesThatAreKeptStayValid) {
   std::vector<std::string> expected, seen;
   auto whole = CaptureReader::open_file(GetParam());
   ASSERT_TRUE(whole) << whole.error().what;
   for (Frame f; whole->next(f);) expected.emplace_back(as_text(f.bytes));
   auto reader = CaptureReader::open(*file_source(GetParam()), GetParam(), 600);
   ASSERT_TRUE(reader) << reader.error().what;
-  std::vector<Frame> held(1);
-  while (reader->next(held.back())) {
-    if (held.size() < 16 && reader->holds_next()) {
-      held.emplace_back();
-      continue;
+  std::vector<Buffer> blocks;
+  std::vector<Frame> kept;
+  reader->give_spare({});
+  for (Frame f; reader->next(f);) {
+    if (reader->has_retired()) {
+      blocks.push_back(reader->take_retired());
+      reader->give_spare(Buffer(10, 0xaa));  // of any size
     }
-    for (const Frame& f : held) seen.emplace_back(as_text(f.bytes));
-    held.assign(1, Frame{});
+    kept.push_back(f);
   }
-  held.pop_back();
-  for (const Frame& f : held) seen.emplace_back(as_text(f.bytes));
+  for (const Frame& f : kept) seen.emplace_back(as_text(f.bytes));
   EXPECT_EQ(seen, expected);
 }
 

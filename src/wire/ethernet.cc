@@ -1,22 +1,13 @@
 #include "wire/ethernet.h"
 
 namespace sekimori::wire {
-namespace {
 
-VlanTag tag_of(std::uint16_t tpid, std::uint16_t control) {
-  return {tpid, static_cast<std::uint16_t>(control & 0xfff), static_cast<std::uint8_t>(control >> 13),
-          (control & 0x1000) != 0};
-}
-
-}  // namespace
-
-bool detail::parse_vlan_tags(Bytes frame, Ethernet& header) {
+bool detail::read_further_tags(Bytes frame, Ethernet& header) {
   constexpr int kMostTags = 8;  // more are an attack or a loop, and no header to believe
   while (is_vlan_tpid(header.type) && header.tags < kMostTags) {
     if (frame.size() < header.header_bytes + 4u) return false;
     const std::uint8_t* p = frame.data() + header.header_bytes;
     const VlanTag tag = tag_of(header.type, read_be16(p));
-    if (header.tags == 0) header.outer = tag;
     if (header.tags == 1) header.inner = tag;
     ++header.tags;
     header.type = read_be16(p + 2);

@@ -63,8 +63,13 @@ constexpr bool is_vlan_tpid(std::uint16_t type) {
 }
 
 namespace detail {
-// The tags from `header.type` on, which is the first one's TPID; false if they are cut off.
-bool parse_vlan_tags(Bytes frame, Ethernet& header);
+// The tags from the second on, if `header.type` is one's TPID; false if they are cut off.
+bool read_further_tags(Bytes frame, Ethernet& header);
+
+constexpr VlanTag tag_of(std::uint16_t tpid, std::uint16_t control) {
+  return {tpid, static_cast<std::uint16_t>(control & 0xfff), static_cast<std::uint8_t>(control >> 13),
+          (control & 0x1000) != 0};
+}
 
 inline std::uint64_t load_be64(const std::uint8_t* p) {
   std::uint64_t v;
@@ -73,19 +78,29 @@ inline std::uint64_t load_be64(const std::uint8_t* p) {
 }
 }  // namespace detail
 
-inline Parsed<Ethernet> parse_ethernet(Bytes frame) {
+// False if the header is cut off. For those who read millions; `header` must be fresh.
+inline bool read_ethernet(Bytes frame, Ethernet& header) {
   if (frame.size() < 14) [[unlikely]]
-    return std::unexpected(Defect::truncated);
-  Ethernet header;
+    return false;
   const std::uint8_t* p = frame.data();
   // Both loads stay within the 14 bytes; Mac keeps the low 48 bits.
   header.destination = Mac{detail::load_be64(p) >> 16};
   header.source = Mac{detail::load_be64(p + 4)};
   header.type = read_be16(p + 12);
   header.header_bytes = 14;
-  if (is_vlan_tpid(header.type) && !detail::parse_vlan_tags(frame, header)) [[unlikely]] {
-    return std::unexpected(Defect::truncated);
-  }
+  if (!is_vlan_tpid(header.type)) return true;
+  if (frame.size() < 18) [[unlikely]]
+    return false;
+  header.outer = detail::tag_of(header.type, read_be16(p + 14));
+  header.tags = 1;
+  header.type = read_be16(p + 16);
+  header.header_bytes = 18;
+  return !is_vlan_tpid(header.type) || detail::read_further_tags(frame, header);
+}
+
+inline Parsed<Ethernet> parse_ethernet(Bytes frame) {
+  Ethernet header;
+  if (!read_ethernet(frame, header)) return std::unexpected(Defect::truncated);
   return header;
 }
 

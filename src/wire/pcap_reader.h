@@ -51,11 +51,6 @@ class PcapReader {
     return true;
   }
 
-  // Whether the next frame was read already, so that next() leaves the frames before it where they are.
-  bool holds_next(const BlockBuffer& buffer) const {
-    return buffer.holds(kRecordHeader) && buffer.holds(kRecordHeader + std::size_t{load(buffer.data() + 8)});
-  }
-
   const CaptureInterface& interface() const { return interface_; }
   const std::optional<CaptureProblem>& problem() const { return problem_; }
 

@@ -100,13 +100,6 @@ bool PcapngReader::next(BlockBuffer& buffer, Frame& frame) {
   return false;
 }
 
-bool PcapngReader::holds_next(const BlockBuffer& buffer) const {
-  if (problem_ || !buffer.holds(8)) return false;
-  const std::uint32_t type = load32(buffer.data());
-  const bool packet = type == kEnhancedPacket || type == kObsoletePacket || type == kSimplePacket;
-  return packet && buffer.holds(load32(buffer.data() + 4));
-}
-
 bool PcapngReader::read_section(BlockBuffer& buffer) {
   block_position_ = buffer.position();
   if (!buffer.have(28)) return ended_within(buffer, "a section header");

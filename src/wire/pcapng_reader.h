@@ -22,9 +22,6 @@ class PcapngReader {
   base::Result<void> start(BlockBuffer& buffer);
   // False at the end; then `problem()` tells whether it was the proper one.
   bool next(BlockBuffer& buffer, Frame& frame);
-  // Whether the next block is a packet and was read already, so that next() leaves the frames before it where
-  // they are.
-  bool holds_next(const BlockBuffer& buffer) const;
 
   // Of all sections so far. An index stays an interface's own; Wireshark starts over in each section.
   const std::vector<CaptureInterface>& interfaces() const { return interfaces_; }
