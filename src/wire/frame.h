@@ -6,6 +6,7 @@
 
 #include "wire/bytes.h"
 #include "wire/link_type.h"
+#include "wire/mac.h"
 
 namespace sekimori::wire {
 
@@ -29,6 +30,7 @@ struct CaptureInterface {
   LinkType link_type = LinkType::ethernet;
   std::uint32_t snap_length = 0;  // 0: no limit
   std::uint32_t section = 0;      // of a pcapng file, from 0
+  Mac mac{};                      // its own address, where it is told; else zero
 };
 
 }  // namespace sekimori::wire

@@ -13,7 +13,8 @@ constexpr std::size_t kFlushAt = std::size_t{1} << 20;
 constexpr std::uint32_t kSectionHeader = 0x0a0d0d0a, kInterfaceDescription = 1, kEnhancedPacket = 6;
 constexpr std::uint16_t kEndOfOptions = 0, kComment = 1;
 constexpr std::uint16_t kUserApplication = 4;                                         // of a section
-constexpr std::uint16_t kIfName = 2, kIfDescription = 3, kIfTimestampResolution = 9;  // of an interface
+// Of an interface.
+constexpr std::uint16_t kIfName = 2, kIfDescription = 3, kIfMac = 6, kIfTimestampResolution = 9;
 constexpr std::uint16_t kPacketFlags = 2;                                             // of a packet
 
 Bytes bytes_of(std::string_view text) {
@@ -46,6 +47,7 @@ std::uint32_t PcapngWriter::add_interface(const Interface& interface) {
   put_u32(interface.snap_length);
   if (!interface.name.empty()) put_option(kIfName, bytes_of(interface.name));
   if (!interface.description.empty()) put_option(kIfDescription, bytes_of(interface.description));
+  if (!interface.mac.is_zero()) put_option(kIfMac, interface.mac.octets());
   const std::uint8_t nanoseconds = 9;
   put_option(kIfTimestampResolution, {&nanoseconds, 1});
   put_option(kEndOfOptions, {});

@@ -24,6 +24,7 @@ class PcapngWriter {
     std::string_view description{};
     LinkType link_type = LinkType::ethernet;
     std::uint32_t snap_length = 0;  // 0: whole frames
+    Mac mac{};                      // its own address; zero: not told
   };
   struct Packet {
     std::uint32_t interface = 0;
