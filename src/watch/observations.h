@@ -336,6 +336,7 @@ struct InterfaceFacts {
   std::string name, description;
   wire::LinkType link_type = wire::LinkType::ethernet;
   std::uint32_t section = 0;  // of a pcapng file; several need not be of one time and place
+  Mac own{};                  // the interface's own address, where the capturing machine tells it; else zero
   std::uint64_t frames = 0, bytes = 0, inbound = 0, outbound = 0;
 };
 

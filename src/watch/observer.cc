@@ -49,6 +49,7 @@ void Observer::describe(const wire::CaptureInterface& next) {
   facts.description = next.description;
   facts.link_type = next.link_type;
   facts.section = next.section;
+  facts.own = next.mac;
 }
 
 // ---------------------------------------------------------------- the tables

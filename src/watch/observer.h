@@ -33,6 +33,11 @@ class Observer {
   // Likewise, where the glances were taken already.
   void frames(std::span<const wire::Frame> frames, std::span<const Glance> glances);
 
+  // What finish() would give now.
+  Observations so_far() const { return Observer(*this).finish(); }
+  // Counters that are good at any time.
+  std::size_t stations() const { return o_.stations.size(); }
+
   // Ends the pass. What is under way is closed; the observer must not be used any further.
   Observations finish();
 

@@ -137,6 +137,26 @@ std::set<Mac> busiest(const Traffic& t) {
   return most == t.two_way_of.end() ? std::set<Mac>{} : std::set{most->first};
 }
 
+// The capturing machine's own interface, whose address is known: outbound is what this machine sends.
+View own_interface(Mac own, const Traffic& t) {
+  View view;
+  view.sides = view.near_is_outbound = true;
+  view.locals = t.near;
+  view.locals.insert(own);
+  view.place = view.locals.size() == 1 ? Place::kAccess : Place::kUplink;
+  view.why = view.locals.size() == 1
+                 ? fmt::format("it is the interface of this machine, {}", wire::to_text(own))
+                 : fmt::format("{} stations send from this machine", view.locals.size());
+  return view;
+}
+
+View silent_among_others(Mac own) {
+  View view;
+  view.place = Place::kMirror;
+  view.why = fmt::format("others are answered here, while {} itself sends nothing", wire::to_text(own));
+  return view;
+}
+
 View view_of(const InterfaceFacts& facts, const Traffic& t) {
   View view;
   if (facts.link_type != wire::LinkType::ethernet) {
@@ -144,8 +164,12 @@ View view_of(const InterfaceFacts& facts, const Traffic& t) {
     view.why = "of its link type";
     return view;
   }
-  if (one_silent_receiver(t)) return tap(t);
   const auto directed = static_cast<double>(facts.inbound + facts.outbound);
+  if (!facts.own.is_zero() && directed >= kDirectionsKnown * static_cast<double>(facts.frames)) {
+    const bool speaks = t.heard.contains(facts.own) || !t.near.empty();
+    return speaks || t.two_way == 0 ? own_interface(facts.own, t) : silent_among_others(facts.own);
+  }
+  if (one_silent_receiver(t)) return tap(t);
   // Where all frames go one way, as into a mirror port, directions tell nothing.
   const bool cut =
       directed >= kDirectionsKnown * static_cast<double>(facts.frames) && !t.near.empty() && !t.far.empty();

@@ -4,7 +4,8 @@
 // no business; at a mirror port it is what the mirror is for. So the place is inferred first, per capture
 // interface, or said by the user (--at), and every detector asks it before it claims anything.
 //
-// How it is inferred. With directions known (live captures, pcapng flags) an interface is a cut: each source
+// How it is inferred. A machine that listens at its own interface tells that interface's address, and
+// outbound is what the machine sends. With directions alone (pcapng flags) an interface is a cut: each source
 // speaks from one side of it, and the side with one station is that station's own port. Without, look at the
 // pairs that talk both ways: at an access port one station, the owner of the port, is in nearly all of them
 // (redundant routers hide from this: they are addressed by a virtual MAC and answer from their own). At a
