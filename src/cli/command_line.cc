@@ -126,7 +126,9 @@ constexpr std::string_view kPlaces[] = {"access", "guest", "uplink", "mirror", "
 
 Action declare_diagnose(CLI::App& app) {
   auto a = std::make_shared<DiagnoseArguments>();
-  app.add_option("WHAT", a->what, "Site file or capture (pcap, pcapng, packed or not); - is standard input")
+  app.add_option(
+         "WHAT", a->what,
+         "Site file or capture (pcap, pcapng, packed or not), - is standard input; or if:NAME, an interface")
       ->required()
       ->type_name("WHAT");
   add_duration(app, "--until", "T",
@@ -142,6 +144,21 @@ Action declare_diagnose(CLI::App& app) {
                  "Where a capture was taken: access, guest, uplink, mirror, tap (default: inferred)")
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(kPlaces), std::end(kPlaces))))
       ->type_name("PLACE");
+  add_duration(app, "--for", "T", "How long to listen to an interface: 60s, 10min (default: until Ctrl-C)",
+               [a](base::Duration d) { a->listen = d; });
+  app.add_flag("--promiscuous", a->promiscuous,
+               "Have the interface take frames for others, too, as long as it is listened to");
+  app.add_option("--save", a->save, "The frames of an interface, as pcapng, numbered as in the report")
+      ->type_name("FILE");
+  app.add_option_function<std::string>(
+         "--save-limit",
+         [a](const std::string& text) {
+           const auto bytes = base::parse_bytes(text);
+           if (!bytes) throw CLI::ValidationError("--save-limit", bytes.error().what);
+           a->save_limit = static_cast<std::uint64_t>(*bytes);
+         },
+         "Save no more than this (default: 1GB); listening goes on")
+      ->type_name("SIZE");
   app.add_option("--evidence", a->evidence, "The frames of a capture that show what was found, as pcapng")
       ->type_name("FILE");
   return [a] { return diagnose(*a); };
@@ -218,7 +235,8 @@ constexpr Verb kVerbs[] = {
      "  sekimori diagnose site.yaml\n"
      "  sekimori diagnose site.yaml --quiet\n"
      "  sekimori diagnose site.yaml --json | jq '.findings[].code'\n"
-     "  sekimori diagnose quiet-port.pcapng --at access --evidence evidence.pcapng\n\n",
+     "  sekimori diagnose quiet-port.pcapng --at access --evidence evidence.pcapng\n"
+     "  sudo sekimori diagnose if:eth0 --promiscuous --for 10min\n\n",
      declare_diagnose},
     {"check", "Judge a site without playing it: quick, for every commit",
      "Examples:\n"

@@ -7,6 +7,7 @@
 
 #include "cli/capture.h"
 #include "cli/check.h"
+#include "cli/live.h"
 #include "cli/site.h"
 #include "findings/identity.h"
 #include "remedy/remedy.h"
@@ -108,7 +109,7 @@ Step<int> diagnose_and_tell(const DiagnoseArguments& arguments) {
 }  // namespace
 
 int diagnose(const DiagnoseArguments& arguments) {
-  const auto exit = diagnose_and_tell(arguments);
+  const auto exit = is_interface(arguments.what) ? diagnose_live(arguments) : diagnose_and_tell(arguments);
   return exit ? *exit : complain(exit.error());
 }
 

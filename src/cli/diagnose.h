@@ -17,9 +17,14 @@ struct DiagnoseArguments {
   bool remedies = true;
   unsigned threads = 0;  // 0: as many as the machine has
   ReportArguments report;
-  // Of captures.
+  // Of captures and interfaces.
   std::string at;        // where it was taken; empty: inferred
   std::string evidence;  // file for the evidence frames; empty: none
+  // Of interfaces.
+  std::optional<base::Duration> listen;  // none: until interrupted
+  bool promiscuous = false;
+  std::string save;                          // file for the frames; empty: none
+  std::uint64_t save_limit = 1'000'000'000;  // bytes
 };
 
 int diagnose(const DiagnoseArguments& arguments);

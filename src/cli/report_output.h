@@ -26,6 +26,9 @@ class ReportOutput {
   // `input` is what is judged.
   static Step<ReportOutput> prepare(const ReportArguments& arguments, const std::string& input);
 
+  // For further files of the verb.
+  Outputs& outputs() { return outputs_; }
+
   // Marks what is known, writes everything, and returns the exit code.
   Step<int> tell(findings::Report& report);
 

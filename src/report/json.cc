@@ -85,6 +85,8 @@ ordered_json flows_of(const std::vector<FlowImpact>& flows) {
   return array_of(flows, [](const FlowImpact& flow) { return to_json(flow); });
 }
 
+}  // namespace
+
 ordered_json to_json(const Finding& finding) {
   return {
       {"code", findings::entry(finding.code).word},
@@ -106,8 +108,6 @@ ordered_json to_json(const Finding& finding) {
       {"remedies", array_of(finding.remedies, [](const RemedyOutcome& r) { return to_json(r); })},
   };
 }
-
-}  // namespace
 
 ordered_json json_number(double value, int decimals) {
   if (!std::isfinite(value)) return nullptr;
@@ -162,7 +162,8 @@ ordered_json to_json(const Report& report) {
       {"fingerprint",
        report.fingerprint ? ordered_json(json_fingerprint(*report.fingerprint)) : ordered_json(nullptr)},
       {"baseline", report.baseline ? to_json(*report.baseline) : ordered_json(nullptr)},
-      {"findings", array_of(report.findings, [](const Finding& finding) { return to_json(finding); })},
+      {"findings",
+       array_of(report.findings, [](const Finding& finding) { return report::to_json(finding); })},
       {"links", links_of(report.links)},
       {"flows", flows_of(report.flows)},
       {"remarks", report.remarks},
@@ -171,6 +172,10 @@ ordered_json to_json(const Report& report) {
 
 std::string dump(const ordered_json& value) {
   return value.dump(2, ' ', true, ordered_json::error_handler_t::replace) + "\n";
+}
+
+std::string dump_line(const ordered_json& value) {
+  return value.dump(-1, ' ', true, ordered_json::error_handler_t::replace) + "\n";
 }
 
 std::string json(const Report& report) { return dump(to_json(report)); }

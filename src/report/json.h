@@ -14,12 +14,15 @@ namespace sekimori::report {
 constexpr int kJsonVersion = 1;
 
 nlohmann::ordered_json to_json(const findings::Report& report);
+nlohmann::ordered_json to_json(const findings::Finding& finding);
 nlohmann::ordered_json to_json(const findings::LinkLoad& load);
 nlohmann::ordered_json to_json(const findings::FlowQuality& quality);
 
 // Two spaces of indentation, a newline at the end. ASCII only: other characters are escaped, so that it is
 // safe to print whatever the names hold; bytes that are no UTF-8 become U+FFFD.
 std::string dump(const nlohmann::ordered_json& value);
+// The same on one line, for JSON lines.
+std::string dump_line(const nlohmann::ordered_json& value);
 
 std::string json(const findings::Report& report);
 

@@ -123,6 +123,7 @@ base::Result<void> OutputFile::write(std::span<const std::byte> bytes) {
 }
 
 base::Result<void> OutputFile::flush() {
+  if (!error_.empty()) return base::fail(error_);
   std::string_view rest = buffer_;
   while (!rest.empty()) {
     const ssize_t written = ::write(fd_, rest.data(), rest.size());
@@ -150,7 +151,6 @@ base::Result<void> OutputFile::give_name() {
 }
 
 base::Result<void> OutputFile::commit() {
-  if (!error_.empty()) return base::fail(error_);
   if (auto done = flush(); !done) return done;
   if (!owned_) return {};
   // Some file systems report a full disk only now. EINVAL: a pipe or device that knows no fsync.

@@ -27,6 +27,8 @@ class OutputFile {
   // Collected and written in large pieces. After an error every further call returns it.
   [[nodiscard]] base::Result<void> write(std::string_view bytes);
   [[nodiscard]] base::Result<void> write(std::span<const std::byte> bytes);
+  // Hands over what was collected, for readers at the other end of a pipe.
+  [[nodiscard]] base::Result<void> flush();
   // Must be called at the end, once: only then the file is there.
   [[nodiscard]] base::Result<void> commit();
 
@@ -34,7 +36,6 @@ class OutputFile {
 
  private:
   OutputFile() = default;
-  base::Result<void> flush();
   base::Result<void> failed(std::string_view what, int error);
   base::Result<void> give_name();
 

@@ -56,7 +56,8 @@ std::atomic_ref<std::uint32_t> status_of(std::byte* ring, std::size_t index) {
 
 base::Error no_permission(const std::string& name) {
   return {fmt::format(
-      "{}: listening needs the capability CAP_NET_RAW, which this process lacks. Any of these grants it: run it "
+      "{}: listening needs the capability CAP_NET_RAW, which this process lacks. Any of these grants it: run "
+      "it "
       "as root (sudo); \"sudo setcap cap_net_raw=ep $(command -v sekimori)\" once; in a container, "
       "--cap-add NET_RAW.",
       name)};
@@ -79,16 +80,18 @@ base::Result<wire::LinkType> link_type_of(const NetworkInterface& interface) {
     case ARPHRD_IEEE80211:
     case ARPHRD_IEEE80211_PRISM:
     case ARPHRD_IEEE80211_RADIOTAP:
-      return useless("is a Wi-Fi card in monitor mode, whose frames are not decoded; in its usual mode it can "
-                     "be listened to");
+      return useless(
+          "is a Wi-Fi card in monitor mode, whose frames are not decoded; in its usual mode it can "
+          "be listened to");
     case ARPHRD_INFINIBAND:
       return useless("is IP over InfiniBand, which has no Ethernet frames");
     case ARPHRD_PPP:
       return useless("is a point-to-point link (PPP), which has no layer 2 that could be shared");
     default:
-      return useless(fmt::format("is no Ethernet interface (its hardware type is {}; see ARPHRD_ in "
-                                 "linux/if_arp.h)",
-                                 interface.hardware));
+      return useless(
+          fmt::format("is no Ethernet interface (its hardware type is {}; see ARPHRD_ in "
+                      "linux/if_arp.h)",
+                      interface.hardware));
   }
 }
 

@@ -1,13 +1,14 @@
 // The frames that pass one interface, as Linux hands them to whoever listens: an AF_PACKET socket with a ring
-// of blocks in shared memory (TPACKET_V3; packet(7) and Documentation/networking/packet_mmap.rst of the kernel).
+// of blocks in shared memory (TPACKET_V3; packet(7) and Documentation/networking/packet_mmap.rst of the
+// kernel).
 //
 // The kernel fills a block and hands it over when it is full or kRetire has passed; until we give it back it
-// takes the next one. When no block is free it drops frames and counts them (PACKET_STATISTICS), so nothing is
-// lost unseen: received + dropped is what passed.
+// takes the next one. When no block is free it drops frames and counts them (PACKET_STATISTICS), so nothing
+// is lost unseen: received + dropped is what passed.
 //
-// Both directions come: what the machine sends is outbound, all else is inbound. Cards and drivers take a VLAN
-// tag out of the frame and tell it beside; it is put back, so that the bytes are those on the wire. Large
-// frames that the card cuts or joins for the kernel (TSO, GRO) come as the kernel has them.
+// Both directions come: what the machine sends is outbound, all else is inbound. Cards and drivers take a
+// VLAN tag out of the frame and tell it beside; it is put back, so that the bytes are those on the wire.
+// Large frames that the card cuts or joins for the kernel (TSO, GRO) come as the kernel has them.
 #pragma once
 
 #include <array>

@@ -27,6 +27,8 @@ void catch_interrupts() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
+bool end_interrupt() { return asked_to_stop.exchange(false); }
+
 bool interrupted() { return asked_to_stop.load(std::memory_order_relaxed); }
 
 }  // namespace sekimori::sys

@@ -12,4 +12,8 @@ void catch_interrupts();
 // True once the user asked to stop.
 bool interrupted();
 
+// For work that goes on until Ctrl-C: to stop was its proper end, and what follows is not interrupted. False
+// if nobody asked.
+bool end_interrupt();
+
 }  // namespace sekimori::sys

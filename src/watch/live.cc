@@ -14,7 +14,8 @@ std::uint64_t first_frame(const findings::Finding& f) {
 using Alike = bool (*)(const findings::Finding& a, const findings::Finding& b);
 constexpr Alike kAlike[] = {
     [](const findings::Finding& a, const findings::Finding& b) {
-      return a.code == b.code && a.where == b.where && first_frame(a) != 0 && first_frame(a) == first_frame(b);
+      return a.code == b.code && a.where == b.where && first_frame(a) != 0 &&
+             first_frame(a) == first_frame(b);
     },
     [](const findings::Finding& a, const findings::Finding& b) {
       return a.where == b.where && first_frame(a) != 0 && first_frame(a) == first_frame(b);

@@ -1,8 +1,9 @@
-// Diagnosing while frames go on coming: detections now and then, and what became of each finding since the last.
+// Diagnosing while frames go on coming: detections now and then, and what became of each finding since the
+// last.
 //
 // A detection works on a copy of the observations, in a thread of its own, so that reading waits only for the
-// copy. Its cost grows with what was seen, so the pause after it does, too: copy and detection together take a
-// few percent of the time at most.
+// copy. Its cost grows with what was seen, so the pause after it does, too: copy and detection together take
+// a few percent of the time at most.
 #pragma once
 
 #include <chrono>

@@ -83,8 +83,10 @@ TEST(Observer, ShowsWhatItHasSoFar) {
                      {.source = testing::kHostIp, .destination = testing::kGuestIp},
                      {.source_port = 1, .destination_port = 514});
     for (std::uint64_t i = 1; i <= 100; ++i) {
-      observer.frame({.number = i, .timestamp_ns = static_cast<Nanos>(i) * kSecond / 4,
-                      .original_length = 100, .bytes = bytes});
+      observer.frame({.number = i,
+                      .timestamp_ns = static_cast<Nanos>(i) * kSecond / 4,
+                      .original_length = 100,
+                      .bytes = bytes});
       if (look) {
         EXPECT_EQ(observer.so_far().frames, i);
       }

@@ -15,7 +15,8 @@ constexpr std::uint32_t kSimplePacket = 3, kEnhancedPacket = 6;
 constexpr std::uint32_t kJournal = 9, kSystemCall = 0x204, kCustom = 0xbad, kCustomLocal = 0x40000bad;
 constexpr std::uint32_t kByteOrderMagic = 0x1a2b3c4d;
 
-constexpr std::uint16_t kIfName = 2, kIfDescription = 3, kIfMac = 6, kIfResolution = 9, kIfOffset = 14, kPacketFlags = 2;
+constexpr std::uint16_t kIfName = 2, kIfDescription = 3, kIfMac = 6, kIfResolution = 9, kIfOffset = 14,
+                        kPacketFlags = 2;
 
 constexpr std::size_t kBlockOverhead = 12;  // type, length, and the length again
 constexpr std::uint32_t kMostBlock =

@@ -12,10 +12,10 @@ constexpr std::size_t kFlushAt = std::size_t{1} << 20;
 
 constexpr std::uint32_t kSectionHeader = 0x0a0d0d0a, kInterfaceDescription = 1, kEnhancedPacket = 6;
 constexpr std::uint16_t kEndOfOptions = 0, kComment = 1;
-constexpr std::uint16_t kUserApplication = 4;                                         // of a section
+constexpr std::uint16_t kUserApplication = 4;  // of a section
 // Of an interface.
 constexpr std::uint16_t kIfName = 2, kIfDescription = 3, kIfMac = 6, kIfTimestampResolution = 9;
-constexpr std::uint16_t kPacketFlags = 2;                                             // of a packet
+constexpr std::uint16_t kPacketFlags = 2;  // of a packet
 
 Bytes bytes_of(std::string_view text) {
   // An option's length has 16 bits; longer text is cut rather than refused.

@@ -1,6 +1,6 @@
 // Network namespaces for tests. They have no names: each lives as long as the descriptor that this process
-// holds, so that the kernel takes them away with all their interfaces when the test ends, however it ends, and
-// two runs at once cannot meet.
+// holds, so that the kernel takes them away with all their interfaces when the test ends, however it ends,
+// and two runs at once cannot meet.
 //
 //   Netns segment;
 //   segment.sh("ip link add br0 type bridge ageing_time 200 && ip link set br0 up");

@@ -1,0 +1,232 @@
+// A live diagnosis from end to end: real interfaces, in network namespaces of the test's own.
+#include "tests/live/live_world.h"
+#include "wire/capture_reader.h"
+
+namespace sekimori::testing {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using wire::Arp;
+using wire::Ipv4;
+using wire::Mac;
+
+constexpr Mac kHost{0x0211'0000'0001}, kSink{0x0211'0000'0009};
+constexpr Ipv4 kHostIp{0x0a00'0001}, kSinkIp{0x0a00'0009};
+
+wire::Buffer datagram(Mac from, Mac to, std::optional<wire::VlanTag> tag = std::nullopt) {
+  wire::Buffer frame;
+  wire::append_udp(frame, {to, from, tag, 200}, {.source = kHostIp, .destination = kSinkIp},
+                   {.source_port = 40000, .destination_port = 5000});
+  return frame;
+}
+
+wire::Buffer hello(Mac mac, Ipv4 ip) {
+  wire::Buffer frame;
+  wire::append_arp(frame, {wire::kBroadcast, mac}, wire::gratuitous_arp(mac, ip));
+  return frame;
+}
+
+// A machine with one cable to another.
+class CableTest : public LiveTest {
+ protected:
+  CableTest() { here_.join(there_, "eth0", "far0"); }
+
+  // So many of each frame, from the far end, at this pace.
+  Child send(std::vector<wire::Buffer> frames, int rounds, std::chrono::microseconds pause) const {
+    return there_.start([frames = std::move(frames), rounds, pause] {
+      const RawSender sender("far0");
+      for (int i = 0; i < rounds; ++i) {
+        for (const wire::Buffer& frame : frames) {
+          if (!sender.send(frame)) return 1;
+        }
+        std::this_thread::sleep_for(pause);
+      }
+      return 0;
+    });
+  }
+
+  Netns here_, there_;
+};
+
+TEST_F(CableTest, ListensForAsLongAsTold) {
+  Child run = sekimori(here_, {"diagnose", "if:eth0", "--for", "300ms"});
+  EXPECT_EQ(run.wait(), cli::kClean);
+  EXPECT_THAT(out(), HasSubstr("CLEAN"));
+  EXPECT_THAT(out(), HasSubstr("There is no frame in it."));
+  EXPECT_THAT(out(), HasSubstr("--promiscuous"));
+  EXPECT_EQ(err(), "");
+}
+
+TEST_F(CableTest, AnInterruptIsTheProperEnd) {
+  Child run = sekimori(here_, {"diagnose", "if:eth0", "--json"});
+  await_start();
+  EXPECT_TRUE(run.runs());
+  run.signal(SIGINT);
+  EXPECT_EQ(run.wait(), cli::kClean);
+  const auto all = events();
+  EXPECT_EQ(all.front()["event"], "start");
+  EXPECT_EQ(all.front()["interface"], "eth0");
+  EXPECT_EQ(all.front()["listen_s"], nullptr);
+  EXPECT_EQ(all.back()["event"], "end");
+  EXPECT_EQ(all.back()["reason"], "interrupt");
+  EXPECT_EQ(report()["interrupted"], false);
+  EXPECT_EQ(report()["kind"], "live");
+}
+
+// Unicast for a third, that is never heard: it comes up while it goes on, and the saved frames tell the same.
+TEST_F(CableTest, FindsAFloodWhileItGoesOn) {
+  Child run =
+      sekimori(here_, {"diagnose", "if:eth0", "--promiscuous", "--json", "--save", path("all.pcapng")});
+  await_start();
+  Child flood = send({datagram(kHost, kSink), datagram(kHost, kSink)}, 150, 20ms);
+  for (int i = 0; i < 1000 && changes().empty(); ++i) std::this_thread::sleep_for(10ms);
+  EXPECT_TRUE(flood.runs()) << "it was found only at the end";
+  EXPECT_EQ(flood.wait(), 0);
+  run.signal(SIGINT);
+  EXPECT_EQ(run.wait(), cli::kFindings);
+  EXPECT_EQ(changes(), std::vector<std::string>{"new flood-undecided"});
+  const json live = report()["findings"][0];
+  EXPECT_EQ(report()["title"].get<std::string>().substr(0, 11), "300 frames,");
+
+  Child again =
+      sekimori(here_, {"diagnose", path("all.pcapng"), "--json", "--evidence", path("some.pcapng")});
+  EXPECT_EQ(again.wait(), cli::kFindings);
+  const json later = json::parse(out())["findings"][0];
+  EXPECT_EQ(later["evidence"], live["evidence"]);
+  EXPECT_EQ(later["headline"], live["headline"]);
+  auto evidence = wire::CaptureReader::open_file(path("some.pcapng"));
+  ASSERT_TRUE(evidence);
+  wire::Frame frame;
+  ASSERT_TRUE(evidence->next(frame));
+  EXPECT_EQ(wire::Buffer(frame.bytes.begin(), frame.bytes.end()), datagram(kHost, kSink));
+}
+
+TEST_F(CableTest, TellsFindingsAsLinesWhereNobodyLooks) {
+  Child run = sekimori(here_, {"diagnose", "if:eth0", "--promiscuous", "--for", "3s"});
+  Child flood = send({datagram(kHost, kSink)}, 100, 20ms);
+  EXPECT_EQ(run.wait(), cli::kFindings);
+  EXPECT_THAT(out(),
+              HasSubstr("s: new: error flood-undecided: unicast for 02:11:00:00:00:09 floods this port"));
+  EXPECT_THAT(out(), HasSubstr("BROKEN: 1 error"));
+}
+
+// What the card or driver took out of the frame is in the bytes again.
+TEST_F(CableTest, PutsVlanTagsBack) {
+  Child run = sekimori(here_, {"diagnose", "if:eth0", "--json", "--save", path("all.pcapng")});
+  await_start();
+  const wire::Buffer tagged = datagram(kHost, kSink, wire::VlanTag{.vid = 12});
+  EXPECT_EQ(send({tagged, hello(kHost, kHostIp)}, 3, 1ms).wait(), 0);
+  std::this_thread::sleep_for(200ms);
+  run.signal(SIGTERM);
+  EXPECT_EQ(run.wait(), cli::kClean);
+  auto saved = wire::CaptureReader::open_file(path("all.pcapng"));
+  ASSERT_TRUE(saved);
+  wire::Frame frame;
+  ASSERT_TRUE(saved->next(frame));
+  EXPECT_EQ(wire::Buffer(frame.bytes.begin(), frame.bytes.end()), tagged);
+  EXPECT_EQ(frame.original_length, tagged.size());
+  EXPECT_EQ(frame.direction, wire::Direction::inbound);
+  EXPECT_EQ(saved->interfaces()[0].name, "eth0");
+  EXPECT_FALSE(saved->interfaces()[0].mac.is_zero());
+  ASSERT_TRUE(saved->next(frame));
+  EXPECT_EQ(wire::Buffer(frame.bytes.begin(), frame.bytes.end()), hello(kHost, kHostIp));
+}
+
+TEST_F(CableTest, CountsEveryFrame) {
+  constexpr std::uint64_t kSent = 400'000;
+  Child run = sekimori(here_, {"diagnose", "if:eth0", "--promiscuous", "--json"});
+  await_start();
+  Child flood = there_.start(
+      [] { return RawSender("far0").send_many(datagram(kHost, kSink), kSent) == kSent ? 0 : 1; });
+  EXPECT_EQ(flood.wait(), 0);
+  run.signal(SIGINT);
+  EXPECT_GE(run.wait(), 0);
+  json last;
+  for (const json& e : events()) {
+    if (e["event"] == "statistics") last = e;
+  }
+  EXPECT_EQ(last["frames"].get<std::uint64_t>() + last["dropped"].get<std::uint64_t>(), kSent);
+  EXPECT_GT(last["frames"], kSent / 10);
+}
+
+TEST_F(CableTest, StopsSavingAtTheLimit) {
+  Child run = sekimori(here_, {"diagnose", "if:eth0", "--promiscuous", "--json", "--save", path("all.pcapng"),
+                               "--save-limit", "2kB"});
+  await_start();
+  EXPECT_EQ(send({hello(kHost, kHostIp)}, 40, 1ms).wait(), 0);
+  std::this_thread::sleep_for(300ms);
+  run.signal(SIGINT);
+  run.wait();
+  EXPECT_THAT(err(), HasSubstr("the limit is reached: frames from number 19 on are not saved"));
+  EXPECT_LE(std::filesystem::file_size(path("all.pcapng")), 2200u);
+  auto saved = wire::CaptureReader::open_file(path("all.pcapng"));
+  ASSERT_TRUE(saved);
+  wire::Frame frame;
+  std::uint64_t count = 0;
+  while (saved->next(frame)) ++count;
+  EXPECT_EQ(count, 18u);
+  EXPECT_THAT(report()["remarks"].dump(), HasSubstr("18 frames were saved"));
+  EXPECT_EQ(report()["title"].get<std::string>().substr(0, 10), "40 frames,");
+}
+
+// ---------------------------------------------------------------- bad input
+
+TEST_F(CableTest, AnInterfaceThatIsTakenDownEndsItWithAReport) {
+  Child run = sekimori(here_, {"diagnose", "if:eth0", "--json"});
+  await_start();
+  EXPECT_EQ(send({hello(kHost, kHostIp)}, 5, 1ms).wait(), 0);
+  here_.sh("ip link set eth0 down");
+  EXPECT_EQ(run.wait(10s), cli::kBadInput);
+  EXPECT_EQ(events().back()["reason"], "interface");
+  EXPECT_EQ(report()["incomplete"], true);
+  EXPECT_THAT(report()["remarks"][0], HasSubstr("eth0 was taken down while it was listened to."));
+  EXPECT_EQ(report()["title"].get<std::string>().substr(0, 9), "5 frames,");
+}
+
+TEST_F(CableTest, AnInterfaceThatVanishesEndsItWithAReport) {
+  Child run = sekimori(here_, {"diagnose", "if:eth0", "--json"});
+  await_start();
+  there_.sh("ip link del far0");
+  EXPECT_EQ(run.wait(10s), cli::kBadInput);
+  EXPECT_THAT(report()["remarks"][0], HasSubstr("eth0 has vanished"));
+}
+
+TEST_F(CableTest, ALostLinkIsToldAndWaitedFor) {
+  Child run = sekimori(here_, {"diagnose", "if:eth0", "--json"});
+  await_start();
+  std::this_thread::sleep_for(300ms);
+  there_.sh("ip link set far0 down");
+  for (int i = 0; i < 300 && out().find("was lost") == std::string::npos; ++i)
+    std::this_thread::sleep_for(10ms);
+  there_.sh("ip link set far0 up");
+  for (int i = 0; i < 300 && out().find("came back") == std::string::npos; ++i)
+    std::this_thread::sleep_for(10ms);
+  EXPECT_TRUE(run.runs());
+  run.signal(SIGINT);
+  EXPECT_EQ(run.wait(), cli::kClean);
+  EXPECT_THAT(err(), HasSubstr("was lost"));
+  EXPECT_THAT(err(), HasSubstr("came back"));
+}
+
+TEST_F(CableTest, WhatCannotBeListenedTo) {
+  EXPECT_EQ(sekimori(here_, {"diagnose", "if:eth1"}).wait(), cli::kBadInput);
+  EXPECT_THAT(
+      err(), HasSubstr("There is no interface \"eth1\": did you mean eth0? The interfaces are lo and eth0."));
+  EXPECT_EQ(sekimori(here_, {"diagnose", "if:"}).wait(), cli::kBadInput);
+  EXPECT_EQ(sekimori(here_, {"diagnose", "if:lo"}).wait(), cli::kBadInput);
+  EXPECT_THAT(err(), HasSubstr("lo: is the loopback"));
+  EXPECT_EQ(sekimori(here_, {"diagnose", "if:eth0", "--for", "1s"}, 65534).wait(), cli::kBadInput);
+  EXPECT_THAT(err(), HasSubstr("needs the capability CAP_NET_RAW"));
+  EXPECT_THAT(err(), HasSubstr("setcap"));
+  EXPECT_EQ(sekimori(here_, {"diagnose", "if:eth0", "--evidence", path("e.pcapng")}).wait(), cli::kBadInput);
+  EXPECT_THAT(err(), HasSubstr("--save"));
+  here_.sh("ip link set eth0 down");
+  EXPECT_EQ(sekimori(here_, {"diagnose", "if:eth0", "--for", "1s"}).wait(), cli::kBadInput);
+  EXPECT_THAT(err(), HasSubstr("ip link set eth0 up"));
+  EXPECT_EQ(out(), "");
+}
+
+}  // namespace
+}  // namespace sekimori::testing
