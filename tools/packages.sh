@@ -15,6 +15,7 @@ sekimori_build_packages='
   nlohmann-json3-dev  <nlohmann/json.hpp>
   zlib1g-dev          <zlib.h>
   libzstd-dev         <zstd.h>
+  libsqlite3-dev      <sqlite3.h>
 '
 sekimori_test_packages='
   libgtest-dev        <gtest/gtest.h>

@@ -1,6 +1,5 @@
-// Addresses drawn at random from a range, without asking: n draws from N addresses are all different with
-// probability (1 - 1/N)(1 - 2/N)...(1 - (n-1)/N), about exp(-n(n-1)/2N). That is the birthday problem: 20 of
-// 256 collide in every second site, 4096 of 2^24 (QEMU-style 52:54:00) with 39 %.
+// Addresses drawn at random from a range, without asking (base/birthday.h): 20 of 256 collide in every second
+// site, 4096 of 2^24 (QEMU-style 52:54:00) with 39 %.
 //
 // The draws of this very site may have gone well; the next guest and the next site draw again. Managers that
 // start many guests at once do it: https://github.com/harvester/harvester/issues/9973. Judged in each
@@ -13,6 +12,7 @@
 #include <cmath>
 #include <map>
 
+#include "base/birthday.h"
 #include "check/words.h"
 
 namespace sekimori::check {
@@ -22,19 +22,6 @@ using model::StationId;
 using wire::Mac;
 
 constexpr double kWarnAbove = 1e-3, kNoteAbove = 1e-6;
-
-double chance_of_collision(std::size_t draws, double range) {
-  if (static_cast<double>(draws) > range) return 1;
-  double log_all_different = 0;
-  for (std::size_t i = 1; i < draws; ++i) log_all_different += std::log1p(-static_cast<double>(i) / range);
-  return -std::expm1(log_all_different);
-}
-
-// "53.3 %", "0.002 %", "1 in 240000"
-std::string chance_text(double chance) {
-  if (chance >= 1e-3) return fmt::format("{} %", base::short_number(chance * 100, 1));
-  return fmt::format("1 in {:.0f}", std::round(1 / chance));
-}
 
 struct Range {
   Mac base;
@@ -62,7 +49,7 @@ void rule_mac_birthday(const Site& site, std::vector<findings::Finding>& out) {
         std::ranges::max_element(by_segment, {}, [](const auto& entry) { return entry.second.size(); });
     const std::vector<StationId>& stations = most->second;
     const double size = std::ldexp(1.0, range.free_bits);
-    const double chance = chance_of_collision(stations.size(), size);
+    const double chance = base::chance_of_collision(stations.size(), size);
     if (chance < kNoteAbove) continue;
     std::size_t in_site = 0;
     for (const auto& entry : by_segment) in_site += entry.second.size();
@@ -72,14 +59,15 @@ void rule_mac_birthday(const Site& site, std::vector<findings::Finding>& out) {
     f.where = names(m, stations, 3);
     f.line = m[stations.front()].line;
     f.headline = fmt::format("{} NICs drew their MACs from {} addresses: two are equal with a chance of {}",
-                             stations.size(), size, chance_text(chance));
+                             stations.size(), size, base::chance_text(chance));
     f.cause = fmt::format(
         "{} in the segment of {} were drawn at random from {}, without asking what is in use. Whatever came "
         "out this time, the next guest draws again",
         f.where, segment_name(site, most->first), to_text(range));
-    f.cause += in_site == stations.size() ? "."
-                                          : fmt::format("; in the whole site it is {} draws and {}.", in_site,
-                                                        chance_text(chance_of_collision(in_site, size)));
+    f.cause += in_site == stations.size()
+                   ? "."
+                   : fmt::format("; in the whole site it is {} draws and {}.", in_site,
+                                 base::chance_text(base::chance_of_collision(in_site, size)));
     f.cause += " A range twice as large, or an allocator that asks, makes it rarer or rules it out.";
     out.push_back(std::move(f));
   }

@@ -14,6 +14,7 @@
 #include <algorithm>
 
 #include "check/words.h"
+#include "wire/mac_kinds.h"
 
 namespace sekimori::check {
 namespace {
@@ -21,22 +22,6 @@ namespace {
 using model::MacOrigin;
 using model::StationId;
 using wire::Mac;
-
-constexpr std::uint32_t kVirtualMakers[] = {
-    0x000569, 0x000c29, 0x001c14, 0x005056,  // VMware
-    0x00155d, 0x0003ff, 0x001dd8,            // Microsoft: Hyper-V, Virtual PC, SCVMM
-    0x080027, 0x0021f6, 0x00144f,            // Oracle: VirtualBox, Oracle VM, Logical Domains
-    0x00163e,                                // Xen
-    0x001a4a,                                // Qumranet: oVirt, RHV
-    0x001c42, 0x001851,                      // Parallels, Virtuozzo
-    0x506b8d,                                // Nutanix AHV
-    0xbc2411,                                // Proxmox
-};
-
-bool looks_like_hardware(Mac mac) {
-  const auto maker = static_cast<std::uint32_t>(mac.bits >> 24);
-  return !mac.is_local() && std::ranges::find(kVirtualMakers, maker) == std::end(kVirtualMakers);
-}
 
 void tell_invalid(const model::Model& m, const std::vector<StationId>& stations,
                   std::vector<findings::Finding>& out) {
@@ -81,7 +66,7 @@ void rule_mac_invalid(const Site& site, std::vector<findings::Finding>& out) {
       invalid.emplace_back(s);
     } else if (m[station.machine].kind == model::MachineKind::kGuest &&
                (station.mac_origin == MacOrigin::kDeclared || station.mac_origin == MacOrigin::kDrawn) &&
-               looks_like_hardware(station.mac)) {
+               wire::looks_like_hardware(station.mac)) {
       hardware.emplace_back(s);
     }
   }

@@ -14,6 +14,7 @@
 #include <ranges>
 
 #include "check/words.h"
+#include "model/pool_overlap.h"
 
 namespace sekimori::check {
 namespace {
@@ -21,56 +22,13 @@ namespace {
 using model::MachineKind;
 using model::MacOrigin;
 using model::MacPool;
+using model::PoolCluster;
+using model::range_text;
+using model::size_of;
 using model::StationId;
 using wire::Mac;
 
-std::string range_text(Mac first, Mac last) {
-  return fmt::format("{} to {}", wire::to_text(first), wire::to_text(last));
-}
-
-std::uint64_t size_of(Mac first, Mac last) { return last.bits - first.bits + 1; }
-
-// Pools that hang together by overlaps, and the largest overlap among those that lie side by side.
-struct Cluster {
-  std::vector<const MacPool*> pools;
-  Mac reach;             // the last address of any
-  const MacPool* far{};  // the pool that has it
-  Mac shared_first, shared_last;
-  const MacPool* one{};
-  const MacPool* other{};
-
-  void add(const MacPool& pool) {
-    if (!pools.empty()) {
-      const Mac last = std::min(reach, pool.last);
-      if (one == nullptr || size_of(pool.first, last) > size_of(shared_first, shared_last)) {
-        shared_first = pool.first;
-        shared_last = last;
-        one = far;
-        other = &pool;
-      }
-    }
-    if (pools.empty() || pool.last > reach) {
-      reach = pool.last;
-      far = &pool;
-    }
-    pools.push_back(&pool);
-  }
-};
-
-// A sweep over the pools by their first address.
-std::vector<Cluster> clusters_of(const model::Model& m) {
-  std::vector<const MacPool*> by_first;
-  for (const MacPool& pool : m.pools) by_first.push_back(&pool);
-  std::ranges::stable_sort(by_first, {}, &MacPool::first);
-  std::vector<Cluster> clusters;
-  for (const MacPool* pool : by_first) {
-    if (clusters.empty() || pool->first > clusters.back().reach) clusters.emplace_back();
-    clusters.back().add(*pool);
-  }
-  return clusters;
-}
-
-void tell_overlap(const Cluster& cluster, std::vector<findings::Finding>& out) {
+void tell_overlap(const PoolCluster& cluster, std::vector<findings::Finding>& out) {
   std::vector<std::string> pools;
   for (const MacPool* pool : cluster.pools) pools.push_back(pool->name);
   findings::Finding f = proved(findings::Code::kMacPoolOverlap);
@@ -80,12 +38,7 @@ void tell_overlap(const Cluster& cluster, std::vector<findings::Finding>& out) {
   f.headline =
       fmt::format("the MAC pools {} overlap{} {} addresses", f.where, is_pair ? " in" : ", the most by",
                   size_of(cluster.shared_first, cluster.shared_last));
-  const std::string one = range_text(cluster.one->first, cluster.one->last),
-                    other = range_text(cluster.other->first, cluster.other->last);
-  f.cause = one == other ? fmt::format("{} and {} are both {}. ", cluster.one->name, cluster.other->name, one)
-                         : fmt::format("{} ({}) and {} ({}) both contain {}. ", cluster.one->name, one,
-                                       cluster.other->name, other,
-                                       range_text(cluster.shared_first, cluster.shared_last));
+  f.cause = overlap_text(cluster);
   f.cause +=
       "Neither manager knows what the other has given, so the same address is given twice in the end; where "
       "the two guests meet in a segment, both lose their network. Give each manager a range of its own.";
@@ -124,7 +77,7 @@ void rule_mac_pool_overlap(const Site& site, std::vector<findings::Finding>& out
     if (m.stations[s].mac_origin != MacOrigin::kAllocated) by_mac.emplace_back(s);
   }
   std::ranges::stable_sort(by_mac, {}, [&](StationId s) { return m[s].mac; });
-  for (const Cluster& cluster : clusters_of(m)) {
+  for (const PoolCluster& cluster : model::pool_clusters(m.pools)) {
     if (cluster.pools.size() > 1) {
       tell_overlap(cluster, out);  // whose an address in it is, nobody can tell
       continue;

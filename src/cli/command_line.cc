@@ -17,6 +17,7 @@
 #include "cli/diagnose.h"
 #include "cli/exit.h"
 #include "cli/explain.h"
+#include "cli/mac.h"
 #include "cli/output.h"
 #include "cli/simulate.h"
 
@@ -224,7 +225,10 @@ Action declare_completion(CLI::App& app) {
   };
 }
 
-// A further verb is a further line. `declare` adds its options and returns what runs it.
+#include "cli/declare_mac.inc"
+
+// A further verb is a further line; its name may have several words. `declare` adds its options and returns
+// what runs it.
 struct Verb {
   std::string_view name, summary, details;
   Action (*declare)(CLI::App&);
@@ -257,12 +261,63 @@ constexpr Verb kVerbs[] = {
      "  sekimori simulate site.yaml --series out.csv --every 10s\n"
      "  sekimori simulate site.yaml --capture sw1:24=wan.pcapng --capture sw1:2=desk.pcapng\n\n",
      declare_simulate},
+    {"mac allocate", "Hand out addresses that nobody has",
+     "Text: one address a line, in the order of the owners.\n\n"
+     "Examples:\n"
+     "  sekimori mac allocate --registry macs.db --count 20\n"
+     "  sekimori mac allocate --registry macs.db --owner vc1/vm-7/net0 --owner vc1/vm-7/net1\n\n",
+     declare_mac_allocate},
+    {"mac reserve", "Record addresses that are in use",
+     "Examples:\n"
+     "  sekimori mac reserve 02:ab:00:00:00:07 --registry macs.db --note \"printer, fixed by hand\"\n"
+     "  sekimori mac reserve --from netbox.csv --registry macs.db\n\n",
+     declare_mac_reserve},
+    {"mac release", "Give addresses back",
+     "Examples:\n"
+     "  sekimori mac release 02:ab:00:00:00:07 --registry macs.db\n"
+     "  sekimori mac release --owner vc1/vm-7 --registry macs.db\n\n",
+     declare_mac_release},
+    {"mac renew", "Begin the leases of addresses anew",
+     "Examples:\n"
+     "  sekimori mac renew 02:ab:00:00:00:07 --lease 1d --registry macs.db\n\n",
+     declare_mac_renew},
+    {"mac lookup", "Tell who has an address",
+     "Examples:\n"
+     "  sekimori mac lookup 02ab.0000.0007 --registry macs.db\n\n",
+     declare_mac_lookup},
+    {"mac list", "List what a registry holds, also as CSV",
+     "Examples:\n"
+     "  sekimori mac list --registry macs.db --pool lab\n"
+     "  sekimori mac list --registry macs.db --csv > macs.csv\n\n",
+     declare_mac_list},
+    {"mac pool add", "Add a pool of addresses; makes the registry if there is none",
+     "Examples:\n"
+     "  sekimori mac pool add lab 02:ab:00:00:00:00/24 --registry macs.db\n"
+     "  sekimori mac pool add vc1 02:ac:00:00:00:00-02:ac:00:00:ff:ff --policy derived --registry "
+     "macs.db\n\n",
+     declare_mac_pool_add},
+    {"mac pool list", "List the pools of a registry",
+     "Examples:\n"
+     "  sekimori mac pool list --registry macs.db\n\n",
+     declare_mac_pool_list},
+    {"mac pool remove", "Remove a pool of which nothing is in use",
+     "Examples:\n"
+     "  sekimori mac pool remove lab --registry macs.db\n\n",
+     declare_mac_pool_remove},
     {"completion", "Print a completion script for a shell",
      "Examples:\n"
      "  source <(sekimori completion bash)\n"
      "  sekimori completion zsh > \"${fpath[1]}/_sekimori\"\n"
      "  sekimori completion fish | source\n\n",
      declare_completion},
+};
+
+// Verbs of several words, told as one on the first page.
+struct Group {
+  std::string_view name, summary;
+};
+constexpr Group kGroups[] = {
+    {"mac", "MACs that cannot collide: allocate, audit, fix"},
 };
 
 // ---------------------------------------------------------------- describing them
@@ -279,6 +334,8 @@ const std::vector<std::string>& choices_of(const std::string& value) {
       {"WHEN", {"auto", "always", "never"}},
       {"LEVEL", {std::begin(kFailLevels), std::end(kFailLevels)}},
       {"PLACE", {std::begin(kPlaces), std::end(kPlaces)}},
+      {"POLICY", {std::begin(macs::kPolicies), std::end(macs::kPolicies)}},
+      {"STATE", {"allocated", "reserved", "freed"}},
       {"SHELL", {std::begin(kShells), std::end(kShells)}}};
   static const std::vector<std::string> kNone;
   const auto found = kChoices.find(value);
@@ -300,13 +357,30 @@ VerbText describe(const Verb& verb) {
     OptionText o;
     for (const std::string& name : option->get_snames()) o.names.push_back("-" + name);
     for (const std::string& name : option->get_lnames()) o.names.push_back("--" + name);
-    o.value_optional = option->check_lname("json") || option->check_lname("sarif");
+    o.value_optional =
+        option->check_lname("json") || option->check_lname("sarif") || option->check_lname("csv");
     o.value = option->get_items_expected_max() > 0 || o.value_optional ? value_name(*option) : "";
     o.choices = choices_of(o.value);
     o.description = option->get_description();
     text.options.push_back(std::move(o));
   }
   return text;
+}
+
+// The verbs of a page: those that begin with `prefix`, and the groups among them in a line each.
+std::vector<VerbText> verbs_of(std::string_view prefix) {
+  std::vector<VerbText> texts;
+  for (const Verb& verb : kVerbs) {
+    if (!verb.name.starts_with(prefix)) continue;
+    const auto group = std::ranges::find_if(kGroups, [&](const Group& g) {
+      return prefix.empty() && verb.name.starts_with(std::string(g.name) + " ");
+    });
+    if (group == std::end(kGroups))
+      texts.push_back({std::string(verb.name), std::string(verb.summary), "", {}});
+    else if (texts.empty() || texts.back().name != group->name)
+      texts.push_back({std::string(group->name), std::string(group->summary), "", {}});
+  }
+  return texts;
 }
 
 std::size_t help_width() {
@@ -348,16 +422,18 @@ int misused(const Verb& verb, std::span<const std::string> arguments, const CLI:
   return kBadInput;
 }
 
-int unknown_verb(const std::string& word) {
-  std::vector<std::string_view> names;
-  for (const Verb& verb : kVerbs) names.push_back(verb.name);
+// `before` is the group that was found, with a space, or empty.
+int unknown_verb(const std::string& before, const std::string& word) {
+  std::vector<std::string> names;
+  for (const VerbText& verb : verbs_of(before)) names.push_back(verb.name);
+  const std::vector<std::string_view> known(names.begin(), names.end());
   std::error_code ignored;
-  const std::string_view nearest = base::nearest_word(word, names);
+  const std::string_view nearest = base::nearest_word(before + word, known);
   std::string hint = fmt::format("The verbs are {}.", fmt::join(names, ", "));
   if (!nearest.empty()) hint = fmt::format("Did you mean {}?", nearest);
-  if (nearest.empty() && std::filesystem::exists(word, ignored))
+  if (nearest.empty() && before.empty() && std::filesystem::exists(word, ignored))
     hint = fmt::format("Did you mean \"sekimori diagnose {}\"?", word);
-  complain(fmt::format("There is no verb \"{}\". {}", word, hint));
+  complain(fmt::format("There is no verb \"{}{}\". {}", before, word, hint));
   return kBadInput;
 }
 
@@ -383,10 +459,12 @@ std::vector<VerbText> describe_verbs() {
   return texts;
 }
 
+constexpr std::size_t kMostWords = 3;  // of a verb's name
+
 int run_command_line(std::span<const std::string> arguments) {
   const auto page = [] {
-    return help(describe_verbs(),
-                std::string("Example:\n  sekimori diagnose site.yaml\n\n").append(kExitCodes), help_width());
+    return help(verbs_of(""), std::string("Example:\n  sekimori diagnose site.yaml\n\n").append(kExitCodes),
+                help_width());
   };
   if (arguments.empty()) {
     std::fputs(page().c_str(), stderr);
@@ -395,9 +473,18 @@ int run_command_line(std::span<const std::string> arguments) {
   const std::string& word = arguments.front();
   if (word == "--help" || word == "-h" || word == "help") return tell(page());
   if (word == "--version") return tell("sekimori " SEKIMORI_VERSION "\n");
-  const auto verb = std::ranges::find(kVerbs, word, &Verb::name);
-  if (verb == std::end(kVerbs)) return unknown_verb(word);
-  return run_verb(*verb, arguments.subspan(1));
+  std::string name;
+  for (std::size_t words = 1; words <= std::min(kMostWords, arguments.size()); ++words) {
+    name += (words > 1 ? " " : "") + arguments[words - 1];
+    const auto verb = std::ranges::find(kVerbs, name, &Verb::name);
+    if (verb != std::end(kVerbs)) return run_verb(*verb, arguments.subspan(words));
+  }
+  if (std::ranges::find(kGroups, word, &Group::name) == std::end(kGroups)) return unknown_verb("", word);
+  if (arguments.size() > 1 && !arguments[1].starts_with('-')) return unknown_verb(word + " ", arguments[1]);
+  const std::string text = help(verbs_of(word + " "), "", help_width());
+  if (arguments.size() > 1) return tell(text);
+  std::fputs(text.c_str(), stderr);
+  return kBadInput;
 }
 
 }  // namespace sekimori::cli

@@ -33,17 +33,16 @@ std::string term_of(const OptionText& option) {
 
 }  // namespace
 
-const OptionText* VerbText::positional() const {
-  const auto found = std::ranges::find_if(options, [](const OptionText& o) { return o.names.empty(); });
-  return found == options.end() ? nullptr : &*found;
-}
-
 std::string help(const VerbText& verb, std::size_t width) {
-  const OptionText* positional = verb.positional();
+  std::string positionals, described;
+  for (const OptionText& option : verb.options) {
+    if (!option.names.empty()) continue;
+    positionals += " " + option.value;
+    described += entry(option.value, option.description, kTerm, width);
+  }
   std::string out = fmt::format("sekimori {} - {}\n\n", verb.name, verb.summary);
-  out += fmt::format("Usage: sekimori {}{}{} [OPTIONS]\n\n", verb.name, positional != nullptr ? " " : "",
-                     positional != nullptr ? positional->value : "");
-  if (positional != nullptr) out += entry(positional->value, positional->description, kTerm, width) + "\n";
+  out += fmt::format("Usage: sekimori {}{} [OPTIONS]\n\n", verb.name, positionals);
+  if (!described.empty()) out += described + "\n";
   out += "Options:\n";
   for (const OptionText& option : verb.options) {
     if (!option.names.empty()) out += entry(term_of(option), option.description, kTerm, width);
@@ -55,7 +54,9 @@ std::string help(std::span<const VerbText> verbs, std::string_view footer, std::
   std::string out =
       "sekimori - finds, explains and ends the layer-2 faults of virtual switches\n\n"
       "Usage: sekimori VERB ... [OPTIONS]\n\nVerbs:\n";
-  for (const VerbText& verb : verbs) out += entry(verb.name, verb.summary, 10, width);
+  std::size_t widest = 10;
+  for (const VerbText& verb : verbs) widest = std::max(widest, verb.name.size());
+  for (const VerbText& verb : verbs) out += entry(verb.name, verb.summary, widest, width);
   out += "\n  sekimori VERB --help tells more; sekimori --version tells the version.\n\n";
   return out.append(footer);
 }

@@ -19,8 +19,6 @@ struct OptionText {
 struct VerbText {
   std::string name, summary, details;
   std::vector<OptionText> options;
-
-  const OptionText* positional() const;
 };
 
 constexpr std::string_view kShells[] = {"bash", "zsh", "fish"};

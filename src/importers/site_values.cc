@@ -59,26 +59,6 @@ base::Result<BitRate> parse_site_rate(std::string_view text) {
   return base::parse_rate(text);
 }
 
-// Both ends of 02:..-02:.. or of 02:../40; '-' may separate octets as well.
-std::optional<MacRange> parse_mac_range(std::string_view text) {
-  if (const std::size_t slash = text.find('/'); slash != std::string_view::npos) {
-    const auto base = wire::parse_mac(text.substr(0, slash));
-    const std::string_view digits = text.substr(slash + 1);
-    int length = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
-    if (!base || error != std::errc() || end != digits.data() + digits.size() || length < 8 || length > 48)
-      return std::nullopt;
-    const std::uint64_t free = (std::uint64_t{1} << (48 - length)) - 1;
-    return MacRange{Mac{base->bits & ~free}, Mac{base->bits | free}};
-  }
-  for (std::size_t dash = text.find('-'); dash != std::string_view::npos; dash = text.find('-', dash + 1)) {
-    const auto first = wire::parse_mac(base::trim(text.substr(0, dash)));
-    const auto last = wire::parse_mac(base::trim(text.substr(dash + 1)));
-    if (first && last) return MacRange{*first, *last};
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 NodeId Fields::operator[](std::string_view key) const {
@@ -317,7 +297,7 @@ std::optional<Mac> Values::mac(NodeId node) {
 std::optional<MacRange> Values::mac_range(NodeId node) {
   const auto written = word(node, "a range of MAC addresses");
   if (!written) return std::nullopt;
-  const auto range = parse_mac_range(*written);
+  const auto range = wire::parse_mac_range(*written);
   if (!range) {
     wrong(node, fmt::format("a range of MAC addresses is written 02:00:00:00:00:00-02:00:00:00:ff:ff or "
                             "02:00:00:00:00:00/32 (prefix length 8 to 48), found {}",

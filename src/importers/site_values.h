@@ -15,6 +15,7 @@
 #include "importers/site_keys.h"
 #include "importers/yaml_tree.h"
 #include "model/model.h"
+#include "wire/mac_kinds.h"
 
 namespace sekimori::importers {
 
@@ -38,9 +39,7 @@ constexpr Bounds<std::int64_t> kVlanBounds{"VLAN", 1, 4094};
 constexpr Bounds<std::int64_t> kPriorityBounds{"priority", 0, 65'535};
 constexpr Bounds<std::int64_t> kCountBounds{"count", 1, kMostMachines};
 
-struct MacRange {
-  model::Mac first, last;
-};
+using wire::MacRange;
 
 // A mapping whose keys are those of a section. Unknown ones are reported when it is made.
 class Fields {

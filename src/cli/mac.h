@@ -1,0 +1,76 @@
+// sekimori mac ...: MACs that cannot collide. Each verb has its arguments and a function that runs it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/output.h"
+#include "cli/report_output.h"
+#include "macs/registry.h"
+
+namespace sekimori::cli {
+
+struct MacOutput {
+  std::string registry;  // a file, or etcd://host:port/prefix
+  std::string json;      // as in OutputArguments
+};
+
+struct MacAllocateArguments {
+  MacOutput output;
+  std::uint64_t count = 1;
+  std::string pool;
+  std::optional<macs::Policy> policy;
+  std::vector<std::string> owners;
+  std::optional<base::Duration> lease;
+};
+struct MacReserveArguments {
+  MacOutput output;
+  std::vector<std::string> macs;
+  std::string owner, note, from;
+};
+struct MacReleaseArguments {
+  MacOutput output;
+  std::vector<std::string> macs;
+  std::string owner;
+};
+struct MacRenewArguments {
+  MacOutput output;
+  std::vector<std::string> macs;
+  std::optional<base::Duration> lease;
+};
+struct MacLookupArguments {
+  MacOutput output;
+  std::vector<std::string> macs;
+};
+struct MacListArguments {
+  MacOutput output;
+  std::string pool, owner, csv;
+  std::optional<macs::State> state;
+};
+struct MacPoolArguments {
+  MacOutput output;
+  std::string name, range;
+  std::optional<macs::Policy> policy;
+  std::optional<base::Duration> quarantine;
+};
+
+int mac_allocate(const MacAllocateArguments& arguments);
+int mac_reserve(const MacReserveArguments& arguments);
+int mac_release(const MacReleaseArguments& arguments);
+int mac_renew(const MacRenewArguments& arguments);
+int mac_lookup(const MacLookupArguments& arguments);
+int mac_list(const MacListArguments& arguments);
+int mac_pool_add(const MacPoolArguments& arguments);
+int mac_pool_list(const MacPoolArguments& arguments);
+int mac_pool_remove(const MacPoolArguments& arguments);
+
+// What the verbs share.
+Step<std::unique_ptr<macs::Registry>> open_registry(const std::string& where, bool create = false);
+Stop stop_of(const macs::Failure& failure);
+macs::Seconds unix_time();
+Step<wire::Mac> parse_mac_argument(const std::string& text);
+
+}  // namespace sekimori::cli
