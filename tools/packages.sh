@@ -21,6 +21,8 @@ sekimori_test_packages='
   libgmock-dev        <gmock/gmock.h>
   libbenchmark-dev    <benchmark/benchmark.h>
   python3             python3
+  iproute2            ip
+  iputils-ping        ping
   clang-19            clang++-19
   clang-format-19     clang-format-19
   clang-tidy-19       clang-tidy-19

@@ -33,21 +33,23 @@ std::string bash(std::span<const VerbText> verbs) {
       "  case ${{COMP_WORDS[1]}} in\n",
       words_of(verbs));
   for (const VerbText& verb : verbs) {
-    std::string words, choices, positional;
+    std::string words, choices, positionals;
+    int place = 1;  // in the command line
     for (const OptionText& option : verb.options) {
       for (const std::string& name : option.names) words += (words.empty() ? "" : " ") + name;
+      place += option.names.empty();
       if (option.choices.empty()) continue;
       const std::string list = fmt::format("{}", fmt::join(option.choices, " "));
-      if (option.names.empty()) positional = list;
-      if (!option.names.empty()) {
+      if (option.names.empty()) {
+        positionals += fmt::format(
+            "      [[ -z $choices && $cur != -* ]] && ((COMP_CWORD == {})) && choices=\"{}\"\n", place, list);
+      } else {
         choices += fmt::format("        {}) choices=\"{}\" ;;\n", fmt::join(option.names, "|"), list);
       }
     }
     out += fmt::format("    {})\n      words=\"{}\"\n", verb.name, words);
     if (!choices.empty()) out += fmt::format("      case $prev in\n{}      esac\n", choices);
-    if (!positional.empty())
-      out += fmt::format("      [[ -z $choices && $cur != -* ]] && choices=\"{}\"\n", positional);
-    out += "      ;;\n";
+    out += positionals + "      ;;\n";
   }
   return out +
          "  esac\n"
@@ -93,11 +95,13 @@ std::string zsh(std::span<const VerbText> verbs) {
       "  case $verb in\n";
   for (const VerbText& verb : verbs) {
     out += fmt::format("    {})\n      _arguments", verb.name);
+    int place = 0;
     for (const OptionText& option : verb.options) {
       const std::string action =
           option.choices.empty() ? "_files" : fmt::format("({})", fmt::join(option.choices, " "));
       if (option.names.empty()) {
-        out += fmt::format(" \\\n        {}", quoted(fmt::format("1:{}:{}", zsh_text(option.value), action)));
+        out += fmt::format(" \\\n        {}",
+                           quoted(fmt::format("{}:{}:{}", ++place, zsh_text(option.value), action)));
       }
       for (const std::string& name : option.names) {
         std::string spec = name;

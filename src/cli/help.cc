@@ -33,17 +33,16 @@ std::string term_of(const OptionText& option) {
 
 }  // namespace
 
-const OptionText* VerbText::positional() const {
-  const auto found = std::ranges::find_if(options, [](const OptionText& o) { return o.names.empty(); });
-  return found == options.end() ? nullptr : &*found;
-}
-
 std::string help(const VerbText& verb, std::size_t width) {
-  const OptionText* positional = verb.positional();
+  std::string usage, positionals;
+  for (const OptionText& option : verb.options) {
+    if (!option.names.empty()) continue;
+    usage += " " + option.value;
+    positionals += entry(option.value, option.description, kTerm, width);
+  }
   std::string out = fmt::format("sekimori {} - {}\n\n", verb.name, verb.summary);
-  out += fmt::format("Usage: sekimori {}{}{} [OPTIONS]\n\n", verb.name, positional != nullptr ? " " : "",
-                     positional != nullptr ? positional->value : "");
-  if (positional != nullptr) out += entry(positional->value, positional->description, kTerm, width) + "\n";
+  out += fmt::format("Usage: sekimori {}{} [OPTIONS]\n\n", verb.name, usage);
+  if (!positionals.empty()) out += positionals + "\n";
   out += "Options:\n";
   for (const OptionText& option : verb.options) {
     if (!option.names.empty()) out += entry(term_of(option), option.description, kTerm, width);

@@ -18,9 +18,7 @@ struct OptionText {
 
 struct VerbText {
   std::string name, summary, details;
-  std::vector<OptionText> options;
-
-  const OptionText* positional() const;
+  std::vector<OptionText> options;  // positional arguments in their order
 };
 
 constexpr std::string_view kShells[] = {"bash", "zsh", "fish"};
