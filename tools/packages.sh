@@ -23,6 +23,7 @@ sekimori_test_packages='
   libbenchmark-dev    <benchmark/benchmark.h>
   python3             python3
   iproute2            ip
+  iputils-ping        ping
   clang-19            clang++-19
   clang-format-19     clang-format-19
   clang-tidy-19       clang-tidy-19

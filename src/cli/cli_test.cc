@@ -127,6 +127,13 @@ TEST_F(CliTest, BadUsage) {
            {"simulate", site, "--until", "100d", "--series", path("s"), "--every", "1us"},
            {"completion", "tcsh"},
            {"explain", site},
+           {"lab"},
+           {"lab", "fly", site},
+           {"lab", "plan"},
+           {"lab", "up", path("missing.yaml")},
+           {"lab", "plan", site, "--name", "a/b"},
+           {"lab", "plan", site, "--scale", "2"},
+           {"lab", "down"},
        }) {
     EXPECT_EQ(run(arguments), kBadInput) << arguments.back();
     EXPECT_TRUE(out_.empty()) << out_;
@@ -256,19 +263,29 @@ TEST_F(CliTest, ExplainWhenSomethingChanges) {
   EXPECT_EQ(out_, "What a:eth0 sends to b:eth0 arrives, and goes nowhere else.\n");
 }
 
+TEST_F(CliTest, LabPlanTextAndJson) {
+  const std::string site = path("site.yaml");
+  ASSERT_EQ(run({"lab", "plan", site, "--name", "x"}), kClean) << err_;
+  EXPECT_NE(out_.find("sekimori.x.a"), std::string::npos) << out_;
+  ASSERT_EQ(run({"lab", "plan", site, "--json"}), kClean);
+  EXPECT_NE(out_.find("\"namespaces\": ["), std::string::npos) << out_;
+  EXPECT_EQ(run({"lab", "plan", site, "--json=/dev/full"}), kFailed);
+}
+
 TEST_F(CliTest, CompletionIsGoodBash) {
   ASSERT_EQ(run({"completion", "bash"}), kClean);
   std::ofstream(path("c.bash"))
       << out_ << "COMP_WORDS=(sekimori di); COMP_CWORD=1; _sekimori; echo \"${COMPREPLY[@]}\"\n"
       << "COMP_WORDS=(sekimori diagnose --no); COMP_CWORD=2; _sekimori; echo \"${COMPREPLY[@]}\"\n"
       << "COMP_WORDS=(sekimori diagnose --color a); COMP_CWORD=3; _sekimori; "
-      << "echo \"${COMPREPLY[@]}\"\n";
+      << "echo \"${COMPREPLY[@]}\"\n"
+      << "COMP_WORDS=(sekimori lab ''); COMP_CWORD=2; _sekimori; echo \"${COMPREPLY[@]}\"\n";
   std::FILE* bash = popen(("bash " + path("c.bash")).c_str(), "r");
   ASSERT_NE(bash, nullptr);
   char text[256];
   const std::size_t length = std::fread(text, 1, sizeof text, bash);
   EXPECT_EQ(pclose(bash), 0);
-  EXPECT_EQ(std::string(text, length), "diagnose\n--no-remedies\nauto always\n");
+  EXPECT_EQ(std::string(text, length), "diagnose\n--no-remedies\nauto always\nplan up status down\n");
   for (const std::string shell : {"zsh", "fish"}) {
     EXPECT_EQ(run({"completion", shell}), kClean);
     EXPECT_NE(out_.find("diagnose"), std::string::npos);

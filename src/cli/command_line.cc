@@ -17,6 +17,7 @@
 #include "cli/diagnose.h"
 #include "cli/exit.h"
 #include "cli/explain.h"
+#include "cli/lab.h"
 #include "cli/mac.h"
 #include "cli/output.h"
 #include "cli/simulate.h"
@@ -213,6 +214,33 @@ Action declare_explain(CLI::App& app) {
   return [a] { return explain(*a); };
 }
 
+Action declare_lab(CLI::App& app) {
+  auto a = std::make_shared<LabArguments>();
+  app.add_option("ACTION", a->action, "What to do: plan, up, status, down")
+      ->required()
+      ->check(CLI::IsMember(std::vector<std::string>(std::begin(kLabActions), std::end(kLabActions))))
+      ->type_name("ACTION");
+  app.add_option("SITE", a->site, "Site file; - is standard input")->type_name("SITE");
+  app.add_option("--name", a->name, "Name of the lab (default: that of the site file, or of its folder)")
+      ->type_name("NAME");
+  app.add_option_function<std::string>(
+         "--scale",
+         [a](const std::string& text) {
+           const auto scale = lab::parse_scale(text);
+           if (!scale) throw CLI::ValidationError("--scale", scale.error().what);
+           a->scale = *scale;
+         },
+         "Multiply all times of the site, to watch hours in minutes: 1/60 (default: 1)")
+      ->type_name("S");
+  app.add_flag("--skip-unsupported", a->skip_unsupported,
+               "Build what can be built, and tell what is left out");
+  add_seed(app, a->seed);
+  add_output(app, a->output,
+             "Plan or status as JSON (docs/lab.md) to stdout instead of text, or to FILE besides the text",
+             "Only the summary");
+  return [a] { return lab(*a); };
+}
+
 Action declare_completion(CLI::App& app) {
   auto shell = std::make_shared<std::string>();
   app.add_option("SHELL", *shell, "bash, zsh or fish")
@@ -304,6 +332,17 @@ constexpr Verb kVerbs[] = {
      "Examples:\n"
      "  sekimori mac pool remove lab --registry macs.db\n\n",
      declare_mac_pool_remove},
+    {"lab", "Build the site on this kernel, with real frames in network namespaces",
+     "  plan    what would be built, without building it\n"
+     "  up      build it (as root): a namespace for each machine and switch, a veth pair for each link\n"
+     "  status  whether it is there and whole; without SITE all labs\n"
+     "  down    remove it, also what a crash left\n\n"
+     "Examples:\n"
+     "  sekimori lab plan site.yaml\n"
+     "  sudo sekimori lab up site.yaml --scale 1/60\n"
+     "  sudo ip netns exec sekimori.site.desk ping 10.0.0.1\n"
+     "  sudo sekimori lab down site.yaml\n\n",
+     declare_lab},
     {"completion", "Print a completion script for a shell",
      "Examples:\n"
      "  source <(sekimori completion bash)\n"
@@ -336,6 +375,7 @@ const std::vector<std::string>& choices_of(const std::string& value) {
       {"PLACE", {std::begin(kPlaces), std::end(kPlaces)}},
       {"POLICY", {std::begin(macs::kPolicies), std::end(macs::kPolicies)}},
       {"STATE", {"allocated", "reserved", "freed"}},
+      {"ACTION", {std::begin(kLabActions), std::end(kLabActions)}},
       {"SHELL", {std::begin(kShells), std::end(kShells)}}};
   static const std::vector<std::string> kNone;
   const auto found = kChoices.find(value);

@@ -75,21 +75,23 @@ std::string bash(std::span<const VerbText> verbs) {
       "  case $verb in\n",
       fmt::join(next_words(verbs, ""), " "), groups, group_cases);
   for (const VerbText& verb : verbs) {
-    std::string words, choices, positional;
+    std::string words, choices, positionals;
+    int place = -1;  // after the verb
     for (const OptionText& option : verb.options) {
       for (const std::string& name : option.names) words += (words.empty() ? "" : " ") + name;
+      place += option.names.empty();
       if (option.choices.empty()) continue;
       const std::string list = fmt::format("{}", fmt::join(option.choices, " "));
-      if (option.names.empty()) positional = list;
-      if (!option.names.empty()) {
+      if (option.names.empty()) {
+        positionals += fmt::format(
+            "      [[ -z $choices && $cur != -* ]] && ((COMP_CWORD == at + {})) && choices=\"{}\"\n", place, list);
+      } else {
         choices += fmt::format("        {}) choices=\"{}\" ;;\n", fmt::join(option.names, "|"), list);
       }
     }
     out += fmt::format("    \"{}\")\n      words=\"{}\"\n", verb.name, words);
     if (!choices.empty()) out += fmt::format("      case $prev in\n{}      esac\n", choices);
-    if (!positional.empty())
-      out += fmt::format("      [[ -z $choices && $cur != -* ]] && choices=\"{}\"\n", positional);
-    out += "      ;;\n";
+    out += positionals + "      ;;\n";
   }
   return out +
          "  esac\n"

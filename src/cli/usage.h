@@ -18,7 +18,7 @@ struct OptionText {
 
 struct VerbText {
   std::string name, summary, details;
-  std::vector<OptionText> options;
+  std::vector<OptionText> options;  // positional arguments in their order
 };
 
 constexpr std::string_view kShells[] = {"bash", "zsh", "fish"};

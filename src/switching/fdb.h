@@ -84,6 +84,13 @@ class Fdb {
   std::uint32_t count_port(PortIndex port, Time now, Duration ageing) const;
   std::size_t slots() const { return slots_.size(); }
 
+  // All slots, free ones included (key 0), for whoever lists the table.
+  const std::vector<Slot>& entries() const { return slots_; }
+  static constexpr AddressIndex address_of(const Slot& slot) { return static_cast<AddressIndex>(slot.key); }
+  static constexpr std::uint16_t vlan_of(const Slot& slot) {
+    return static_cast<std::uint16_t>(slot.key >> 32 & 0xfff);
+  }
+
  private:
   static constexpr std::uint64_t make_key(std::uint16_t vlan, AddressIndex address) {
     return std::uint64_t{1} << 63 | std::uint64_t{vlan} << 32 | address;

@@ -1,0 +1,235 @@
+#include "cli/lab_output.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+#include "report/page.h"
+
+namespace sekimori::cli {
+namespace {
+
+using lab::Device;
+using lab::Plan;
+using lab::PlannedBridge;
+using lab::PlannedLink;
+using lab::SpaceIndex;
+using nlohmann::ordered_json;
+using report::Page;
+using report::Style;
+
+constexpr std::size_t kDeviceColumns = 15;  // the longest name
+constexpr std::size_t kRows = 40;           // of each table, unless all are asked for
+
+// What a namespace stands for: "host server", "switch sw1 (live: ...)".
+std::string role_of(const model::Model& site, const Plan& plan, SpaceIndex s) {
+  const lab::Space& space = plan.spaces[s];
+  if (space.machine.valid())
+    return fmt::format("{} {}", model::to_text(site[space.machine].kind), site[space.machine].name);
+  if (!space.bridge.valid()) return "delay lines (live)";
+  const PlannedBridge& bridge = plan.bridges[space.bridge.index()];
+  std::string text =
+      fmt::format("{} {}", model::to_text(site[space.bridge].kind), model::name_of(site, space.bridge));
+  if (bridge.live()) text += ", live: " + bridge.live_because;
+  return text;
+}
+
+const PlannedLink* link_of(const model::Model& site, const Plan& plan, model::PortId port) {
+  const model::LinkId id = site[port].link;
+  const auto found = std::ranges::find(plan.links, id, &PlannedLink::link);
+  return id.valid() && found != plan.links.end() ? &*found : nullptr;
+}
+
+std::string link_words(const model::Model& site, const PlannedLink& planned) {
+  const model::Link& link = site[planned.link];
+  std::string text;
+  if (planned.shaped) text += ", " + base::to_text(link.rate);
+  if (planned.delayed) text += ", " + base::to_text(link.delay);
+  if (!link.up) text += ", down";
+  return text;
+}
+
+std::string bridge_words(const model::Model& site, const PlannedBridge& planned) {
+  const model::Bridge& bridge = site[planned.bridge];
+  if (bridge.kind == model::BridgeKind::kHub) return "bridge that learns nothing";
+  std::string text = fmt::format("bridge, ageing {}", base::to_text(bridge.ageing));
+  if (!bridge.learning) text += ", no learning";
+  if (bridge.stp) text += ", spanning tree";
+  return text;
+}
+
+std::string address_of(const model::Model& site, model::PortId port) {
+  const model::StationId station = site[port].station;
+  if (!station.valid() || site[station].ip.address.is_zero() || site[station].vlan != 0) return "";
+  return wire::to_text(site[station].ip);
+}
+
+std::vector<std::string> port_flags(const model::Model& site, model::PortId id) {
+  const model::Port& port = site[id];
+  std::vector<std::string> flags;
+  if (!port.bridge.valid()) return flags;
+  if (!port.learning) flags.emplace_back("learning off");
+  if (!port.floods_unknown) flags.emplace_back("flood off");
+  if (port.isolated) flags.emplace_back("isolated");
+  return flags;
+}
+
+struct Row {
+  std::string device, mac, ip, what;
+};
+
+// The devices of every namespace.
+std::vector<std::vector<Row>> rows_by_space(const model::Model& site, const Plan& plan) {
+  std::vector<std::vector<Row>> rows(plan.spaces.size());
+  for (const PlannedBridge& bridge : plan.bridges) {
+    if (bridge.live()) continue;
+    std::string ip;
+    for (std::size_t p = 0; p < plan.ports.size(); ++p) {
+      const Device& device = plan.ports[p];
+      if (device.built() && device.space == bridge.space && device.name == bridge.device && ip.empty())
+        ip = address_of(site, model::PortId(p));
+    }
+    rows[bridge.space].push_back({bridge.device, wire::to_text(bridge.mac), ip, bridge_words(site, bridge)});
+  }
+  for (std::size_t p = 0; p < plan.ports.size(); ++p) {
+    const model::PortId port(p);
+    const Device& device = plan.ports[p];
+    const PlannedLink* link = link_of(site, plan, port);
+    if (!device.built() || link == nullptr || link->is_bridge_interface) continue;
+    std::string what = "to " + model::name_of(site, model::peer(site, port)) + link_words(site, *link);
+    for (const std::string& flag : port_flags(site, port)) what += ", " + flag;
+    rows[device.space].push_back({device.name, wire::to_text(device.mac), address_of(site, port), what});
+  }
+  for (const PlannedLink& link : plan.links) {
+    if (!link.delayed) continue;
+    const std::string what = model::name_of(site, link.link) + ", " + base::to_text(site[link.link].delay);
+    rows[link.relay_a.space].push_back({link.relay_a.name, wire::to_text(link.relay_a.mac), "", what});
+    rows[link.relay_b.space].push_back({link.relay_b.name, wire::to_text(link.relay_b.mac), "", what});
+  }
+  return rows;
+}
+
+void remarks(Page& page, std::string_view title, const std::vector<lab::Remark>& remarks, std::size_t most) {
+  if (remarks.empty()) return;
+  page.blank();
+  page.rule(title, Style::kBold);
+  std::size_t lines = 0;
+  for (const lab::Remark& remark : remarks) {
+    if (most > 0 && lines == most) break;
+    page.paragraph(0, fmt::format("{}: {}", remark.part, remark.what));
+    ++lines;
+  }
+  if (lines < remarks.size()) page.line(0, fmt::format("and {} more", remarks.size() - lines), Style::kDim);
+}
+
+ordered_json remarks_json(const std::vector<lab::Remark>& remarks) {
+  ordered_json list = ordered_json::array();
+  for (const lab::Remark& remark : remarks) list.push_back({{"part", remark.part}, {"what", remark.what}});
+  return list;
+}
+
+std::string summary(const Plan& plan) {
+  const auto live = std::ranges::count_if(plan.bridges, &PlannedBridge::live);
+  const auto delays = std::ranges::count_if(plan.links, &PlannedLink::delayed);
+  return fmt::format("{} namespaces, {} Linux bridges, {} live switches, {} links, {} delay lines",
+                     plan.spaces.size(), plan.bridges.size() - static_cast<std::size_t>(live), live,
+                     plan.links.size(), delays);
+}
+
+}  // namespace
+
+std::string plan_text(const model::Model& site, const Plan& plan, const report::TextOptions& options) {
+  Page page(report::page_width(options.width), options.colour, options.utf8);
+  page.paragraph(0, fmt::format("lab {}: {}", plan.lab, summary(plan)), Style::kBold);
+  const std::size_t most = options.verbosity == report::Verbosity::kAll ? 0 : kRows;
+  if (options.verbosity != report::Verbosity::kQuiet) {
+    const auto rows = rows_by_space(site, plan);
+    std::size_t told = 0;
+    for (SpaceIndex s = 0; s < plan.spaces.size() && (most == 0 || told < most); ++s, ++told) {
+      page.blank();
+      page.line(0, fmt::format("{}  {}", plan.namespace_of(s), role_of(site, plan, s)), Style::kBold);
+      std::size_t lines = 0;
+      for (const Row& row : rows[s]) {
+        if (most > 0 && lines == most) break;
+        page.labelled(2, row.device, kDeviceColumns,
+                      fmt::format("{}{}{}, {}", row.mac, row.ip.empty() ? "" : ", ", row.ip, row.what));
+        ++lines;
+      }
+      if (lines < rows[s].size())
+        page.line(2, fmt::format("and {} more", rows[s].size() - lines), Style::kDim);
+    }
+    if (told < plan.spaces.size())
+      page.line(0, fmt::format("and {} more namespaces (--verbose lists all)", plan.spaces.size() - told),
+                Style::kDim);
+  }
+  remarks(page, "not built", plan.unsupported, most);
+  remarks(page, "built otherwise", plan.approximations, most);
+  return page.take();
+}
+
+std::string plan_json(const model::Model& site, const Plan& plan) {
+  ordered_json json;
+  json["lab"] = plan.lab;
+  const auto rows = rows_by_space(site, plan);
+  json["namespaces"] = ordered_json::array();
+  for (SpaceIndex s = 0; s < plan.spaces.size(); ++s) {
+    ordered_json devices = ordered_json::array();
+    for (const Row& row : rows[s]) {
+      ordered_json device{{"name", row.device}, {"mac", row.mac}};
+      if (!row.ip.empty()) device["ip"] = row.ip;
+      device["what"] = row.what;
+      devices.push_back(std::move(device));
+    }
+    json["namespaces"].push_back(
+        {{"name", plan.namespace_of(s)}, {"is", role_of(site, plan, s)}, {"devices", devices}});
+  }
+  json["bridges"] = ordered_json::array();
+  for (const PlannedBridge& bridge : plan.bridges) {
+    ordered_json entry{{"switch", model::name_of(site, bridge.bridge)},
+                       {"namespace", plan.namespace_of(bridge.space)}};
+    if (bridge.live()) {
+      entry["live"] = bridge.live_because;
+    } else {
+      entry["device"] = bridge.device;
+    }
+    json["bridges"].push_back(std::move(entry));
+  }
+  json["not_built"] = remarks_json(plan.unsupported);
+  json["built_otherwise"] = remarks_json(plan.approximations);
+  return json.dump(2) + "\n";
+}
+
+std::string status_text(const Plan& plan, const lab::Status& status, const report::TextOptions& options) {
+  Page page(report::page_width(options.width), options.colour, options.utf8);
+  const bool none = status.there == 0 && status.foreign.empty();
+  page.paragraph(0,
+                 fmt::format("lab {}: {}", plan.lab,
+                             none              ? "not there"
+                             : status.up(plan) ? "up"
+                                               : "incomplete (\"lab down\" removes it)"),
+                 Style::kBold);
+  if (none) return page.take();
+  page.line(0, fmt::format("{} of {} namespaces", status.there, plan.spaces.size()));
+  if (plan.has_live()) page.line(0, status.live ? "live switches run" : "live switches do not run");
+  const auto list = [&](std::string_view title, const std::vector<std::string>& names) {
+    const std::size_t most =
+        options.verbosity == report::Verbosity::kAll ? names.size() : std::min(names.size(), kRows);
+    for (std::size_t i = 0; i < most; ++i) page.line(2, fmt::format("{} {}", title, names[i]));
+    if (most < names.size()) page.line(2, fmt::format("and {} more", names.size() - most), Style::kDim);
+  };
+  list("missing", status.missing);
+  list("missing device", status.broken);
+  list("not of this site:", status.foreign);
+  return page.take();
+}
+
+std::string status_json(const Plan& plan, const lab::Status& status) {
+  ordered_json json{
+      {"lab", plan.lab},          {"up", status.up(plan)},     {"namespaces", status.there},
+      {"live", status.live},      {"missing", status.missing}, {"missing_devices", status.broken},
+      {"foreign", status.foreign}};
+  return json.dump(2) + "\n";
+}
+
+}  // namespace sekimori::cli

@@ -1,0 +1,309 @@
+// `up`: from a plan to namespaces, step by step. Devices are switched on last, so that no frame moves in a
+// lab that is half built.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "lab/lab.h"
+#include "lab/live.h"
+#include "sys/links.h"
+#include "sys/namespaces.h"
+
+namespace sekimori::lab {
+
+using base::Result;
+using model::PortId;
+
+namespace {
+
+// Of a frame beside its bytes, and of the shortest one in all (IEEE 802.3): preamble 8, FCS 4, gap 12.
+constexpr std::uint32_t kWireOverhead = 24, kLeastOnWire = 84;
+// The range that net/bridge/br_stp_if.c takes for the forward delay.
+constexpr base::Duration kLeastForwardDelay = base::seconds(2);
+
+class Builder {
+ public:
+  Builder(const model::Model& site, const Plan& plan, const UpOptions& options)
+      : site_(site), plan_(plan), options_(options) {
+    spaces_.resize(plan.spaces.size());
+  }
+
+  Result<void> build() {
+    auto built = steps();
+    if (!built) clean_up();
+    return built;
+  }
+
+ private:
+  using Step = Result<void> (Builder::*)(std::size_t);
+  struct Stage {
+    std::size_t count;
+    Step step;
+  };
+
+  Result<void> steps() {
+    const Stage stages[] = {{plan_.spaces.size(), &Builder::make_space},
+                            {plan_.bridges.size(), &Builder::make_bridge},
+                            {plan_.links.size(), &Builder::make_link},
+                            {site_.stations.size(), &Builder::set_station},
+                            {plan_.bridges.size(), &Builder::enter_static_entries},
+                            {plan_.links.size(), &Builder::switch_on},
+                            {site_.machines.size(), &Builder::add_routes}};
+    std::size_t all = 0, done = 0;
+    for (const Stage& stage : stages) all += stage.count;
+    for (const Stage& stage : stages) {
+      for (std::size_t i = 0; i < stage.count; ++i, ++done) {
+        if (options_.progress && !options_.progress(static_cast<double>(done) / static_cast<double>(all)))
+          return base::fail("Interrupted; what was built has been removed.");
+        if (auto made = (this->*stage.step)(i); !made) return made;
+      }
+    }
+    return plan_.has_live() ? start_live(site_, plan_) : Result<void>{};
+  }
+
+  // Only what this very call made: another `up` of the same name may be under way.
+  void clean_up() {
+    for (std::size_t s = 0; s < spaces_.size(); ++s) {
+      if (!spaces_[s]) continue;
+      if (auto inside = sys::InNamespace::enter(*spaces_[s]))
+        sys::stop_service(kLiveService, std::chrono::seconds(2));
+      spaces_[s].reset();
+      // What can't be removed now, `down` names.
+      [[maybe_unused]] const auto removed =
+          sys::remove_namespace(plan_.namespace_of(static_cast<SpaceIndex>(s)));
+    }
+  }
+
+  bool without(Feature feature) const {
+    return std::ranges::find(options_.without, feature) != options_.without.end();
+  }
+
+  // ---------------------------------------------------------------- namespaces
+
+  Result<void> make_space(std::size_t s) {
+    auto made = sys::Namespace::create(plan_.namespace_of(static_cast<SpaceIndex>(s)));
+    if (!made) return std::unexpected(made.error());
+    spaces_[s].emplace(std::move(*made));
+    auto inside = sys::InNamespace::enter(*spaces_[s]);
+    if (!inside) return std::unexpected(inside.error());
+    const model::MachineId machine = plan_.spaces[s].machine;
+    const bool forwards = machine.valid() && site_[machine].kind == model::MachineKind::kRouter;
+    // No router solicitations and listener reports: they would teach the switches what the site does not. A
+    // kernel without IPv6 has no such settings.
+    for (const char* scope : {"all", "default"}) {
+      [[maybe_unused]] const auto written =
+          sys::write_setting(fmt::format("net/ipv6/conf/{}/disable_ipv6", scope), "1");
+    }
+    const std::pair<const char*, const char*> settings[] = {
+        {"net/ipv4/ip_forward", forwards ? "1" : "0"},
+        {"net/ipv4/conf/all/send_redirects", "0"},
+        {"net/ipv4/conf/default/send_redirects", "0"},
+        {"net/ipv4/conf/all/rp_filter", "0"},
+        {"net/ipv4/conf/default/rp_filter", "0"},
+        // A NIC answers for its own address and asks with it, as the model's stations do.
+        {"net/ipv4/conf/all/arp_ignore", "1"},
+        {"net/ipv4/conf/all/arp_announce", "2"}};
+    for (const auto& [name, value] : settings) {
+      if (auto written = sys::write_setting(name, value); !written) return written;
+    }
+    auto links = sys::Links::open(*spaces_[s]);
+    if (!links) return std::unexpected(links.error());
+    return links->set_up("lo", true);
+  }
+
+  Result<sys::Links> links_of(SpaceIndex space) const { return sys::Links::open(*spaces_[space]); }
+
+  // ---------------------------------------------------------------- bridges
+
+  Result<void> make_bridge(std::size_t b) {
+    const PlannedBridge& planned = plan_.bridges[b];
+    if (planned.live()) return {};
+    const model::Bridge& bridge = site_[planned.bridge];
+    auto links = links_of(planned.space);
+    if (!links) return std::unexpected(links.error());
+    sys::BridgeSettings settings;
+    settings.mac = planned.mac;
+    settings.ageing = bridge.kind == model::BridgeKind::kHub ? base::Duration{0} : bridge.ageing;
+    settings.stp = bridge.stp && !without(Feature::kSpanningTree);
+    settings.priority = bridge.stp_priority;
+    settings.forward_delay = kLeastForwardDelay;
+    settings.most_learnt = without(Feature::kSmallTables) ? 0 : bridge.table_size;
+    return links->add_bridge(planned.device, settings);
+  }
+
+  Result<void> join_bridge(PortId id) {
+    const model::Port& port = site_[id];
+    if (!port.bridge.valid()) return {};
+    const PlannedBridge& planned = plan_.bridges[port.bridge.index()];
+    if (planned.live()) return {};
+    const model::Bridge& bridge = site_[port.bridge];
+    const Device& device = plan_.ports[id.index()];
+    auto links = links_of(device.space);
+    if (!links) return std::unexpected(links.error());
+    if (auto joined = links->enslave(device.name, planned.device); !joined) return joined;
+    sys::BridgePortSettings settings;
+    settings.learning = bridge.learning && port.learning && bridge.kind != model::BridgeKind::kHub;
+    settings.floods_unknown = port.floods_unknown;
+    settings.isolated = port.isolated;
+    return links->set_port(device.name, settings);
+  }
+
+  Result<void> enter_static_entries(std::size_t b) {
+    const PlannedBridge& planned = plan_.bridges[b];
+    if (planned.live() || without(Feature::kStickyEntries)) return {};
+    for (const model::StaticEntry& entry : site_[planned.bridge].static_entries) {
+      const Device& device = plan_.ports[entry.port.index()];
+      if (!device.built() || device.name == planned.device) continue;
+      auto links = links_of(planned.space);
+      if (!links) return std::unexpected(links.error());
+      if (auto added = links->add_fdb_entry(device.name, entry.mac, true); !added) return added;
+    }
+    return {};
+  }
+
+  // ---------------------------------------------------------------- links
+
+  Result<void> make_link(std::size_t l) {
+    const PlannedLink& planned = plan_.links[l];
+    if (planned.is_bridge_interface) return {};
+    const model::Link& link = site_[planned.link];
+    const Device& a = plan_.ports[link.a.index()];
+    const Device& b = plan_.ports[link.b.index()];
+    auto made = planned.delayed ? make_pair(a, planned.relay_a) : make_pair(a, b);
+    if (made && planned.delayed) made = make_pair(planned.relay_b, b);
+    if (!made) return made;
+    for (const PortId port : {link.a, link.b}) {
+      if (auto shaped = shape(planned, port); !shaped) return shaped;
+      if (auto joined = join_bridge(port); !joined) return joined;
+    }
+    return {};
+  }
+
+  Result<void> make_pair(const Device& a, const Device& b) {
+    auto made = sys::Links::add_veth({*spaces_[a.space], a.name, a.mac}, {*spaces_[b.space], b.name, b.mac});
+    for (const Device* end : {&a, &b}) {
+      if (!made) break;
+      auto links = links_of(end->space);
+      if (!links) return std::unexpected(links.error());
+      made = links->disable_offloads(end->name);
+    }
+    return made;
+  }
+
+  Result<void> shape(const PlannedLink& planned, PortId port) {
+    if (!planned.shaped || without(Feature::kTokenBucket)) return {};
+    const model::Link& link = site_[planned.link];
+    const Device& device = plan_.ports[port.index()];
+    auto links = links_of(device.space);
+    if (!links) return std::unexpected(links.error());
+    return links->shape(device.name, {link.rate, kWireOverhead, kLeastOnWire, link.queue_bytes});
+  }
+
+  // A link that is down, or whose machine is off, is switched off at one end: the other end then has no
+  // carrier, but keeps its addresses and routes.
+  bool is_off(PortId port) const {
+    const model::StationId station = site_[port].station;
+    return station.valid() && !site_[site_[station].machine].running;
+  }
+
+  Result<void> switch_on(std::size_t l) {
+    const PlannedLink& planned = plan_.links[l];
+    const model::Link& link = site_[planned.link];
+    const bool up = link.up && !is_off(link.a) && !is_off(link.b);
+    if (planned.is_bridge_interface) return set_up(plan_.ports[link.a.index()], true);
+    const PortId off = switching_end(site_, planned.link);
+    for (const PortId port : {link.a, link.b}) {
+      if (auto set = set_up(plan_.ports[port.index()], up || port != off); !set) return set;
+      const model::BridgeId bridge = site_[port].bridge;
+      if (!bridge.valid() || plan_.bridges[bridge.index()].live()) continue;
+      const PlannedBridge& above = plan_.bridges[bridge.index()];
+      if (auto set = set_up({above.space, above.device, above.mac}, true); !set) return set;
+    }
+    if (!planned.delayed) return {};
+    for (const Device* relay : {&planned.relay_a, &planned.relay_b}) {
+      if (auto set = set_up(*relay, true); !set) return set;
+    }
+    return {};
+  }
+
+  Result<void> set_up(const Device& device, bool up) {
+    auto links = links_of(device.space);
+    if (!links) return std::unexpected(links.error());
+    return links->set_up(device.name, up);
+  }
+
+  // ---------------------------------------------------------------- machines
+
+  Result<void> set_station(std::size_t s) {
+    const model::Station& station = site_.stations[s];
+    const Device& device = plan_.ports[station.port.index()];
+    if (!device.built() || station.vlan != 0) return {};
+    auto inside = sys::InNamespace::enter(*spaces_[device.space]);
+    if (!inside) return std::unexpected(inside.error());
+    if (auto set = set_arp(device.name, site_[station.machine].arp); !set) return set;
+    if (station.ip.address.is_zero()) return {};
+    auto links = links_of(device.space);
+    if (!links) return std::unexpected(links.error());
+    return links->add_address(device.name, station.ip);
+  }
+
+  // Documentation/networking/ip-sysctl.rst, net/core/neighbour.c. The kernel draws the time for which an
+  // entry is good between a half and three halves of the base.
+  static Result<void> set_arp(const std::string& device, const model::ArpSettings& arp) {
+    const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(arp.timeout).count();
+    const std::string folder = fmt::format("net/ipv4/neigh/{}/", device);
+    const std::pair<const char*, std::string> settings[] = {
+        {"base_reachable_time_ms", std::to_string(std::clamp<std::int64_t>(milliseconds, 1, 1'000'000'000))},
+        {"ucast_solicit", arp.confirm_by_probe ? "3" : "0"},
+        {"mcast_resolicit", arp.confirm_by_probe ? "0" : "3"}};
+    for (const auto& [name, value] : settings) {
+      if (auto written = sys::write_setting(folder + name, value); !written) return written;
+    }
+    return {};
+  }
+
+  Result<void> add_routes(std::size_t m) {
+    const model::Machine& machine = site_.machines[m];
+    if (machine.routes.empty()) return {};
+    auto links = links_of(static_cast<SpaceIndex>(m));
+    if (!links) return std::unexpected(links.error());
+    for (const model::Route& route : machine.routes) {
+      const model::NextHop hop = model::next_hop(site_, model::MachineId(m), route.via);
+      // A gateway behind a NIC that is not built.
+      if (!hop.station.valid() || !plan_.ports[site_[hop.station].port.index()].built()) continue;
+      if (site_[hop.station].vlan != 0) continue;
+      if (auto added = links->add_route(route.destination, route.via); !added) return added;
+    }
+    return {};
+  }
+
+  const model::Model& site_;
+  const Plan& plan_;
+  const UpOptions& options_;
+  std::vector<std::optional<sys::Namespace>> spaces_;
+};
+
+}  // namespace
+
+PortId switching_end(const model::Model& site, model::LinkId link) {
+  return site[site[link].a].bridge.valid() ? site[link].a : site[link].b;
+}
+
+Result<void> up(const model::Model& site, const Plan& plan, const UpOptions& options) {
+  if (const auto there = sys::namespaces_with_prefix(namespace_prefix(plan.lab)); !there.empty()) {
+    return base::fail(
+        fmt::format("A lab \"{0}\" is there already ({1} namespaces, {2} among them). Remove it with "
+                    "\"sekimori lab down\", or "
+                    "give this one another --name.",
+                    plan.lab, there.size(), there.front()));
+  }
+  if (auto room = sys::allow_open_files(plan.spaces.size() + 64); !room) return room;
+  return Builder(site, plan, options).build();
+}
+
+Result<void> start_live(const model::Model& site, const Plan& plan) {
+  return sys::start_in_background([&](const sys::Ready& ready) { run_live(site, plan, ready); });
+}
+
+}  // namespace sekimori::lab

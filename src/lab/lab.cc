@@ -1,0 +1,170 @@
+#include "lab/lab.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "lab/live.h"
+#include "sys/links.h"
+#include "sys/namespaces.h"
+#include "sys/service.h"
+
+namespace sekimori::lab {
+
+using base::Result;
+
+// ---------------------------------------------------------------- features
+
+namespace {
+
+// Tries the feature in two namespaces that are gone afterwards.
+Result<void> try_feature(Feature feature) {
+  auto here = sys::Namespace::create_nameless();
+  if (!here) return std::unexpected(here.error());
+  auto there = sys::Namespace::create_nameless();
+  if (!there) return std::unexpected(there.error());
+  auto links = sys::Links::open(*here);
+  if (!links) return std::unexpected(links.error());
+  sys::BridgeSettings settings;
+  settings.mac = model::Mac{0x0e5e'0000'0001};
+  const auto veth = [&] {
+    return sys::Links::add_veth({*here, "a", model::Mac{0x0e5e'0000'0002}},
+                                {*there, "b", model::Mac{0x0e5e'0000'0003}});
+  };
+  switch (feature) {
+    case Feature::kVeth:
+      return veth();
+    case Feature::kBridge:
+      return links->add_bridge("br", settings);
+    case Feature::kSpanningTree:
+      settings.stp = true;
+      settings.forward_delay = base::seconds(2);
+      return links->add_bridge("br", settings);
+    case Feature::kTokenBucket: {
+      auto made = veth();
+      return made ? links->shape("a", {base::mbit(10)}) : made;
+    }
+    case Feature::kSmallTables: {
+      settings.most_learnt = 7;
+      auto made = links->add_bridge("br", settings);
+      if (!made) return made;
+      const auto most = links->most_learnt("br");
+      if (!most) return std::unexpected(most.error());
+      return *most == 7 ? Result<void>{} : base::fail("The kernel ignores the bound.");
+    }
+    case Feature::kStickyEntries: {
+      auto made = veth();
+      if (made) made = links->add_bridge("br", settings);
+      if (made) made = links->enslave("a", "br");
+      return made ? links->add_fdb_entry("a", model::Mac{0x0200'0000'0001}, true) : made;
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<Lack>> probe(const Plan& plan) {
+  if (auto may = sys::may_make_namespaces(); !may) return std::unexpected(may.error());
+  std::map<Feature, std::vector<std::string>> parts;
+  for (const Need& need : plan.needs) parts[need.feature].push_back(need.part);
+  std::vector<Lack> lacks;
+  for (auto& [feature, needing] : parts) {
+    if (auto works = try_feature(feature); !works)
+      lacks.push_back({feature, std::move(needing), works.error().what});
+  }
+  return lacks;
+}
+
+// ---------------------------------------------------------------- finding and removing
+
+Result<Removed> down(std::string_view lab) {
+  Removed removed;
+  for (const std::string& name : sys::namespaces_with_prefix(namespace_prefix(lab))) {
+    if (auto space = sys::Namespace::open(name)) {
+      // What was left half-made is no namespace and can't be entered.
+      if (auto inside = sys::InNamespace::enter(*space))
+        removed.live |= sys::stop_service(kLiveService, std::chrono::seconds(2));
+    }
+    if (auto gone = sys::remove_namespace(name); !gone) return std::unexpected(gone.error());
+    ++removed.namespaces;
+  }
+  return removed;
+}
+
+namespace {
+
+// The names of the devices in a namespace, sorted.
+Result<std::vector<std::string>> devices_in(const sys::Namespace& space) {
+  auto links = sys::Links::open(space);
+  if (!links) return std::unexpected(links.error());
+  auto all = links->list();
+  if (!all) return std::unexpected(all.error());
+  std::vector<std::string> names;
+  for (sys::LinkState& link : *all) names.push_back(std::move(link.name));
+  std::ranges::sort(names);
+  return names;
+}
+
+std::vector<std::vector<std::string>> planned_devices(const Plan& plan) {
+  std::vector<std::vector<std::string>> devices(plan.spaces.size());
+  const auto add = [&](const Device& device) {
+    if (device.built()) devices[device.space].push_back(device.name);
+  };
+  for (const Device& device : plan.ports) add(device);
+  for (const PlannedLink& link : plan.links) {
+    add(link.relay_a);
+    add(link.relay_b);
+  }
+  for (const PlannedBridge& bridge : plan.bridges) {
+    if (!bridge.live()) devices[bridge.space].push_back(bridge.device);
+  }
+  return devices;
+}
+
+}  // namespace
+
+Result<Status> status(const Plan& plan) {
+  Status status;
+  std::vector<std::string> there = sys::namespaces_with_prefix(namespace_prefix(plan.lab));
+  const auto devices = planned_devices(plan);
+  for (SpaceIndex s = 0; s < plan.spaces.size(); ++s) {
+    const std::string name = plan.namespace_of(s);
+    const auto found = std::ranges::lower_bound(there, name);
+    if (found == there.end() || *found != name) {
+      status.missing.push_back(name);
+      continue;
+    }
+    there.erase(found);
+    auto space = sys::Namespace::open(name);
+    if (!space) return std::unexpected(space.error());
+    auto inside = sys::InNamespace::enter(*space);
+    if (!inside) {
+      status.missing.push_back(name);  // left half-made
+      continue;
+    }
+    ++status.there;
+    status.live |= sys::ask_service(kLiveService, "hello").has_value();
+    auto present = devices_in(*space);
+    if (!present) return std::unexpected(present.error());
+    for (const std::string& device : devices[s]) {
+      if (!std::ranges::binary_search(*present, device))
+        status.broken.push_back(fmt::format("{}: {}", name, device));
+    }
+  }
+  status.foreign = std::move(there);
+  return status;
+}
+
+std::vector<std::pair<std::string, std::size_t>> list() {
+  std::map<std::string, std::size_t> labs;
+  constexpr std::string_view kPrefix = "sekimori.";
+  for (const std::string& name : sys::namespaces_with_prefix(kPrefix)) {
+    const std::string_view rest = std::string_view(name).substr(kPrefix.size());
+    if (const auto dot = rest.find('.'); dot != rest.npos) ++labs[std::string(rest.substr(0, dot))];
+  }
+  return {labs.begin(), labs.end()};
+}
+
+}  // namespace sekimori::lab

@@ -1,0 +1,62 @@
+// A lab on the running system: built from a plan, found again by the names of its namespaces, and removed.
+//
+// Everything is in namespaces of the lab's own; nothing is made, changed or sent in the caller's. There is no
+// state file: a lab is what there is in /run/netns under its prefix, so `down` works after any crash.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "lab/plan.h"
+
+namespace sekimori::lab {
+
+// What the plan needs and this kernel lacks, by feature, each with the parts of the site that need it.
+struct Lack {
+  Feature feature;
+  std::vector<std::string> parts;
+  std::string error;  // what the kernel said
+};
+base::Result<std::vector<Lack>> probe(const Plan& plan);
+
+struct UpOptions {
+  std::vector<Feature> without;  // features that are left out
+  // Called between steps with the share done; false ends it.
+  std::function<bool(double share)> progress;
+};
+
+// Builds it. Whatever was built is removed again when it fails or is broken off; the error then says so.
+base::Result<void> up(const model::Model& site, const Plan& plan, const UpOptions& options);
+
+struct Removed {
+  std::size_t namespaces = 0;
+  bool live = false;  // there was a process with live switches, which has ended
+};
+base::Result<Removed> down(std::string_view lab);
+
+// The end at which a link is switched on and off: the bridge's, so that a machine keeps its addresses and
+// routes.
+model::PortId switching_end(const model::Model& site, model::LinkId link);
+
+// Starts the live parts of a lab that is up, when they don't run.
+base::Result<void> start_live(const model::Model& site, const Plan& plan);
+
+struct Status {
+  std::size_t there = 0;             // of the plan's namespaces
+  std::vector<std::string> missing;  // namespaces that the plan has and the system has not
+  std::vector<std::string> foreign;  // of the lab, but not in the plan
+  std::vector<std::string> broken;   // devices that are not there: "sekimori.lab.sw1: 24"
+  bool live = false;                 // the process with the live parts runs
+  bool up(const Plan& plan) const {
+    return missing.empty() && broken.empty() && foreign.empty() && (live || !plan.has_live());
+  }
+};
+base::Result<Status> status(const Plan& plan);
+
+// Labs that are on this system, by name, with how many namespaces each has.
+std::vector<std::pair<std::string, std::size_t>> list();
+
+}  // namespace sekimori::lab

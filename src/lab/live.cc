@@ -1,0 +1,262 @@
+#include "lab/live.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <chrono>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <optional>
+
+#include "lab/live_switch.h"
+#include "sys/namespaces.h"
+#include "sys/packet_socket.h"
+
+namespace sekimori::lab {
+namespace {
+
+using Bytes = std::span<const std::byte>;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kAddressBytes = 12, kTagBytes = 4;
+constexpr std::size_t kFramesPerTurn = 256;          // of one port, before the others have theirs
+constexpr std::size_t kMostDelayedBytes = 16 << 20;  // in a delay line
+constexpr std::size_t kLongestCopy = sys::kMostFrameBytes;
+
+std::uint16_t read16(Bytes frame, std::size_t at) {
+  return static_cast<std::uint16_t>(std::to_integer<unsigned>(frame[at]) << 8 |
+                                    std::to_integer<unsigned>(frame[at + 1]));
+}
+
+bool is_tagged(Bytes frame) { return frame.size() >= 18 && read16(frame, kAddressBytes) == 0x8100; }
+
+LiveSwitch::Frame read_frame(Bytes frame) {
+  const auto* octets = reinterpret_cast<const std::uint8_t*>(frame.data());
+  const std::uint16_t tag = is_tagged(frame) ? read16(frame, 14) & 0xfff : std::uint16_t{0};
+  return {model::Mac::from_octets(octets), model::Mac::from_octets(octets + 6), tag,
+          static_cast<std::uint32_t>(frame.size())};
+}
+
+// The frame with another tag, or without one. `scratch` holds it where it differs.
+Bytes with_tag(Bytes frame, std::uint16_t from, std::uint16_t to,
+               std::array<std::byte, kLongestCopy>& scratch) {
+  if (from == to) return frame;
+  const std::size_t skip = kAddressBytes + (is_tagged(frame) ? kTagBytes : 0);
+  std::size_t at = kAddressBytes;
+  std::memcpy(scratch.data(), frame.data(), kAddressBytes);
+  if (to != 0) {
+    const std::byte tag[] = {std::byte{0x81}, std::byte{0}, static_cast<std::byte>(to >> 8),
+                             static_cast<std::byte>(to & 0xff)};
+    std::memcpy(&scratch[at], tag, kTagBytes);
+    at += kTagBytes;
+  }
+  const std::size_t rest = std::min(frame.size() - skip, scratch.size() - at);
+  std::memcpy(&scratch[at], frame.data() + skip, rest);
+  return Bytes(scratch).first(at + rest);
+}
+
+struct LivePort {
+  sys::PacketSocket socket;
+  LiveSwitch* bridge = nullptr;  // of a switch,
+  model::PortId port;
+  std::uint32_t line = kNone;  // or of a delay line: frames that come in here leave at `to`
+  std::uint32_t to = kNone;
+};
+
+struct DelayLine {
+  base::Duration delay;
+  struct Waiting {
+    base::Time due;
+    std::vector<std::byte> bytes;
+  };
+  std::deque<Waiting> queue;
+  std::size_t bytes = 0;
+  std::uint32_t to = kNone;
+};
+
+class Live {
+ public:
+  Live(const model::Model& site, const Plan& plan) : site_(site), plan_(plan) {}
+
+  base::Result<void> open() {
+    auto poller = sys::Poller::make();
+    if (!poller) return std::unexpected(poller.error());
+    poller_.emplace(std::move(*poller));
+    by_model_port_.assign(site_.ports.size(), kNone);
+    for (const PlannedBridge& bridge : plan_.bridges) {
+      if (!bridge.live()) continue;
+      switches_.push_back(std::make_unique<LiveSwitch>(site_, bridge.bridge));
+      bridges_.push_back(bridge.bridge);
+      for (const model::PortId port : site_[bridge.bridge].ports) {
+        const Device& device = plan_.ports[port.index()];
+        if (!device.built()) continue;
+        by_model_port_[port.index()] = static_cast<std::uint32_t>(ports_.size());
+        if (auto added = add_port(device, is_shaped(port)); !added) return added;
+        ports_.back().bridge = switches_.back().get();
+        ports_.back().port = port;
+      }
+    }
+    for (const PlannedLink& link : plan_.links) {
+      if (!link.delayed) continue;
+      if (auto added = add_delay(link); !added) return added;
+    }
+    for (std::uint32_t i = 0; i < ports_.size(); ++i) {
+      if (auto added = poller_->add(ports_[i].socket.fd(), i); !added) return added;
+    }
+    return listen();
+  }
+
+  void run() {
+    while (go_on_) {
+      poller_->wait(patience(), [this](std::uint32_t token) {
+        if (token == kNone) {
+          go_on_ = service_->serve([this](std::string_view word) { return answer(word); });
+        } else {
+          turn(ports_[token]);
+        }
+      });
+      release();
+      for (LivePort& port : ports_) port.socket.flush();
+      if (now() - looked_ > base::seconds(1)) look_around();
+    }
+  }
+
+ private:
+  base::Time now() const { return std::chrono::duration_cast<base::Time>(Clock::now() - start_); }
+
+  bool is_shaped(model::PortId port) const { return site_[site_[port].link].rate < kShapedBelow; }
+
+  base::Result<void> add_port(const Device& device, bool shaped) {
+    auto space = sys::Namespace::open(plan_.namespace_of(device.space));
+    if (!space) return std::unexpected(space.error());
+    auto inside = sys::InNamespace::enter(*space);
+    if (!inside) return std::unexpected(inside.error());
+    auto socket = sys::PacketSocket::open(device.name, {.promiscuous = true, .bypass_qdisc = !shaped});
+    if (!socket) return std::unexpected(socket.error());
+    ports_.push_back({std::move(*socket), nullptr, {}});
+    return {};
+  }
+
+  base::Result<void> add_delay(const PlannedLink& link) {
+    const auto a = static_cast<std::uint32_t>(ports_.size());
+    for (const Device& device : {link.relay_a, link.relay_b}) {
+      if (auto added = add_port(device, false); !added) return added;
+      ports_.back().line = static_cast<std::uint32_t>(lines_.size());
+      ports_.back().to = device.name == link.relay_a.name ? a + 1 : a;
+      lines_.push_back({.delay = site_[link.link].delay, .queue = {}, .to = ports_.back().to});
+    }
+    return {};
+  }
+
+  base::Result<void> listen() {
+    home_ = plan_.namespace_of(plan_.bridges.empty() ? 0 : first_live_space());
+    auto space = sys::Namespace::open(home_);
+    if (!space) return std::unexpected(space.error());
+    auto inside = sys::InNamespace::enter(*space);
+    if (!inside) return std::unexpected(inside.error());
+    auto service = sys::ServiceSocket::listen(kLiveService);
+    if (!service) return std::unexpected(service.error());
+    service_.emplace(std::move(*service));
+    return poller_->add(service_->fd(), kNone);
+  }
+
+  SpaceIndex first_live_space() const {
+    for (const PlannedBridge& bridge : plan_.bridges) {
+      if (bridge.live()) return bridge.space;
+    }
+    for (const PlannedLink& link : plan_.links) {
+      if (link.delayed) return link.relay_a.space;
+    }
+    return 0;
+  }
+
+  void turn(LivePort& port) {
+    port.socket.receive(kFramesPerTurn, [&](int, std::span<std::byte> frame) {
+      if (port.bridge != nullptr) {
+        relay(port, frame);
+      } else {
+        hold(lines_[port.line], frame);
+      }
+    });
+  }
+
+  void relay(LivePort& port, Bytes bytes) {
+    const LiveSwitch::Frame frame = read_frame(bytes);
+    for (const LiveSwitch::Copy& copy : port.bridge->relay(port.port, frame, now())) {
+      const std::uint32_t out = by_model_port_[copy.port.index()];
+      if (out != kNone) ports_[out].socket.queue(with_tag(bytes, frame.tag, copy.tag, scratch_));
+    }
+  }
+
+  void hold(DelayLine& line, Bytes frame) {
+    if (line.bytes + frame.size() > kMostDelayedBytes) return;
+    line.bytes += frame.size();
+    line.queue.push_back({now() + line.delay, {frame.begin(), frame.end()}});
+  }
+
+  // What has waited long enough goes on.
+  void release() {
+    for (DelayLine& line : lines_) {
+      while (!line.queue.empty() && line.queue.front().due <= now()) {
+        ports_[line.to].socket.queue(line.queue.front().bytes);
+        line.bytes -= line.queue.front().bytes.size();
+        line.queue.pop_front();
+      }
+    }
+  }
+
+  std::chrono::nanoseconds patience() const {
+    base::Duration least = base::seconds(1);
+    for (const DelayLine& line : lines_) {
+      if (!line.queue.empty()) least = std::min(least, line.queue.front().due - now());
+    }
+    return std::chrono::ceil<std::chrono::nanoseconds>(std::max(least, base::Duration{0}));
+  }
+
+  // A lab that was removed without asking leaves nothing to do here.
+  void look_around() {
+    looked_ = now();
+    go_on_ = go_on_ && sys::namespace_exists(home_);
+  }
+
+  std::string answer(std::string_view word) {
+    std::string text;
+    for (std::size_t b = 0; b < switches_.size(); ++b) {
+      if (word == "flush") switches_[b]->flush();
+      if (word != "table") continue;
+      for (const LiveSwitch::Entry& entry : switches_[b]->table(now())) {
+        text += fmt::format("{} {} {} {} {}\n", bridges_[b].value, entry.port.value, entry.vlan,
+                            wire::to_text(entry.mac),
+                            entry.is_static ? "-" : fmt::format("{:.3f}", base::to_seconds(entry.unheard)));
+      }
+    }
+    return word == "table" ? text : "ok\n";
+  }
+
+  const model::Model& site_;
+  const Plan& plan_;
+  const Clock::time_point start_ = Clock::now();
+  std::optional<sys::Poller> poller_;
+  std::optional<sys::ServiceSocket> service_;
+  std::string home_;
+  std::vector<std::unique_ptr<LiveSwitch>> switches_;
+  std::vector<model::BridgeId> bridges_;  // of the switches
+  std::vector<LivePort> ports_;
+  std::vector<std::uint32_t> by_model_port_;
+  std::vector<DelayLine> lines_;
+  std::array<std::byte, kLongestCopy> scratch_;
+  base::Time looked_{0};
+  bool go_on_ = true;
+};
+
+}  // namespace
+
+void run_live(const model::Model& site, const Plan& plan, const sys::Ready& ready) {
+  Live live(site, plan);
+  const auto opened = live.open();
+  ready(opened);
+  if (opened) live.run();
+}
+
+}  // namespace sekimori::lab

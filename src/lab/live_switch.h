@@ -1,0 +1,71 @@
+// One bridge of a site as it decides about real frames: the primitives of switching/ put together for a
+// switch whose clock is the machine's. The simulator puts the same ones together for its own
+// (simulate/fabric.h), where copies that nobody looks at are elided; tests hold the two against each other.
+//
+// Pure: frames come in as what a switch reads of them, and copies go out as a list of ports and tags.
+#pragma once
+
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "model/model.h"
+#include "switching/fdb.h"
+#include "switching/token_bucket.h"
+
+namespace sekimori::lab {
+
+class LiveSwitch {
+ public:
+  LiveSwitch(const model::Model& site, model::BridgeId bridge);
+
+  // What a switch reads of a frame.
+  struct Frame {
+    model::Mac destination, source;
+    std::uint16_t tag = 0;  // VLAN ID; 0: untagged or priority-tagged
+    std::uint32_t bytes = 0;
+  };
+  struct Copy {
+    model::PortId port;
+    std::uint16_t tag = 0;  // to leave with; 0: untagged
+    friend bool operator==(const Copy&, const Copy&) = default;
+  };
+  // What leaves when that frame has come in at `in`, in the order of the bridge's ports.
+  const std::vector<Copy>& relay(model::PortId in, const Frame& frame, base::Time now);
+
+  struct Entry {
+    model::Mac mac;
+    std::uint16_t vlan;
+    model::PortId port;
+    base::Duration unheard;
+    bool is_static;
+  };
+  std::vector<Entry> table(base::Time now) const;  // live entries, by VLAN and address
+  void flush() { fdb_.flush(); }
+
+ private:
+  struct Policer {
+    switching::TokenBucket broadcast, multicast, unknown_unicast;
+  };
+  // Addresses as small numbers. What comes after the bound is never learnt.
+  static constexpr std::size_t kMostAddresses = 1 << 20;
+  switching::AddressIndex intern(model::Mac mac);
+
+  bool learn(model::PortId in, std::uint16_t vlan, model::Mac source, base::Time now);
+  bool admitted(model::PortId in, const Frame& frame, bool unknown, base::Time now);
+  void copy_to(model::PortId in, model::PortId out, std::uint16_t vlan, const Frame& frame);
+  bool guarded(model::PortId out, model::Mac destination) const;
+  void relay_hosted(model::PortId in, const Frame& frame);
+  bool is_plugged_in_at(model::PortId port, model::Mac mac) const;
+
+  const model::Model& site_;
+  const model::Bridge& bridge_;
+  switching::Fdb fdb_;
+  std::unordered_map<model::Mac, switching::AddressIndex> addresses_;
+  std::vector<model::Mac> macs_;
+  std::unordered_multimap<model::Mac, model::PortId> attached_;  // stations that are plugged in here
+  std::unordered_map<model::PortId, Policer> policers_;
+  std::vector<Copy> copies_;
+};
+
+}  // namespace sekimori::lab

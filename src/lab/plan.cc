@@ -1,0 +1,331 @@
+#include "lab/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "base/assert.h"
+
+namespace sekimori::lab {
+
+using model::Bridge;
+using model::BridgeId;
+using model::BridgeKind;
+using model::LinkId;
+using model::Mac;
+using model::MachineId;
+using model::Model;
+using model::Port;
+using model::PortId;
+using model::PortRole;
+using model::Station;
+using model::StationId;
+
+namespace {
+
+constexpr std::size_t kLongestDevice = 15;  // IFNAMSIZ without the zero
+constexpr std::size_t kLongestLab = 32;
+
+bool is_plain(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+// What the kernel, `ip` and file systems all take; `ip` reads some words as its own.
+std::string plain_name(std::string_view wanted, std::size_t longest) {
+  std::string name(wanted.substr(0, longest));
+  for (char& c : name) {
+    if (!is_plain(c) && c != '.') c = '-';
+  }
+  static constexpr std::string_view kTaken[] = {"",        ".",  "..",   "lo",  "all",
+                                                "default", "up", "down", "dev", "type"};
+  if (std::ranges::find(kTaken, name) != std::end(kTaken) || name.front() == '-' || name.front() == '.')
+    name = "x" + name.substr(0, longest - 1);
+  return name;
+}
+
+class NamePool {
+ public:
+  std::string take(std::string_view wanted, std::size_t longest) {
+    std::string name = plain_name(wanted, longest);
+    if (taken_.insert(name).second) return name;
+    for (int n = 2;; ++n) {
+      const std::string number = fmt::format("~{}", n);
+      std::string candidate = name.substr(0, std::min(name.size(), longest - number.size())) + number;
+      if (taken_.insert(candidate).second) return candidate;
+    }
+  }
+
+ private:
+  std::unordered_set<std::string> taken_;
+};
+
+// Why Linux' bridge can't be this switch; empty when it can.
+std::string why_live(const Model& site, const Bridge& bridge) {
+  switch (bridge.kind) {
+    case BridgeKind::kSwitch:
+    case BridgeKind::kLinuxBridge:
+    case BridgeKind::kHub:
+    case BridgeKind::kELan:
+      break;
+    default:
+      return fmt::format("Linux has no {}", model::to_text(bridge.kind));
+  }
+  std::uint16_t pvid = 0;
+  for (const PortId id : bridge.ports) {
+    const Port& port = site[id];
+    if (!port.link.valid()) continue;
+    const auto at = [&](std::string_view what) {
+      return fmt::format("{} {}", model::name_of(site, id), what);
+    };
+    if (port.guard) return at("has a guard");
+    if (port.mac_limit != 0) return at("has a MAC limit");
+    if (port.storm_control != 0) return at("has storm control");
+    if (!bridge.vlan_aware) continue;
+    if (site.vlan_sets[port.tagged_vlans].any()) return at("carries tagged VLANs");
+    if (pvid != 0 && port.pvid != pvid) return at(fmt::format("is in VLAN {}", port.pvid));
+    pvid = port.pvid;
+    if (pvid == 0) return at("takes no untagged frames");
+  }
+  return "";
+}
+
+class Planner {
+ public:
+  Planner(const Model& site, std::string lab) : site_(site) { plan_.lab = std::move(lab); }
+
+  Plan make() && {
+    plan_.ports.resize(site_.ports.size());
+    for (const Station& station : site_.stations) used_macs_.insert(station.mac.bits);
+    add_machines();
+    add_bridges();
+    for (std::size_t l = 0; l < site_.links.size(); ++l) add_link(LinkId(l));
+    for (std::size_t m = 0; m < site_.machines.size(); ++m) remark_on_machine(MachineId(m));
+    for (const model::Change& change : site_.changes) {
+      if (const auto* move = std::get_if<model::MigrateMachine>(&change.what))
+        leave_out(model::name_of(site_, move->machine), "It does not move to another host.");
+    }
+    return std::move(plan_);
+  }
+
+ private:
+  void leave_out(std::string part, std::string what) {
+    plan_.unsupported.push_back({std::move(part), std::move(what)});
+  }
+  void approximate(std::string part, std::string what) {
+    plan_.approximations.push_back({std::move(part), std::move(what)});
+  }
+  void need(Feature feature, std::string part) { plan_.needs.push_back({feature, std::move(part)}); }
+
+  SpaceIndex add_space(const std::string& wanted, MachineId machine, BridgeId bridge) {
+    plan_.spaces.push_back({space_names_.take(wanted, 128), machine, bridge});
+    device_names_.emplace_back();
+    return static_cast<SpaceIndex>(plan_.spaces.size() - 1);
+  }
+
+  void add_machines() {
+    for (std::size_t m = 0; m < site_.machines.size(); ++m)
+      add_space(site_.machines[m].name, MachineId(m), BridgeId());
+  }
+
+  void add_bridges() {
+    for (std::size_t b = 0; b < site_.bridges.size(); ++b) {
+      const BridgeId id(b);
+      const Bridge& bridge = site_[id];
+      PlannedBridge planned{.bridge = id, .live_because = why_live(site_, bridge)};
+      const bool live = !planned.live_because.empty();
+      if (!live && bridge.kind == BridgeKind::kLinuxBridge && bridge.machine.valid()) {
+        planned.space = static_cast<SpaceIndex>(bridge.machine.value);
+      } else {
+        const std::string name = bridge.machine.valid()
+                                     ? fmt::format("{}.{}", site_[bridge.machine].name, bridge.name)
+                                     : bridge.name;
+        planned.space = add_space(name, MachineId(), id);
+      }
+      if (!live) need_bridge(id, planned);
+      if (live && bridge.stp) leave_out(model::name_of(site_, id), "It takes no part in the spanning tree.");
+      plan_.bridges.push_back(std::move(planned));
+    }
+  }
+
+  void need_bridge(BridgeId id, PlannedBridge& planned) {
+    const Bridge& bridge = site_[id];
+    const std::string name = model::name_of(site_, id);
+    planned.device = device_names_[planned.space].take(bridge.name, kLongestDevice);
+    planned.mac = own_mac();
+    need(Feature::kBridge, name);
+    if (bridge.stp) need(Feature::kSpanningTree, name);
+    if (!bridge.static_entries.empty()) need(Feature::kStickyEntries, name);
+    // Whoever has fewer stations than entries can't tell the difference.
+    if (bridge.table_size != 0 && bridge.table_size < site_.stations.size())
+      need(Feature::kSmallTables, name);
+    if (const auto ticks = bridge.ageing % base::milliseconds(10); ticks.count() != 0)
+      approximate(name, "Linux counts the ageing time in steps of 10 ms.");
+  }
+
+  // Addresses of what has none in the site. They are never the source of a frame.
+  Mac own_mac() {
+    do ++own_macs_;
+    while (used_macs_.contains(own_macs_));
+    return Mac{own_macs_};
+  }
+
+  // The port's device, in the space where its machine or bridge is.
+  Device make_device(PortId id) {
+    const Port& port = site_[id];
+    Device device;
+    std::string wanted = port.name;
+    if (port.station.valid()) {
+      device.space = static_cast<SpaceIndex>(site_[port.station].machine.value);
+      device.mac = site_[port.station].mac;
+    } else {
+      device.space = plan_.bridges[port.bridge.index()].space;
+      device.mac = own_mac();
+      if (wanted.empty()) wanted = name_after_peer(id);
+    }
+    device.name = device_names_[device.space].take(wanted, kLongestDevice);
+    return device;
+  }
+
+  // The unnamed port of a virtual switch is called after what is plugged in: "app.net0".
+  std::string name_after_peer(PortId id) const {
+    const PortId far = model::peer(site_, id);
+    if (!far.valid()) return "port";
+    const StationId station = site_[far].station;
+    if (!station.valid()) return site_[far].name;
+    if (site_[id].role == PortRole::kHost) return "to-" + site_[station].name;
+    const std::string& machine = site_[site_[station].machine].name;
+    const std::string& nic = site_[far].name;
+    // The NIC's name is kept whole: it is what tells a machine's NICs apart.
+    const std::size_t room = kLongestDevice - std::min(kLongestDevice - 1, nic.size() + 1);
+    return fmt::format("{}.{}", std::string_view(machine).substr(0, room), nic);
+  }
+
+  // Whether this station is the own interface of the Linux bridge at the other end.
+  bool takes_bridge_interface(PortId station_port, PortId bridge_port) {
+    if (!site_[station_port].station.valid() || !site_[bridge_port].bridge.valid()) return false;
+    const PlannedBridge& bridge = plan_.bridges[site_[bridge_port].bridge.index()];
+    const Bridge& site_bridge = site_[bridge.bridge];
+    return !bridge.live() && site_bridge.kind == BridgeKind::kLinuxBridge &&
+           site_[bridge_port].role == PortRole::kHost &&
+           site_[site_[station_port].station].machine == site_bridge.machine &&
+           with_interface_.insert(bridge.bridge.value).second;
+  }
+
+  void add_link(LinkId id) {
+    const model::Link& link = site_[id];
+    PlannedLink planned{.link = id};
+    for (const auto& [near, far] : {std::pair(link.a, link.b), std::pair(link.b, link.a)}) {
+      if (!takes_bridge_interface(near, far)) continue;
+      planned.is_bridge_interface = true;
+      PlannedBridge& bridge = plan_.bridges[site_[far].bridge.index()];
+      bridge.mac = site_[site_[near].station].mac;
+      plan_.ports[near.index()] = plan_.ports[far.index()] = {bridge.space, bridge.device, bridge.mac};
+      plan_.links.push_back(std::move(planned));
+      return;
+    }
+    plan_.ports[link.a.index()] = make_device(link.a);
+    plan_.ports[link.b.index()] = make_device(link.b);
+    const std::string name = model::name_of(site_, id);
+    need(Feature::kVeth, name);
+    planned.shaped = link.rate < kShapedBelow;
+    if (planned.shaped) need(Feature::kTokenBucket, name);
+    planned.delayed = link.delay >= kDelayedFrom;
+    if (planned.delayed) add_delay_line(planned);
+    plan_.links.push_back(std::move(planned));
+  }
+
+  void add_delay_line(PlannedLink& planned) {
+    if (delays_ == kNone) delays_ = add_space("delay-lines", MachineId(), BridgeId());
+    const auto relay = [&](char end) {
+      const std::string name =
+          device_names_[delays_].take(fmt::format("l{}{}", planned.link.value, end), kLongestDevice);
+      return Device{delays_, name, own_mac()};
+    };
+    planned.relay_a = relay('a');
+    planned.relay_b = relay('b');
+  }
+
+  void remark_on_machine(MachineId id) {
+    const model::Machine& machine = site_[id];
+    for (const StationId s : machine.stations) {
+      const Station& station = site_[s];
+      if (station.vlan != 0) {
+        leave_out(model::name_of(site_, s), "VLANs of a NIC are not built.");
+      } else if (!plan_.ports[station.port.index()].built() && !station.ip.address.is_zero()) {
+        leave_out(model::name_of(site_, s), "Nothing is plugged in, so it is not built.");
+      }
+    }
+    if (!machine.arp.confirm_by_progress && !machine.stations.empty())
+      approximate(machine.name, "Linux always confirms ARP entries by the progress of TCP.");
+  }
+
+  const Model& site_;
+  Plan plan_;
+  NamePool space_names_;
+  std::vector<NamePool> device_names_;  // by space
+  std::unordered_set<std::uint64_t> used_macs_;
+  std::unordered_set<std::uint32_t> with_interface_;  // bridges whose interface is a station's
+  std::uint64_t own_macs_ = 0x0e5e'0000'0000;         // the last one given
+  SpaceIndex delays_ = kNone;
+};
+
+}  // namespace
+
+std::string_view to_text(Feature feature) {
+  switch (feature) {
+    case Feature::kVeth:
+      return "veth pairs (CONFIG_VETH)";
+    case Feature::kBridge:
+      return "bridges (CONFIG_BRIDGE)";
+    case Feature::kTokenBucket:
+      return "token bucket filters (CONFIG_NET_SCH_TBF)";
+    case Feature::kSpanningTree:
+      return "the spanning tree of bridges";
+    case Feature::kSmallTables:
+      return "bounded tables of bridges (fdb_max_learned, Linux 6.7)";
+    case Feature::kStickyEntries:
+      return "sticky table entries (Linux 4.20)";
+  }
+  return "?";
+}
+
+std::string Plan::namespace_of(SpaceIndex space) const { return namespace_prefix(lab) + spaces[space].name; }
+
+bool Plan::has_live() const {
+  return std::ranges::any_of(bridges, &PlannedBridge::live) ||
+         std::ranges::any_of(links, &PlannedLink::delayed);
+}
+
+std::string namespace_prefix(std::string_view lab) { return fmt::format("sekimori.{}.", lab); }
+
+std::string default_lab_name(std::string_view path) {
+  const auto last_of = [](std::string_view text) {
+    const auto slash = text.rfind('/');
+    return slash == text.npos ? text : text.substr(slash + 1);
+  };
+  std::string_view name = last_of(path);
+  if (const auto dot = name.rfind('.'); dot != name.npos && dot != 0) name = name.substr(0, dot);
+  if (name == "site") {
+    const std::string_view folder = path.substr(0, path.size() - last_of(path).size());
+    if (folder.size() > 1) name = last_of(folder.substr(0, folder.size() - 1));
+  }
+  std::string lab(name.substr(0, kLongestLab));
+  for (char& c : lab) {
+    if (!is_plain(c)) c = '-';
+  }
+  return lab.empty() || lab.front() == '-' ? "lab" : lab;
+}
+
+base::Result<std::string> check_lab_name(std::string name) {
+  if (name.empty() || name.size() > kLongestLab || name.front() == '-' ||
+      !std::ranges::all_of(name, is_plain)) {
+    return base::fail(fmt::format(
+        "\"{}\" is no name for a lab: letters, digits, - and _, at most {} of them.", name, kLongestLab));
+  }
+  return name;
+}
+
+Plan make_plan(const Model& site, std::string lab) { return Planner(site, std::move(lab)).make(); }
+
+}  // namespace sekimori::lab

@@ -1,0 +1,115 @@
+// What a site becomes on a kernel: a network namespace for every machine and for every switch that stands for
+// itself, a veth pair for every link, a Linux bridge for what Linux can do, and our own switching code on
+// packet sockets ("live") for what it can't. Pure: nothing here touches the system, and equal sites give
+// equal plans.
+//
+//   machine                     a namespace with its NICs, addresses and routes; routers forward
+//   switch, e-lan, hub          a namespace with one Linux bridge
+//   linux-bridge of a machine   a bridge in the machine's own namespace; the first of the machine's stations
+//   on it
+//                               is the bridge's own interface
+//   other virtual switches      a namespace of their own beside the machine's
+//   hosted-bridge, VLANs, storm control, MAC limits, guards    live
+//   link                        a veth pair; slower than 1 Gbit/s: a token bucket filter at each end
+//   link with a delay           a second pair, and a live delay line between the two
+//
+// A port of the model is one device of the lab (`Plan::ports`), which is how predictions and measurements
+// find each other.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "model/model.h"
+
+namespace sekimori::lab {
+
+using SpaceIndex = std::uint32_t;
+constexpr std::uint32_t kNone = 0xffff'ffffu;
+
+// Links at least this fast are not shaped: this machine is the bound.
+constexpr base::BitRate kShapedBelow = base::gbit(1);
+// Shorter delays are those of the veth pairs themselves.
+constexpr base::Duration kDelayedFrom = base::microseconds(500);
+
+struct Space {
+  std::string name;          // of the namespace, without the lab's prefix
+  model::MachineId machine;  // whose it is, or
+  model::BridgeId bridge;    // what stands in it; neither: the delay lines
+};
+
+struct Device {
+  SpaceIndex space = kNone;  // kNone: not built
+  std::string name{};
+  model::Mac mac{};
+  bool built() const { return space != kNone; }
+};
+
+struct PlannedBridge {
+  model::BridgeId bridge;
+  SpaceIndex space = 0;
+  std::string device{};        // empty: live
+  model::Mac mac{};            // of the bridge's own interface
+  std::string live_because{};  // "Linux has no hosted-bridge", "sw1:3 has storm control"
+  bool live() const { return device.empty(); }
+};
+
+struct PlannedLink {
+  model::LinkId link;
+  // True when one end is the interface of the bridge at the other end: no veth pair.
+  bool is_bridge_interface = false;
+  bool shaped = false;
+  bool delayed = false;
+  Device relay_a{}, relay_b{};  // delayed: the far ends of the two pairs
+};
+
+// Something of the site that the lab does not build, or builds otherwise.
+struct Remark {
+  std::string part;  // "sw1:3", "gw:lan.20"
+  std::string what;  // a sentence
+  friend bool operator==(const Remark&, const Remark&) = default;
+};
+
+enum class Feature : std::uint8_t {
+  kVeth,
+  kBridge,
+  kTokenBucket,
+  kSpanningTree,
+  kSmallTables,
+  kStickyEntries
+};
+std::string_view to_text(Feature feature);  // "veth pairs (CONFIG_VETH)"
+
+struct Need {
+  Feature feature;
+  std::string part;
+};
+
+struct Plan {
+  std::string lab;
+  std::vector<Space> spaces;
+  std::vector<PlannedBridge> bridges;  // by BridgeId
+  std::vector<PlannedLink> links;      // those that are built
+  std::vector<Device> ports;           // by PortId
+  std::vector<Need> needs;             // of the kernel
+  std::vector<Remark> unsupported;     // left out
+  std::vector<Remark> approximations;  // built, not quite as the site says
+
+  // "sekimori.LAB.SPACE"
+  std::string namespace_of(SpaceIndex space) const;
+  bool has_live() const;
+};
+
+// What all namespaces of a lab begin with. No lab's name contains a dot, so no prefix is another's.
+std::string namespace_prefix(std::string_view lab);
+
+// The lab's name for a site file: "hosted-server" for hosted-server.yaml and for hosted-server/site.yaml.
+std::string default_lab_name(std::string_view path);
+// Letters, digits, - and _, at most 32.
+base::Result<std::string> check_lab_name(std::string name);
+
+Plan make_plan(const model::Model& site, std::string lab);
+
+}  // namespace sekimori::lab

@@ -1,0 +1,120 @@
+// Links, bridges, addresses, routes, tables and counters of one network namespace, by rtnetlink (RFC 3549,
+// linux/rtnetlink.h, linux/if_link.h) and, for offloads, SIOCETHTOOL.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/rate.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "sys/namespaces.h"
+#include "sys/netlink.h"
+#include "wire/ipv4.h"
+#include "wire/mac.h"
+
+namespace sekimori::sys {
+
+// Frames and bytes without FCS, as the device counts them (IFLA_STATS64).
+struct LinkCounters {
+  std::int64_t rx_frames = 0, rx_bytes = 0, tx_frames = 0, tx_bytes = 0;
+};
+
+struct LinkState {
+  int index = 0, master = 0;
+  std::string name;
+  wire::Mac mac;
+  bool up = false;
+  LinkCounters counters;
+};
+
+struct VethEnd {
+  const Namespace& where;
+  std::string name;
+  wire::Mac mac;
+};
+
+struct BridgeSettings {
+  wire::Mac mac;
+  base::Duration ageing = base::seconds(300);  // in steps of 10 ms; 0: nothing is learnt
+  bool stp = false;
+  std::uint16_t priority = 32768;
+  base::Duration forward_delay = base::seconds(15);
+  std::uint32_t most_learnt = 0;  // 0: no bound. Linux 6.7 and later; older ones ignore it
+};
+
+struct BridgePortSettings {
+  bool learning = true, floods_unknown = true, floods_multicast = true, floods_broadcast = true,
+       isolated = false, hairpin = false, locked = false;
+};
+
+struct FdbEntry {
+  wire::Mac mac;
+  int port = 0;  // the port's index, or the bridge's own for its own addresses
+  std::uint16_t vlan = 0;
+  bool permanent = false;  // of the bridge itself: frames for it are handed up
+  bool is_static = false;
+  base::Duration unheard{0};  // since a frame with this source came by
+};
+
+struct NeighbourState {
+  wire::Ipv4 ip;
+  wire::Mac mac;
+  int device = 0;
+  bool usable = false;  // resolved: reachable, stale, delay, probe or permanent
+};
+
+// A token bucket filter at a device's egress.
+struct Shaper {
+  base::BitRate rate;
+  std::uint32_t overhead = 0;  // bytes that a frame takes of the wire beside its own
+  std::uint32_t least = 0;     // bytes that even the shortest frame takes, overhead included
+  std::uint32_t queue_bytes = 128 * 1024;
+};
+
+class Links {
+ public:
+  static base::Result<Links> open(const Namespace& where);
+  Links(Links&& other) noexcept
+      : netlink_(std::move(other.netlink_)), control_(std::exchange(other.control_, -1)) {}
+  Links& operator=(Links&&) = delete;
+  ~Links();
+
+  // Makes both ends where they belong; neither is ever seen in another namespace.
+  static base::Result<void> add_veth(const VethEnd& a, const VethEnd& b);
+  base::Result<void> add_bridge(const std::string& name, const BridgeSettings& settings);
+  base::Result<void> set_ageing(const std::string& bridge, base::Duration ageing);
+  base::Result<void> set_stp(const std::string& bridge, bool on);
+  base::Result<void> remove(const std::string& name);
+
+  base::Result<void> set_up(const std::string& name, bool up);
+  base::Result<void> enslave(const std::string& name, const std::string& bridge);
+  base::Result<void> set_port(const std::string& name, const BridgePortSettings& settings);
+  // Frames of this device leave as they are: no segmentation, aggregation or checksums are left to hardware.
+  base::Result<void> disable_offloads(const std::string& name);
+  base::Result<void> shape(const std::string& name, const Shaper& shaper);
+
+  base::Result<void> add_address(const std::string& name, wire::Ipv4Prefix address);
+  base::Result<void> add_route(wire::Ipv4Prefix destination, wire::Ipv4 via);
+  // An entry that does not age, and (sticky) that no frame from elsewhere moves.
+  base::Result<void> add_fdb_entry(const std::string& port, wire::Mac mac, bool sticky);
+  base::Result<void> remove_fdb_entry(const std::string& port, wire::Mac mac);
+  base::Result<void> flush_fdb(const std::string& bridge);  // the dynamic entries
+  base::Result<void> flush_neighbours();
+
+  base::Result<std::vector<LinkState>> list();
+  base::Result<std::uint32_t> most_learnt(const std::string& bridge);  // 0 on kernels that know no bound
+  base::Result<std::vector<FdbEntry>> fdb(const std::string& bridge);
+  base::Result<std::vector<NeighbourState>> neighbours();
+  base::Result<int> index(const std::string& name);
+
+ private:
+  Links(NetlinkSocket netlink, int control) : netlink_(std::move(netlink)), control_(control) {}
+  base::Result<void> execute(NetlinkRequest& request, const std::string& what);
+
+  NetlinkSocket netlink_;
+  int control_;  // a datagram socket, for ioctl
+};
+
+}  // namespace sekimori::sys

@@ -1,0 +1,61 @@
+// For tests that build labs on this machine's kernel: they need root, and touch nothing but namespaces of
+// their own.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "importers/site.h"
+#include "lab/lab.h"
+#include "lab/plan.h"
+#include "sys/namespaces.h"
+
+namespace sekimori::lab {
+
+// A name that no other test has, now or in another process.
+inline std::string fresh_name() {
+  static int number = 0;
+  return "test" + std::to_string(::getpid()) + "-" + std::to_string(++number);
+}
+
+inline model::Model site_of(std::string_view text) {
+  auto site = importers::parse_site("sekimori: 1\n" + std::string(text), "site.yaml");
+  EXPECT_TRUE(site.has_value()) << (site ? "" : site.error().text());
+  return site ? std::move(*site) : model::Model{};
+}
+
+// What a command prints.
+inline std::string output_of(const std::string& command) {
+  std::FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
+  if (pipe == nullptr) return "";
+  std::string out;
+  char piece[4096];
+  for (std::size_t got; (got = std::fread(piece, 1, sizeof piece, pipe)) > 0;) out.append(piece, got);
+  ::pclose(pipe);
+  return out;
+}
+
+// A lab that is removed at the end of the test, come what may.
+class TestLab {
+ public:
+  explicit TestLab(model::Model site) : site_(std::move(site)), plan_(make_plan(site_, fresh_name())) {}
+  TestLab(const TestLab&) = delete;
+  ~TestLab() { (void)down(plan_.lab); }
+
+  base::Result<void> up(UpOptions options = {}) const { return lab::up(site_, plan_, options); }
+  const model::Model& site() const { return site_; }
+  const Plan& plan() const { return plan_; }
+  std::string ip(const std::string& machine, const std::string& command) const {
+    return output_of("ip netns exec sekimori." + plan_.lab + "." + machine + " " + command);
+  }
+  std::size_t namespaces() const { return sys::namespaces_with_prefix(namespace_prefix(plan_.lab)).size(); }
+
+ private:
+  model::Model site_;
+  Plan plan_;
+};
+
+}  // namespace sekimori::lab
