@@ -126,16 +126,11 @@ Step<End> Listening::listen() {
 
 void Listening::take(std::span<const wire::Frame> frames) {
   frames_ += frames.size();
-  while (!frames.empty()) {
-    const auto batch = frames.first(std::min(frames.size(), watch::Observer::kAhead));
-    frames = frames.subspan(batch.size());
-    observer_.look_ahead(batch);
-    for (const wire::Frame& frame : batch) {
-      observer_.frame(frame);
-      bytes_ += frame.original_length;
-      if (saved_ == nullptr) continue;
-      if (auto ended = saved_->add(frame)) notices_.push_back(std::move(*ended));
-    }
+  observer_.frames(frames);
+  for (const wire::Frame& frame : frames) {
+    bytes_ += frame.original_length;
+    if (saved_ == nullptr) continue;
+    if (auto ended = saved_->add(frame)) notices_.push_back(std::move(*ended));
   }
 }
 
