@@ -63,8 +63,9 @@ class Maker {
     return {0x0a00'0001u + (vlan * per_vlan_ + station)};
   }
   End host(std::uint32_t vlan, std::uint32_t station) {
-    return {mac_of(vlan, station), ip_of(vlan, station), static_cast<std::uint16_t>(1024 + random_.below(60'000)),
-            static_cast<std::uint8_t>(station % 4 == 0 ? 128 : 64), static_cast<std::uint32_t>(random_.next())};
+    return {
+        mac_of(vlan, station), ip_of(vlan, station), static_cast<std::uint16_t>(1024 + random_.below(60'000)),
+        static_cast<std::uint8_t>(station % 4 == 0 ? 128 : 64), static_cast<std::uint32_t>(random_.next())};
   }
 
   Flow make_flow() {
@@ -108,10 +109,15 @@ class Maker {
                               : kind < 78 ? 1518 - random_.below(700)
                                           : 70 + random_.below(600);
     frame_.clear();
-    wire::append_tcp(frame_, shape(flow.vlan, to.mac, from.mac, bytes),
-                     {.source = from.ip, .destination = to.ip, .ttl = from.ttl, .id = id_++, .dont_fragment = true},
-                     {.source_port = from.port, .destination_port = to.port, .seq = from.sent, .ack = to.sent,
-                      .flags = wire::Tcp::kAck, .window = 500});
+    wire::append_tcp(
+        frame_, shape(flow.vlan, to.mac, from.mac, bytes),
+        {.source = from.ip, .destination = to.ip, .ttl = from.ttl, .id = id_++, .dont_fragment = true},
+        {.source_port = from.port,
+         .destination_port = to.port,
+         .seq = from.sent,
+         .ack = to.sent,
+         .flags = wire::Tcp::kAck,
+         .window = 500});
     from.sent += static_cast<std::uint32_t>(bytes - 58);
     put();
   }

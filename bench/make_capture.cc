@@ -1,5 +1,5 @@
-// make_capture [--name=number ...] > FILE: a capture of known contents (made_capture.h), for compare_captures.py
-// and for whoever wants one.
+// make_capture [--name=number ...] > FILE: a capture of known contents (made_capture.h), for
+// compare_captures.py and for whoever wants one.
 #include <charconv>
 #include <cstdio>
 #include <string>
@@ -30,7 +30,8 @@ bool set(Traffic& t, std::string_view argument) {
   const std::string_view digits = argument.substr(equals + 1);
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  return error == std::errc{} && end == digits.data() + digits.size() && set(t, argument.substr(0, equals), value);
+  return error == std::errc{} && end == digits.data() + digits.size() &&
+         set(t, argument.substr(0, equals), value);
 }
 
 }  // namespace

@@ -183,13 +183,18 @@ bool PacketRing::await_block(std::chrono::milliseconds patience) {
   const auto is_ours = [&] {
     return (status_of(ring_, block_).load(std::memory_order_acquire) & TP_STATUS_USER) != 0;
   };
+  // At the end only the block that the kernel is at may still come.
+  constexpr auto kLast = std::chrono::milliseconds(2 * kRetire);
+  const auto wait = [&](std::chrono::milliseconds most) {
+    pollfd waited{fd_, POLLIN | POLLERR, 0};
+    return poll(&waited, 1, static_cast<int>(most.count())) > 0 &&
+           (waited.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0;
+  };
   if (is_ours()) return true;
-  if (problem_) return false;
-  // After stop() only the block that the kernel is at may still come.
-  if (stopped_) patience = std::chrono::milliseconds(2 * kRetire);
-  pollfd wait{fd_, POLLIN | POLLERR, 0};
-  const int ready = poll(&wait, 1, static_cast<int>(patience.count()));
-  if (ready > 0 && (wait.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) fail();
+  if (wait(stopped_ || problem_ ? kLast : patience)) {
+    fail();  // which takes the error off the socket, so that it can be waited for again
+    if (!is_ours()) wait(kLast);
+  }
   return is_ours();
 }
 

@@ -66,7 +66,8 @@ std::uint32_t Observer::scope_of(const Scope& scope) {
 }
 
 std::uint32_t Observer::scope_of(const Glance& glance, std::uint32_t interface) {
-  KnownScope& known = known_scopes_[(glance.scope_key ^ glance.scope_key >> 16 ^ interface) % known_scopes_.size()];
+  KnownScope& known =
+      known_scopes_[(glance.scope_key ^ glance.scope_key >> 16 ^ interface) % known_scopes_.size()];
   if (known.key != glance.scope_key) [[unlikely]] {
     const wire::Ethernet& header = glance.header;
     known = {glance.scope_key, scope_of({interface, header.outer_vlan(), header.inner_vlan(), 0})};
