@@ -42,6 +42,7 @@ Observer::Observer(Limits limits) : recent_(kRecent), twins_(kRecent) {
   o_.limits = limits;
   o_.stations.reserve(limits.stations);
   o_.pairs.reserve(limits.pairs);
+  o_.bindings.reserve(limits.bindings);
 }
 
 void Observer::interfaces(std::span<const wire::CaptureInterface> known) {
