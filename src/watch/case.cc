@@ -16,9 +16,10 @@ std::pair<std::uint32_t, Mac> key_of(const Station& s) { return {s.scope, s.mac}
 
 Case::Case(const Observations& observations, std::vector<View> v) : o(observations), views(std::move(v)) {
   for (const Binding& b : o.bindings) {
-    for (std::size_t i = 0; i < b.count; ++i) claims_.emplace(b.claimants[i].mac, b.ip);
+    for (std::size_t i = 0; i < b.count; ++i) claims_.emplace_back(b.claimants[i].mac, b.ip);
     if (b.count == 1) bindings_by_mac_[{b.scope, b.claimants[0].mac}].push_back(&b);
   }
+  std::ranges::sort(claims_);
   by_mac_.resize(o.stations.size());
   std::iota(by_mac_.begin(), by_mac_.end(), 0u);
   std::ranges::sort(by_mac_, {}, [this](std::uint32_t i) { return key_of(o.stations[i]); });

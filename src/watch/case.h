@@ -2,6 +2,7 @@
 // they write.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <span>
@@ -30,7 +31,9 @@ class Case {
   const Station* station(std::uint32_t scope, Mac mac) const;
   std::span<const std::uint32_t> stations_in(std::uint32_t scope) const;  // indices into o.stations
   // Whether ARP or Neighbor Discovery tells, at whatever interface, that the MAC has this address.
-  bool claims(Mac mac, const IpAddress& ip) const { return claims_.contains({mac, ip}); }
+  bool claims(Mac mac, const IpAddress& ip) const {
+    return std::ranges::binary_search(claims_, std::pair(mac, ip));
+  }
   // The IP addresses that a MAC has claimed and nobody else.
   const std::vector<const Binding*>& bindings_of(std::uint32_t scope, Mac mac) const;
 
@@ -44,7 +47,7 @@ class Case {
 
  private:
   std::map<std::pair<std::uint32_t, Mac>, std::vector<const Binding*>> bindings_by_mac_;
-  std::set<std::pair<Mac, IpAddress>> claims_;
+  std::vector<std::pair<Mac, IpAddress>> claims_;  // sorted; a set would take three times as much
   std::vector<std::uint32_t> by_mac_;  // stations in the order of scope and MAC
 };
 

@@ -36,7 +36,14 @@ wire::Ipv4 receiver_address(const Ethernet& header, Bytes bytes) {
   return {wire::read_be32(payload.data() + 16)};
 }
 
-Observer::Observer(Limits limits) : recent_(kRecent), twins_(kRecent) { o_.limits = limits; }
+// The large tables get their address space at once: pages that nothing was written to cost nothing, and tables
+// that are copied when they grow would for a moment take twice what they hold.
+Observer::Observer(Limits limits) : recent_(kRecent), twins_(kRecent) {
+  o_.limits = limits;
+  o_.stations.reserve(limits.stations);
+  o_.pairs.reserve(limits.pairs);
+  o_.bindings.reserve(limits.bindings);
+}
 
 void Observer::interfaces(std::span<const wire::CaptureInterface> known) {
   for (std::size_t i = o_.interfaces.size(); i < known.size(); ++i) describe(known[i]);
@@ -308,6 +315,11 @@ Observations Observer::finish() {
   for (Station& station : o_.stations) {
     if (station.in_spell) close_spell(station);
   }
+  // The detectors need the room.
+  station_index_ = pair_index_ = binding_index_ = Index(0);
+  recent_ = {};
+  twins_ = {};
+  homes_.clear();
   return std::move(o_);
 }
 

@@ -30,22 +30,33 @@ constexpr PlaceClaims kClaims[] = {
 constexpr double kOwnersShare = 0.9;
 constexpr double kDirectionsKnown = 0.9;
 
-struct Traffic {
-  std::uint64_t two_way = 0, one_way = 0;               // unicast frames of pairs that are answered, or not
-  std::map<Mac, std::uint64_t> two_way_of, one_way_to;  // by station
-  std::set<Mac> senders;                                // of unicast
-  std::set<Mac> near, far;                              // sources of outbound and of inbound frames only
-  std::set<Mac> heard;
+struct Receiver {       // of unicast that is not answered
+  bool heard = false;   // at all
+  bool sends = false;   // unicast
 };
+struct Traffic {
+  std::uint64_t two_way = 0, one_way = 0;    // unicast frames of pairs that are answered, or not
+  std::map<Mac, std::uint64_t> two_way_of;   // by station
+  std::map<Mac, Receiver> one_way_to;
+  std::set<Mac> near, far;  // sources of outbound and of inbound frames only
+};
+
+// A station's interface; none within tunnels, which are no places.
+std::optional<std::uint32_t> interface_of(const Observations& o, std::uint32_t scope) {
+  if (o.scopes[scope].tunnel != 0) return std::nullopt;
+  return o.scopes[scope].interface;
+}
+
+bool is_unicast(const Pair& pair) { return pair.to != kNobody && pair.to != pair.from; }
 
 void add_pairs(const Observations& o, std::vector<Traffic>& traffic) {
   for (const Pair& pair : o.pairs) {
-    if (pair.to == kNobody || pair.to == pair.from || o.scopes[pair.scope].tunnel != 0) continue;
-    Traffic& t = traffic[o.scopes[pair.scope].interface];
-    t.senders.insert(pair.source);
+    const auto interface = interface_of(o, pair.scope);
+    if (!interface || !is_unicast(pair)) continue;
+    Traffic& t = traffic[*interface];
     if (pair.reverse == kNobody) {
       t.one_way += pair.frames;
-      t.one_way_to[pair.destination] += pair.frames;
+      t.one_way_to.try_emplace(pair.destination);
     } else {
       t.two_way += pair.frames;
       t.two_way_of[pair.source] += pair.frames;
@@ -54,9 +65,27 @@ void add_pairs(const Observations& o, std::vector<Traffic>& traffic) {
   }
 }
 
+// What else is known of the receivers, where nobody is answered and they have to tell the place.
+void add_receivers(const Observations& o, std::vector<Traffic>& traffic) {
+  const auto receiver = [&](std::uint32_t scope, Mac mac) -> Receiver* {
+    const auto interface = interface_of(o, scope);
+    if (!interface || traffic[*interface].two_way != 0) return nullptr;
+    const auto found = traffic[*interface].one_way_to.find(mac);
+    return found == traffic[*interface].one_way_to.end() ? nullptr : &found->second;
+  };
+  for (const Station& s : o.stations) {
+    if (s.sent == 0) continue;
+    if (Receiver* r = receiver(s.scope, s.mac)) r->heard = true;
+  }
+  for (const Pair& pair : o.pairs) {
+    if (!is_unicast(pair)) continue;
+    if (Receiver* r = receiver(pair.scope, pair.source)) r->sends = true;
+  }
+}
+
 // Whether all unicast goes to a station that is never heard: perhaps half of its own line.
 bool one_silent_receiver(const Traffic& t) {
-  return t.two_way == 0 && t.one_way_to.size() == 1 && !t.heard.contains(t.one_way_to.begin()->first);
+  return t.two_way == 0 && t.one_way_to.size() == 1 && !t.one_way_to.begin()->second.heard;
 }
 
 View tap(const Traffic& t) {
@@ -92,8 +121,8 @@ View nobody_is_answered(const Traffic& t) {
     return view;
   }
   view.place = Place::kAccess;
-  for (const auto& [mac, frames] : t.one_way_to) {
-    if (t.senders.contains(mac)) view.locals.insert(mac);
+  for (const auto& [mac, receiver] : t.one_way_to) {
+    if (receiver.sends) view.locals.insert(mac);
   }
   if (view.locals.size() == 1) {
     view.why = fmt::format("{} alone both sends and receives unicast", wire::to_text(*view.locals.begin()));
@@ -197,14 +226,15 @@ std::optional<Place> place_of(std::string_view word) {
 std::vector<View> views_of(const Observations& o, std::optional<Place> told) {
   std::vector<Traffic> traffic(o.interfaces.size());
   for (const Station& s : o.stations) {
-    if (o.scopes[s.scope].tunnel != 0) continue;
-    Traffic& t = traffic[o.scopes[s.scope].interface];
-    if (s.sent > 0) t.heard.insert(s.mac);
+    const auto interface = interface_of(o, s.scope);
+    if (!interface) continue;
+    Traffic& t = traffic[*interface];
     // A duplicate speaks from both sides; it tells nothing of where we are.
     if (s.outbound > 0 && s.inbound == 0) t.near.insert(s.mac);
     if (s.inbound > 0 && s.outbound == 0) t.far.insert(s.mac);
   }
   add_pairs(o, traffic);
+  add_receivers(o, traffic);
   std::vector<View> views;
   views.reserve(traffic.size());
   for (std::size_t i = 0; i < traffic.size(); ++i) {

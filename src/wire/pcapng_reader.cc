@@ -19,11 +19,11 @@ constexpr std::uint16_t kIfName = 2, kIfDescription = 3, kIfMac = 6, kIfResoluti
                         kPacketFlags = 2;
 
 constexpr std::size_t kBlockOverhead = 12;  // type, length, and the length again
-constexpr std::uint32_t kMostBlock =
-    16 * 1024 * 1024;  // of a block that is held in memory; options can be long
+// Of a block that is held in memory: a frame, and some dozens of the longest options.
+constexpr std::uint32_t kMostBlock = 4 * 1024 * 1024;
 
-// More interfaces than this come from a damaged file.
-constexpr std::size_t kMostInterfaces = 1 << 20;
+// More interfaces than this, over all sections, come from a damaged file; longer names are cut.
+constexpr std::size_t kMostInterfaces = 1 << 17, kMostName = 256;
 
 std::size_t padded(std::size_t bytes) { return (bytes + 3) & ~std::size_t{3}; }
 
@@ -33,6 +33,8 @@ T load_native(const std::uint8_t* p) {
   std::memcpy(&v, p, sizeof v);
   return v;
 }
+
+std::string_view name_in(Bytes value) { return as_text(value.first(std::min(value.size(), kMostName))); }
 
 bool is_held(std::uint32_t type) {
   return type == kEnhancedPacket || type == kSimplePacket || type == kObsoletePacket ||
@@ -125,7 +127,7 @@ bool PcapngReader::read_section(BlockBuffer& buffer) {
 
 bool PcapngReader::read_interface(Bytes body) {
   if (body.size() < 8) return damaged("an interface description is too short");
-  if (interfaces_.size() == kMostInterfaces) return damaged("it describes more than a million interfaces");
+  if (interfaces_.size() == kMostInterfaces) return damaged(fmt::format("it describes more than {} interfaces", kMostInterfaces));
   CaptureInterface interface;
   Clock clock;
   interface.link_type = static_cast<LinkType>(load16(body.data()));
@@ -133,8 +135,8 @@ bool PcapngReader::read_interface(Bytes body) {
   interface.section = sections_ - 1;
   Bytes options = body.subspan(8);
   while (const auto option = next_option(options)) {
-    if (option->code == kIfName) interface.name = as_text(option->value);
-    if (option->code == kIfDescription) interface.description = as_text(option->value);
+    if (option->code == kIfName) interface.name = name_in(option->value);
+    if (option->code == kIfDescription) interface.description = name_in(option->value);
     if (option->code == kIfMac && option->value.size() == 6)
       interface.mac = Mac::from_octets(option->value.data());
     if (option->code == kIfOffset && option->value.size() == 8) {
