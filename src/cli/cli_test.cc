@@ -143,6 +143,62 @@ TEST_F(CliTest, BadUsage) {
   EXPECT_FALSE(fs::exists(path("s")));
 }
 
+TEST_F(CliTest, MacsFromPoolToRelease) {
+  const std::string db = path("macs.db");
+  const auto mac = [&](std::vector<std::string> words, const std::string& verb = "allocate") {
+    words.insert(words.begin(), {"mac", verb});
+    words.insert(words.end(), {"--registry", db});
+    return run(words);
+  };
+  EXPECT_EQ(mac({}), kBadInput);
+  EXPECT_NE(err_.find("mac pool add"), std::string::npos);
+  EXPECT_FALSE(fs::exists(db)) << "a mistyped name must not begin a registry";
+  EXPECT_EQ(run({"mac", "pool", "add", "lab", "02:ab:00:00:00:00/24", "--registry", db}), kClean) << err_;
+  EXPECT_EQ(run({"mac", "pool", "add", "more", "02:ab:00:00:10:00/44", "--registry", db}), kBadInput);
+  EXPECT_NE(err_.find("lab"), std::string::npos);
+  EXPECT_EQ(mac({"--count", "3"}), kClean);
+  EXPECT_EQ(base::split(out_, '\n').size(), 4u) << out_;
+  EXPECT_EQ(mac({"--owner", "vc1/vm-7/net0"}), kClean);
+  const std::string first = out_;
+  EXPECT_EQ(mac({"--owner", "vc1/vm-7/net0"}), kClean);
+  EXPECT_EQ(out_, first);
+  EXPECT_EQ(mac({first.substr(0, 17)}, "lookup"), kClean);
+  EXPECT_NE(out_.find("allocated to vc1/vm-7/net0"), std::string::npos) << out_;
+  EXPECT_EQ(mac({"02:ab:00:00:00:01", "--note", "by hand"}, "reserve"), kClean) << err_;
+  EXPECT_EQ(mac({"02:ab:00:00:00:01", "--owner", "a/b/c"}, "reserve"), kBadInput);
+  EXPECT_EQ(mac({"--csv=" + path("all.csv")}, "list"), kClean);
+  EXPECT_EQ(run({"mac", "audit", path("all.csv"), "--registry", db}), kClean) << out_;
+  EXPECT_EQ(mac({"--owner", "vc1"}, "release"), kClean) << err_;
+  EXPECT_EQ(mac({"--state", "freed", "--json"}, "list"), kClean);
+  EXPECT_NE(out_.find("\"sekimori_mac\": 1"), std::string::npos);
+  EXPECT_NE(out_.find(first.substr(0, 17)), std::string::npos);
+  EXPECT_EQ(mac({"--count", "0"}), kBadInput);
+  EXPECT_EQ(mac({"--owner", "vc1"}), kBadInput);
+  EXPECT_EQ(run({"mac"}), kBadInput);
+  EXPECT_EQ(run({"mac", "--help"}), kClean);
+  EXPECT_EQ(run({"mac", "alocate"}), kBadInput);
+  EXPECT_NE(err_.find("Did you mean mac allocate?"), std::string::npos) << err_;
+}
+
+TEST_F(CliTest, MacAuditAndFix) {
+  std::ofstream(path("pve.csv")) << "vmid,vm,nic,mac,segment,power\n"
+                                    "101,web,net0,bc:24:11:00:00:01,10,running\n"
+                                    "102,web2,net0,bc24.1100.0001,10,stopped\n"
+                                    "103,web3,net0,BC-24-11-00-00-01,10,running\n";
+  EXPECT_EQ(run({"mac", "audit", path("pve.csv"), path("site.yaml"), "--quiet"}), kFindings);
+  EXPECT_TRUE(out_.starts_with("BROKEN: 1 error")) << out_;
+  EXPECT_EQ(run({"mac", "audit", path("site.yaml")}), kClean) << out_;
+  EXPECT_EQ(run({"mac", "fix", path("site.yaml")}), kClean);
+  EXPECT_EQ(run({"mac", "fix", path("pve.csv")}), kFindings);
+  EXPECT_LT(out_.find("qm set 102"), out_.find("qm set 103")) << "who is off first\n" << out_;
+  EXPECT_EQ(out_.find("qm set 101"), std::string::npos);
+  EXPECT_EQ(run({"mac", "fix", path("pve.csv"), "--manager", "pve=xen"}), kBadInput);
+  EXPECT_EQ(run({"mac", "audit", path("missing.csv")}), kBadInput);
+  std::ofstream(path("bad.csv")) << "vm,mac\na,02:00:00:00:00:0g\n";
+  EXPECT_EQ(run({"mac", "audit", path("bad.csv")}), kBadInput);
+  EXPECT_NE(out_.find("bad.csv:2"), std::string::npos) << out_;
+}
+
 TEST_F(CliTest, DiagnoseTextAndJson) {
   const std::string site = path("site.yaml");
   const int exit = run({"diagnose", site, "--until", "10s"});

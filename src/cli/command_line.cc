@@ -289,6 +289,17 @@ constexpr Verb kVerbs[] = {
      "  sekimori simulate site.yaml --series out.csv --every 10s\n"
      "  sekimori simulate site.yaml --capture sw1:24=wan.pcapng --capture sw1:2=desk.pcapng\n\n",
      declare_simulate},
+    {"mac audit", "Find duplicate, latent, well-known and invalid MACs in inventories",
+     "Examples:\n"
+     "  sekimori mac audit site.yaml netbox.csv arp.txt\n"
+     "  sekimori mac audit vc1.csv vc2.csv --registry macs.db --json | jq '.findings[].where'\n\n",
+     declare_mac_audit},
+    {"mac fix", "Plan how to end what the audit finds; changes nothing itself",
+     "Prints which NICs get a new address, those that interrupt nothing first, and the commands.\n\n"
+     "Examples:\n"
+     "  sekimori mac fix vc1.csv pve.csv --registry macs.db\n"
+     "  sekimori mac fix fleet.csv --manager rack7=libvirt\n\n",
+     declare_mac_fix},
     {"mac allocate", "Hand out addresses that nobody has",
      "Text: one address a line, in the order of the owners.\n\n"
      "Examples:\n"
@@ -392,7 +403,7 @@ VerbText describe(const Verb& verb) {
   Action action;
   const auto app = make_app(verb, action);
   VerbText text{std::string(verb.name), std::string(verb.summary), std::string(verb.details), {}};
-  if (verb.name == "diagnose" || verb.name == "check") text.details += kExitCodes;
+  if (verb.name == "diagnose" || verb.name == "check" || verb.name == "mac audit") text.details += kExitCodes;
   for (const CLI::Option* option : app->get_options()) {
     OptionText o;
     for (const std::string& name : option->get_snames()) o.names.push_back("-" + name);
@@ -520,7 +531,11 @@ int run_command_line(std::span<const std::string> arguments) {
     if (verb != std::end(kVerbs)) return run_verb(*verb, arguments.subspan(words));
   }
   if (std::ranges::find(kGroups, word, &Group::name) == std::end(kGroups)) return unknown_verb("", word);
-  if (arguments.size() > 1 && !arguments[1].starts_with('-')) return unknown_verb(word + " ", arguments[1]);
+  if (arguments.size() > 1 && !arguments[1].starts_with('-')) {
+    const bool further = arguments.size() > 2 && !arguments[2].starts_with('-') &&
+                         !verbs_of(word + " " + arguments[1] + " ").empty();
+    return unknown_verb(word + " ", further ? arguments[1] + " " + arguments[2] : arguments[1]);
+  }
   const std::string text = help(verbs_of(word + " "), "", help_width());
   if (arguments.size() > 1) return tell(text);
   std::fputs(text.c_str(), stderr);

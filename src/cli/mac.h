@@ -57,6 +57,20 @@ struct MacPoolArguments {
   std::optional<base::Duration> quarantine;
 };
 
+struct MacAuditArguments {
+  std::vector<std::string> sources;
+  std::string registry;
+  ReportArguments report;
+};
+struct MacFixArguments {
+  std::vector<std::string> sources;
+  std::string registry;
+  std::vector<std::string> managers;  // NAME=KIND
+  std::string json;
+};
+
+int mac_audit(const MacAuditArguments& arguments);
+int mac_fix(const MacFixArguments& arguments);
 int mac_allocate(const MacAllocateArguments& arguments);
 int mac_reserve(const MacReserveArguments& arguments);
 int mac_release(const MacReleaseArguments& arguments);

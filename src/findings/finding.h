@@ -113,7 +113,7 @@ struct BaselineUse {
 struct Report {
   std::string title;
   std::string source;             // "examples/hosted-server/site.yaml"
-  std::string kind = "site";      // what the source is: "site", "capture"
+  std::string kind = "site";      // what the source is: "site", "capture", "fleet"
   std::vector<Finding> findings;  // worst first
   std::vector<LinkLoad> links;    // every link with load, both directions, over the last part of the run
   std::vector<FlowImpact> flows;  // every flow

@@ -70,14 +70,14 @@ inline std::unexpected<Failure> failed(Failure::Kind kind, std::string what) {
 }
 
 struct Request {
-  std::string pool;              // empty: the only one there is
-  std::optional<Policy> policy;  // nothing: the pool's
+  std::string pool{};              // empty: the only one there is
+  std::optional<Policy> policy{};  // nothing: the pool's
   std::size_t count = 1;
-  std::vector<Owner> owners;  // as many as count, or none
-  Seconds lease = 0;          // 0: until it is released
+  std::vector<Owner> owners{};  // as many as count, or none
+  Seconds lease = 0;            // 0: until it is released
   Seconds now = 0;
   std::uint64_t seed = 0;  // of a random policy
-  std::string token;       // unique to this request
+  std::string token{};     // unique to this request
 };
 
 struct Grant {
