@@ -259,6 +259,7 @@ class Batch {
   // Three phases: entries are fresh in the first and, for the most part, in the second; then those with a
   // short ageing time are gone.
   std::vector<Site> play() {
+    EXPECT_TRUE(bed_.wait_for_ports());
     const Clock::time_point start = Clock::now();
     for (const auto pause :
          {std::chrono::milliseconds(0), std::chrono::milliseconds(300), std::chrono::milliseconds(1400)}) {

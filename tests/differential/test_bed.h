@@ -12,6 +12,7 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -69,6 +70,18 @@ class TestBed {
 
   sys::Links& links() { return links_; }
   const sys::Namespace& switches() const { return switches_; }
+
+  // Waits until every port forwards.
+  [[nodiscard]] bool wait_for_ports() {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (std::chrono::steady_clock::now() < until) {
+      const auto all = links_.list();
+      if (!all) return false;
+      if (std::ranges::all_of(*all, [](const sys::LinkState& l) { return !l.up || l.passes; })) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return false;
+  }
 
   // The frame comes in at the port with that far end.
   void send(int far_end, Mac destination, Mac source, Number number) {
