@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
+#include <thread>
 
 #include "lab/lab.h"
 #include "lab/live.h"
@@ -19,6 +21,7 @@ namespace {
 
 // Of a frame beside its bytes, and of the shortest one in all (IEEE 802.3): preamble 8, FCS 4, gap 12.
 constexpr std::uint32_t kWireOverhead = 24, kLeastOnWire = 84;
+constexpr std::chrono::seconds kLinksComeUp{2};
 // The range that net/bridge/br_stp_if.c takes for the forward delay.
 constexpr base::Duration kLeastForwardDelay = base::seconds(2);
 
@@ -59,7 +62,26 @@ class Builder {
         if (auto made = (this->*stage.step)(i); !made) return made;
       }
     }
+    if (auto passes = wait_for_links(); !passes) return passes;
     return plan_.has_live() ? start_live(site_, plan_) : Result<void>{};
+  }
+
+  // The kernel notices a carrier a little later than it is there, and until then drops what is sent. Ports that the
+  // spanning tree blocks, and those without a carrier, are not waited for longer than it takes all others.
+  Result<void> wait_for_links() {
+    const auto until = std::chrono::steady_clock::now() + kLinksComeUp;
+    for (SpaceIndex s = 0; s < spaces_.size(); ++s) {
+      auto links = links_of(s);
+      if (!links) return std::unexpected(links.error());
+      while (std::chrono::steady_clock::now() < until) {
+        const auto all = links->list();
+        if (!all) return std::unexpected(all.error());
+        if (std::ranges::all_of(*all, [](const sys::LinkState& l) { return !l.up || !l.carrier || l.passes; }))
+          break;
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      }
+    }
+    return {};
   }
 
   // Only what this very call made: another `up` of the same name may be under way.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <linux/ethtool.h>
+#include <linux/if.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
@@ -9,7 +10,6 @@
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <linux/veth.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -350,6 +350,11 @@ base::Result<std::vector<LinkState>> Links::list() {
     link.name = attributes.text(IFLA_IFNAME);
     link.mac = mac_in(attributes, IFLA_ADDRESS);
     link.up = (header.ifi_flags & IFF_UP) != 0;
+    link.carrier = attributes.get<std::uint8_t>(IFLA_CARRIER).value_or(0) != 0;
+    const auto state = attributes.get<std::uint8_t>(IFLA_OPERSTATE).value_or(IF_OPER_UNKNOWN);
+    const auto port = attributes.nested(IFLA_LINKINFO).nested(IFLA_INFO_SLAVE_DATA);
+    link.passes = (state == IF_OPER_UP || state == IF_OPER_UNKNOWN) &&
+                  port.get<std::uint8_t>(IFLA_BRPORT_STATE).value_or(BR_STATE_FORWARDING) == BR_STATE_FORWARDING;
     // Older kernels send fewer counters.
     rtnl_link_stats64 stats{};
     const auto bytes = attributes.find(IFLA_STATS64);
