@@ -22,6 +22,8 @@ class FloodCrowd {
 
  private:
   void not_learnt(Results& r);
+  bool somebody_is_learnt(std::uint32_t scope) const;
+  void doubt(std::uint32_t scope, bool certain, bool mac_flooding, Finding& finding) const;
   void table_full(Results& r);
   void flushed(Results& r);
   void flushed_by(const TopologyChange& change, Results& r);

@@ -1,6 +1,7 @@
 #include "tests/oracle/oracle.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cctype>
@@ -72,13 +73,13 @@ bool flood_is(Code code, const FloodFacts& facts, const Claim& claim, const Trut
     case Code::kFloodLeak:
       return facts.leaks;
     case Code::kFloodSilent:
-      return facts.mute;
+      return std::ranges::none_of(claim.macs, [&](Mac mac) { return facts.answers.contains(mac); });
     case Code::kFloodTimers:
       return facts.forgotten && (!claim.ageing_ms || std::ranges::any_of(facts.ageing_ms, [&](std::int64_t ms) {
                return near(*claim.ageing_ms, ms);
              }));
     case Code::kFloodAsymmetric:
-      return facts.forgotten && facts.answers && !facts.leaks;
+      return facts.forgotten && (facts.routes || !facts.answers.empty()) && !facts.leaks;
     case Code::kFloodNoLearning:
       return facts.not_learnt;
     case Code::kFloodTableFull:
@@ -91,22 +92,22 @@ bool flood_is(Code code, const FloodFacts& facts, const Claim& claim, const Trut
 }
 
 // The stations whose floods a claim is about: of those that a port shows.
-std::set<Mac> receivers_of(const Claim& claim, const std::set<Mac>& shown) {
-  std::set<Mac> out;
-  for (const Mac mac : shown) {
-    if (claim.macs.empty() || claim.macs.contains(mac)) out.insert(mac);
+std::set<Subject> receivers_of(const Claim& claim, const std::set<Subject>& shown) {
+  std::set<Subject> out;
+  for (const Subject& subject : shown) {
+    if (claim.macs.empty() || claim.macs.contains(subject.mac)) out.insert(subject);
   }
   return out;
 }
 
-bool some_code_is_true(const Claim& claim, Mac receiver, const Truth& truth) {
+bool some_code_is_true(const Claim& claim, const Subject& receiver, const Truth& truth) {
   const auto facts = truth.floods.find(receiver);
   return facts != truth.floods.end() && std::ranges::any_of(claim.codes, [&](Code code) {
            return is_flood(code) && flood_is(code, facts->second, claim, truth);
          });
 }
 
-bool is_true(const Claim& claim, const Truth& truth, const Traffic& traffic, const std::set<Mac>& shown) {
+bool is_true(const Claim& claim, const Truth& truth, const Traffic& traffic) {
   const Code code = claim.finding->code;
   if (truth.loops && (code == Code::kLoop || code == Code::kStorm || code == Code::kReflection ||
                       code == Code::kMacMoves))
@@ -126,9 +127,12 @@ bool is_true(const Claim& claim, const Truth& truth, const Traffic& traffic, con
       break;
   }
   if (!is_flood(code)) return false;
-  const auto about = receivers_of(claim, shown);
-  // A claim about several stations must be true of each that it names, or of one that the port shows.
-  return std::ranges::any_of(about, [&](Mac mac) { return some_code_is_true(claim, mac, truth); });
+  // A claim about several stations must be true of one that the port shows.
+  auto shown = traffic.flooded();
+  shown.merge(traffic.unclear());
+  return std::ranges::any_of(receivers_of(claim, shown), [&](const Subject& subject) {
+    return some_code_is_true(claim, subject, truth);
+  });
 }
 
 // ---------------------------------------------------------------- the verdict
@@ -157,16 +161,17 @@ class PortJudge {
     std::vector<Claim> claims;
     for (const Finding& f : report.findings) claims.push_back(claim_of(f));
     for (const Claim& claim : claims) {
-      if (claim.finding->severity == Severity::kNote || is_true(claim, truth_, traffic_, flooded_)) continue;
-      verdict.false_claims.push_back(fmt::format("{} ({}): {}: {}", name_, mode,
-                                                 findings::entry(claim.finding->code).word,
-                                                 claim.finding->headline));
+      if (claim.finding->severity == Severity::kNote || is_true(claim, truth_, traffic_)) continue;
+      verdict.false_claims.push_back(fmt::format("{} ({}): {}: {}. {} [{}]", name_, mode,
+                                                 findings::entry(claim.finding->code).word, claim.finding->headline,
+                                                 claim.finding->cause, fmt::join(claim.finding->candidates, "; ")));
     }
     const auto tell = [&](std::string what, Outcome outcome) {
       count(outcome, score);
       if (outcome == Outcome::kMissed) verdict.misses.push_back(fmt::format("{} ({}): {}", name_, mode, what));
     };
-    for (const Mac mac : faults_of_floods()) tell("flood for " + wire::to_text(mac), flood(claims, mac));
+    for (const Subject& subject : faults_of_floods())
+      tell("flood for " + wire::to_text(subject.mac), flood(claims, subject));
     for (const Mac mac : duplicates())
       tell("duplicate " + wire::to_text(mac), named(claims, Code::kMacDuplicate));
     for (const wire::Ipv4 ip : contested())
@@ -182,7 +187,7 @@ class PortJudge {
   bool loops() const { return truth_.loops && traffic_.loops(); }
 
   // In a loop everything is flooded; the loop is the fault.
-  std::set<Mac> faults_of_floods() const { return truth_.loops ? std::set<Mac>{} : flooded_; }
+  std::set<Subject> faults_of_floods() const { return truth_.loops ? std::set<Subject>{} : flooded_; }
 
   std::set<Mac> duplicates() const {
     std::set<Mac> out;
@@ -200,11 +205,11 @@ class PortJudge {
     return out;
   }
 
-  Outcome flood(const std::vector<Claim>& claims, Mac mac) const {
+  Outcome flood(const std::vector<Claim>& claims, const Subject& subject) const {
     Outcome best = Outcome::kMissed;
     for (const Claim& claim : claims) {
-      if (!is_flood(claim.finding->code) || !receivers_of(claim, flooded_).contains(mac)) continue;
-      if (!some_code_is_true(claim, mac, truth_)) continue;
+      if (!is_flood(claim.finding->code) || !receivers_of(claim, flooded_).contains(subject)) continue;
+      if (!some_code_is_true(claim, subject, truth_)) continue;
       best = std::max(best, claim.open ? Outcome::kOpen : Outcome::kNamed);
     }
     return best;
@@ -221,7 +226,7 @@ class PortJudge {
   const Truth& truth_;
   const Traffic& traffic_;
   std::string name_;
-  std::set<Mac> flooded_;
+  std::set<Subject> flooded_;
 };
 
 // Two captures of a port: with directions and without.

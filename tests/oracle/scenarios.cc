@@ -266,17 +266,17 @@ hosts:
     count: 3
     nics: {eth0: {}}
     switches: {br0: {kind: linux-bridge, uplinks: [eth0]}}
-    guests: {vm: {count: 6, nics: {net0: {on: br0, ip: 10.0.0.1/24}}, arp: {announce: [start, 5s]}}}
+    guests: {vm: {count: 25, nics: {net0: {on: br0, ip: 10.0.0.1/24}}, arp: {announce: [start, 5s]}}}
   client: {nics: {eth0: 10.0.0.91/24}}
   desk: {nics: {eth0: 10.0.0.92/24}}
-switches: {sw1: {table-size: 12}}
+switches: {sw1: {table-size: 60}}
 links: [[node-1:eth0, sw1:1], [node-2:eth0, sw1:2], [node-3:eth0, sw1:3], [client:eth0, sw1:5], [desk:eth0, sw1:6]]
 traffic:
   - {from: client, to: vm-1-1, kind: ping, every: 100ms}
   - {from: client, to: vm-2-2, kind: tcp, rate: 200kbit/s}
-  - {from: client, to: vm-3-1, kind: ping, every: 100ms}
-  - {from: client, to: vm-3-3, kind: tcp, rate: 200kbit/s}
-  - {from: desk, to: vm-3-5, kind: ping, every: 100ms}
+  - {from: client, to: vm-3-11, kind: ping, every: 100ms}
+  - {from: client, to: vm-3-20, kind: tcp, rate: 200kbit/s}
+  - {from: desk, to: vm-3-15, kind: ping, every: 100ms}
 )";
 
 // Everything as it should be: guests, VLANs, a router, a service over a WAN, hosts that talk and rest.

@@ -1,11 +1,14 @@
 // What a run knows for certain, and what each of its ports carried.
 #pragma once
 
+#include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <string_view>
 #include <vector>
 
+#include "model/segments.h"
 #include "simulate/run.h"
 #include "wire/ip.h"
 #include "wire/mac.h"
@@ -15,9 +18,16 @@ namespace sekimori::oracle {
 using base::Time;
 using wire::Mac;
 
-// MACs of the stations that a frame can still reach when it enters through `port`, whatever VLANs and spanning trees
-// forbid: what is not among them is certainly the wrong way.
-std::set<Mac> reach(const model::Model& model, model::PortId port);
+// A station in a segment: hosts with VLANs on a NIC have one MAC in several.
+struct Subject {
+  std::uint32_t segment = 0;
+  Mac mac;
+  friend auto operator<=>(const Subject&, const Subject&) = default;
+};
+
+// MACs of the stations that a frame with this tag can reach when it enters through `port`, whatever spanning trees
+// and switched off links forbid: what is not among them is certainly the wrong way.
+std::set<Mac> reach(const model::Model& model, model::PortId port, std::uint16_t tag);
 
 // A frame as far as the judge looks into it.
 struct Passing {
@@ -25,6 +35,7 @@ struct Passing {
   bool inbound = false;
   Mac source, destination;
   bool is_arp = false, is_ip = false;
+  std::uint16_t tag = 0;
   wire::Ipv4 sender;  // of ARP and IP
   std::size_t bytes = 0;
 };
@@ -33,13 +44,18 @@ Passing passing(const simulate::CapturedFrame& captured);
 // What a port carried.
 class Traffic {
  public:
-  Traffic(const model::Model& model, model::PortId port);
+  Traffic(const model::Model& model, const model::Segments& segments, model::PortId port);
 
   void frame(const Passing& frame);
 
   std::int64_t frames() const { return frames_; }
   // Stations whose frames went astray here for at least a second and twenty frames.
-  std::set<Mac> flooded() const;
+  std::set<Subject> flooded() const;
+  // Stations that a migration brings here, so that the way to them changes; and those that stray in small numbers.
+  std::set<Subject> unclear() const;
+  std::uint32_t segment(std::uint16_t tag);
+  // Stations that the bridge of this port can't learn here.
+  std::set<Subject> never_learnt() const;
   // MACs that came from both sides under two addresses, in turn.
   std::set<Mac> two_sided() const;
   // Addresses that two MACs claimed in turn.
@@ -62,13 +78,22 @@ class Traffic {
     int changes = 0;
   };
 
-  std::set<Mac> inside_, outside_;
+  struct Vlan {
+    std::set<Mac> inside, outside;
+    std::uint32_t segment = 0;
+  };
+  Vlan& vlan(std::uint16_t tag);
+
+  const model::Model* model_;
+  const model::Segments* segments_;
+  model::PortId port_;
+  std::map<std::uint16_t, Vlan> vlans_;
   std::int64_t frames_ = 0, most_copies_ = 0, second_ = 0, in_second_ = 0, busiest_ = 0;
-  std::map<Mac, Stray> strays_;
+  std::map<Subject, Stray> strays_;
+  std::set<Subject> unclear_;
   std::map<Mac, Sides> sides_;
   std::map<wire::Ipv4, Claimed> claims_;
   std::map<std::uint64_t, std::int64_t> copies_;
-  friend class Player;
 };
 
 // Why a station is flooded, as far as the run knows. Several bridges may do it for different reasons.
@@ -76,12 +101,12 @@ struct FloodFacts {
   bool leaks = false;  // what its own host sends it goes out of the NIC
   bool not_learnt = false, refused = false, forgotten = false;
   std::set<std::int64_t> ageing_ms;  // of the bridges that have forgotten it
-  bool mute = false;                 // sends nothing but announcements and answers to ARP
-  bool answers = false;              // sends unicast
+  std::set<Mac> answers;             // whom it sends unicast
+  bool routes = false;               // its packets go on, and what comes back may come another way
 };
 
 struct Truth {
-  std::map<Mac, FloodFacts> floods;
+  std::map<Subject, FloodFacts> floods;
   std::set<Mac> duplicates, moved;
   std::set<wire::Ipv4> duplicate_ips;
   bool loops = false, flushes = false;
@@ -91,6 +116,7 @@ struct Played {
   Truth truth;
   std::vector<model::PortId> ports;
   std::vector<Traffic> traffic;  // by port
+  std::shared_ptr<model::Segments> segments;
 };
 
 // Plays the site; `tap` sees every frame at every port with a link, with the number of the port in Played::ports.
