@@ -155,7 +155,7 @@ Told unlearnt(const Case& c, const FloodCrowd&, const Flood& f) {
   finding.candidates = {
       "the switch does not learn, or not what comes in at its port (flood-no-learning)",
       "there is no room for it: a full table, or the limit of its port (flood-table-full)"};
-  if (f.one_side)
+  if (f.pairs.size() == 1 && (f.one_side || !c.view(f.scope).sides))
     finding.candidates.push_back(fmt::format(
         "it is a guest of {}, and this is the port of both (flood-leak); say --at uplink if it is",
         c.name(f.scope, f.pairs.front()->source)));
@@ -251,6 +251,8 @@ Told silent(const Case& c, const FloodCrowd&, const Flood& f) {
         return std::ranges::find(kUnanswered, way_of(c, p).udp_port) != std::end(kUnanswered);
       });
   if ((!connects && !one_way_service) || f.duration() < kLongSilence) return std::nullopt;
+  // One that was heard must have been learnt then, and forgotten.
+  if (f.receiver->sent > 0 && !f.kept_away) return std::nullopt;
   Finding finding = describe(c, f, Code::kFloodSilent, Certainty::kObserved);
   finding.cause = fmt::format(
       "The receiver keeps silent. {} {} Switches forget it, and the senders, whose ARP entry lasts longer, "
@@ -272,6 +274,8 @@ Told silent_undecided(const Case& c, const FloodCrowd&, const Flood& f) {
   finding.candidates = {
       "the receiver is silent, or off (flood-silent), perhaps heard now and then (flood-timers)",
       "it answers, but inside its host, which leaks (flood-leak), or by another way (flood-asymmetric)"};
+  if (!f.learnt && !f.kept_away)
+    finding.candidates.emplace_back("it answers, and the switch does not learn it (flood-no-learning, flood-table-full)");
   if (ageing_of(f)) {
     finding.cause +=
         fmt::format(" The flood paused for {} more than once: an ageing time, or the senders' own rhythm.",

@@ -16,16 +16,6 @@ constexpr std::size_t kSmallSegment = 64;  // stations, for which any table has 
 // A bridge that sees a change forgets at once (RSTP), or after the forward delay (STP): 15 s, as a rule.
 constexpr Nanos kFlushDelay = 3 * kSecond;
 
-// Unicast between others to a receiver that had spoken moments before, which any switch that learns keeps
-// away.
-struct Fresh {
-  std::set<Mac> receivers;
-  std::uint64_t frames = 0, bytes = 0;
-  const Pair* busiest = nullptr;
-  bool both_ways = false;  // what some of them say to each other, in both directions: neither is known
-  bool certain = true;     // or a place where that belongs
-};
-
 // By scope.
 std::map<std::uint32_t, Fresh> fresh_of(const Case& c) {
   std::map<std::uint32_t, Fresh> all;
@@ -93,7 +83,7 @@ void FloodCrowd::not_learnt(Results& r) {
         r.mac_flooding ? " Made-up addresses fill its table at the same time, which has the same effect: "
                          "look at these first."
                        : "");
-    doubt(scope, fresh.certain, r.mac_flooding, finding);
+    doubt(scope, fresh, r.mac_flooding, finding);
     const Station& from = c_.o.stations[fresh.busiest->from];
     const Station& to = c_.o.stations[fresh.busiest->to];
     c_.show(finding, from.first_sent,
@@ -107,13 +97,22 @@ void FloodCrowd::not_learnt(Results& r) {
 }
 
 // What else could be behind a switch that seems to learn nobody.
-void FloodCrowd::doubt(std::uint32_t scope, bool certain, bool mac_flooding, Finding& finding) const {
+void FloodCrowd::doubt(std::uint32_t scope, const Fresh& fresh, bool mac_flooding, Finding& finding) const {
+  const View& view = c_.view(scope);
   const bool room = c_.stations_in(scope).size() <= kSmallSegment;
-  if (!certain) {
+  // All behind one side of this port, which may be a machine's own.
+  const bool guests = view.sides && (!view.told || view.place == Place::kUplink) &&
+                      std::ranges::all_of(fresh.receivers, is_virtual_nic);
+  if (!fresh.certain) {
     finding.severity = Severity::kNote;
     finding.candidates.emplace_back("no flood: this is a mirror port, or the link to a station that is in most of "
                                     "the traffic");
     finding.to_decide = "Say where the capture was taken (--at access). ";
+  }
+  if (guests) {
+    finding.candidates.emplace_back("they are guests of one machine, whose virtual switch sends what they say to each "
+                                    "other out of the NIC as well (flood-leak)");
+    finding.to_decide = "See whether they are guests of one machine, or capture at a third port. ";
   }
   if (mac_flooding) {
     finding.candidates.emplace_back("made-up addresses fill the table (flood-table-full)");

@@ -73,7 +73,7 @@ bool flood_is(Code code, const FloodFacts& facts, const Claim& claim, const Trut
     case Code::kFloodLeak:
       return facts.leaks;
     case Code::kFloodSilent:
-      return std::ranges::none_of(claim.macs, [&](Mac mac) { return facts.answers.contains(mac); });
+      return facts.unheard || std::ranges::none_of(claim.macs, [&](Mac mac) { return facts.answers.contains(mac); });
     case Code::kFloodTimers:
       return facts.forgotten && (!claim.ageing_ms || std::ranges::any_of(facts.ageing_ms, [&](std::int64_t ms) {
                return near(*claim.ageing_ms, ms);
@@ -162,6 +162,10 @@ class PortJudge {
     for (const Finding& f : report.findings) claims.push_back(claim_of(f));
     for (const Claim& claim : claims) {
       if (claim.finding->severity == Severity::kNote || is_true(claim, truth_, traffic_)) continue;
+      if (is_misled(claim)) {
+        ++verdict.misled;
+        continue;
+      }
       verdict.false_claims.push_back(fmt::format("{} ({}): {}: {}. {} [{}]", name_, mode,
                                                  findings::entry(claim.finding->code).word, claim.finding->headline,
                                                  claim.finding->cause, fmt::join(claim.finding->candidates, "; ")));
@@ -185,6 +189,13 @@ class PortJudge {
 
  private:
   bool loops() const { return truth_.loops && traffic_.loops(); }
+
+  bool is_misled(const Claim& claim) const {
+    return is_flood(claim.finding->code) && std::ranges::any_of(receivers_of(claim, flooded_), [&](const Subject& subject) {
+             const auto facts = truth_.floods.find(subject);
+             return facts != truth_.floods.end() && facts->second.not_learnt;
+           });
+  }
 
   // In a loop everything is flooded; the loop is the fault.
   std::set<Subject> faults_of_floods() const { return truth_.loops ? std::set<Subject>{} : flooded_; }
@@ -265,6 +276,7 @@ Score& Score::operator+=(const Score& other) {
 Verdict& Verdict::operator+=(const Verdict& other) {
   ports += other.ports;
   visible += other.visible;
+  misled += other.misled;
   directed += other.directed;
   plain += other.plain;
   false_claims.insert(false_claims.end(), other.false_claims.begin(), other.false_claims.end());

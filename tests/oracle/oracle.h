@@ -10,6 +10,11 @@
 // in turn; a loop's copies. At each such port it is named (the cause is told, and true), left open (the flood is told,
 // and a true cause is among those that remain), or missed. A cause that is not true, a flood of a station that is not
 // flooded, and any other claim without a fact is false, wherever it is made.
+//
+// One premise is the detectors': switches on one path all learn, or none does. Behind a switch that does not learn a
+// station (a hub, a port with learning off) one that does learn hears its broadcasts only, and forgets it: what the
+// first floods is kept away for an ageing time, and comes through then. That looks as a leak does, or a silent receiver.
+// Such claims are counted apart.
 #pragma once
 
 #include <string>
@@ -31,6 +36,7 @@ struct Verdict {
   Score directed;   // captures that know the frames' directions
   Score plain;      // and those that don't, as most files
   std::vector<std::string> false_claims;
+  int misled = 0;  // claims that are false, of stations that one switch of several does not learn
   std::vector<std::string> misses;  // for whoever works on the detectors
   bool healthy = true;              // nothing to see anywhere
   Verdict& operator+=(const Verdict& other);

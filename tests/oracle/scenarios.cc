@@ -144,10 +144,10 @@ changes: [{at: 10s, stop: server}]
 
 constexpr std::string_view kLearningOff = R"(
 hosts:
-  a: {nics: {eth0: 10.0.0.1/24}}
-  b: {nics: {eth0: 10.0.0.2/24}}
-  c: {nics: {eth0: 10.0.0.3/24}}
-  d: {nics: {eth0: 10.0.0.4/24}}
+  a: {nics: {eth0: {mac: "a0:36:9f:00:00:01", ip: 10.0.0.1/24}}}
+  b: {nics: {eth0: {mac: "a0:36:9f:00:00:02", ip: 10.0.0.2/24}}}
+  c: {nics: {eth0: {mac: "a0:36:9f:00:00:03", ip: 10.0.0.3/24}}}
+  d: {nics: {eth0: {mac: "a0:36:9f:00:00:04", ip: 10.0.0.4/24}}}
 switches: {sw1: {learning: off}}
 links: [[a:eth0, sw1:1], [b:eth0, sw1:2], [c:eth0, sw1:3], [d:eth0, sw1:4]]
 traffic:
@@ -158,10 +158,10 @@ traffic:
 // Only what comes in at one port is not learnt: the station behind it is flooded, though it answers.
 constexpr std::string_view kLearningOffAtAPort = R"(
 hosts:
-  a: {nics: {eth0: 10.0.0.1/24}}
-  b: {nics: {eth0: 10.0.0.2/24}}
-  c: {nics: {eth0: 10.0.0.3/24}}
-  d: {nics: {eth0: 10.0.0.4/24}}
+  a: {nics: {eth0: {mac: "a0:36:9f:00:00:01", ip: 10.0.0.1/24}}}
+  b: {nics: {eth0: {mac: "a0:36:9f:00:00:02", ip: 10.0.0.2/24}}}
+  c: {nics: {eth0: {mac: "a0:36:9f:00:00:03", ip: 10.0.0.3/24}}}
+  d: {nics: {eth0: {mac: "a0:36:9f:00:00:04", ip: 10.0.0.4/24}}}
 switches: {sw1: {ports: {2: {learning: off}}}}
 links: [[a:eth0, sw1:1], [b:eth0, sw1:2], [c:eth0, sw1:3], [d:eth0, sw1:4]]
 traffic:

@@ -150,6 +150,20 @@ void Traffic::frame(const Passing& f) {
   claimed.last = f.source;
 }
 
+std::set<Subject> Traffic::leaked() const {
+  std::set<Subject> out;
+  const model::Port& port = (*model_)[port_];
+  if (port.role != model::PortRole::kUplink || !port.bridge.valid() ||
+      (*model_)[port.bridge].kind != model::BridgeKind::kHostedBridge)
+    return out;
+  for (const auto& [subject, stray] : strays_) {
+    for (const auto& [tag, vlan] : vlans_) {
+      if (vlan.segment == subject.segment && vlan.inside.contains(subject.mac)) out.insert(subject);
+    }
+  }
+  return out;
+}
+
 std::set<Subject> Traffic::never_learnt() const {
   std::set<Subject> out;
   const model::Port& port = (*model_)[port_];
@@ -234,6 +248,7 @@ std::map<Mac, FloodFacts> flood_facts(const Model& m, const simulate::RunResult&
     facts.refused |= reason(simulate::FloodReason::kTableFull);
     if (!reason(simulate::FloodReason::kNoEntry) && !reason(simulate::FloodReason::kExpired)) continue;
     facts.forgotten = true;
+    facts.unheard |= reason(simulate::FloodReason::kExpired);
     facts.ageing_ms.insert(m[f.bridge].ageing / base::milliseconds(1));
   }
   for (const simulate::LeakRecord& leak : run.leaks) out[m[leak.guest].mac].leaks = true;
@@ -272,14 +287,20 @@ Played play(const Model& m, Time until,
   const auto facts = flood_facts(m, *run);
   std::set<Subject> never_learnt;
   for (const Traffic& traffic : played.traffic) never_learnt.merge(traffic.never_learnt());
+  std::set<Subject> leaked;
+  for (const Traffic& traffic : played.traffic) leaked.merge(traffic.leaked());
   for (std::size_t i = 0; i < m.stations.size(); ++i) {
     const auto known = facts.find(m.stations[i].mac);
     const Subject subject{played.segments->of_station[i], m.stations[i].mac};
     const bool repeated = never_learnt.contains(subject);
-    if (known == facts.end() && !repeated) continue;
+    if (known == facts.end() && !repeated && !leaked.contains(subject)) continue;
     FloodFacts& here = truth.floods[subject] = known == facts.end() ? FloodFacts{} : known->second;
     here.not_learnt |= repeated;
+    here.leaks |= leaked.contains(subject);
     here.answers = answering[subject];
+    here.unheard = here.unheard && std::ranges::all_of(m.flows, [&](const model::Flow& flow) {
+                     return flow.to != m.stations[i].machine || flow.kind == model::FlowKind::kUdp;
+                   });
     here.routes = m[m.stations[i].machine].kind == model::MachineKind::kRouter;
   }
   return played;

@@ -54,6 +54,8 @@ class Traffic {
   // Stations that a migration brings here, so that the way to them changes; and those that stray in small numbers.
   std::set<Subject> unclear() const;
   std::uint32_t segment(std::uint16_t tag);
+  // Stations of a machine whose frames for each other leave it here, by the uplink of its hosted bridge.
+  std::set<Subject> leaked() const;
   // Stations that the bridge of this port can't learn here.
   std::set<Subject> never_learnt() const;
   // MACs that came from both sides under two addresses, in turn.
@@ -102,6 +104,7 @@ struct FloodFacts {
   bool not_learnt = false, refused = false, forgotten = false;
   std::set<std::int64_t> ageing_ms;  // of the bridges that have forgotten it
   std::set<Mac> answers;             // whom it sends unicast
+  bool unheard = false;              // a bridge has forgotten it, and what it is sent is never answered
   bool routes = false;               // its packets go on, and what comes back may come another way
 };
 
