@@ -10,6 +10,7 @@
 #include "watch/detectors.h"
 #include "watch/flood.h"
 #include "watch/flood_crowd.h"
+#include "watch/site.h"
 
 namespace sekimori::watch {
 namespace {
@@ -289,12 +290,28 @@ Told silent_undecided(const Case& c, const FloodCrowd&, const Flood& f) {
   return finding;
 }
 
+// The site says that both ends are on one machine, and by what switch.
+Told leak_by_site(const Case& c, const FloodCrowd&, const Flood& f) {
+  const bool together = c.site != nullptr && std::ranges::all_of(f.pairs, [&](const Pair* pair) {
+    return c.site->hosted_together(pair->source, pair->destination);
+  });
+  if (!together) return std::nullopt;
+  Finding finding = describe(c, f, Code::kFloodLeak, Certainty::kObserved);
+  const std::string from = c.name(f.scope, f.pairs.front()->source), to = receiver_text(c, f);
+  finding.cause = fmt::format(
+      "By the site, {} and {} are on one machine, behind a virtual switch that sends what is for its guests out of the "
+      "physical NIC as well. What it hands over inside never teaches the switches outside.",
+      from, to);
+  return finding;
+}
+
 struct Cause {
   std::string_view what;
   Told (*tell)(const Case& c, const FloodCrowd& crowd, const Flood& f);
 };
 constexpr Cause kCauses[] = {
     {"the receiver hides its address", masked},  {"the flood is at its source", leaves_here},
+    {"both ends on one machine", leak_by_site},
     {"it speaks, and is not learnt", unlearnt},  {"on and off with the ageing time", timers},
     {"answers by another way", other_way},       {"answers inside the host", leak},
     {"it answers, unheard", alive_undecided},    {"a receiver that never answers", silent},

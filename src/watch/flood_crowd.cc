@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "watch/site.h"
 
 namespace sekimori::watch {
 namespace {
@@ -70,6 +71,7 @@ void FloodCrowd::not_learnt(Results& r) {
     if (r.looping.contains(scope) || fresh.receivers.size() < least) continue;
     // If some are learnt, or it is one station that sends, each receiver has a cause of its own.
     if (!fresh.both_ways || somebody_is_learnt(scope)) continue;
+    if (c_.site != nullptr && c_.site->hosted_together(fresh.busiest->source, fresh.busiest->destination)) continue;
     const Nanos time = since(c_.o.last.at, c_.o.first.at);
     Finding finding = make(Code::kFloodNoLearning, Certainty::kObserved, c_.where(scope), "", "");
     finding.headline =
@@ -101,7 +103,7 @@ void FloodCrowd::doubt(std::uint32_t scope, const Fresh& fresh, bool mac_floodin
   const View& view = c_.view(scope);
   const bool room = c_.stations_in(scope).size() <= kSmallSegment;
   // All behind one side of this port, which may be a machine's own.
-  const bool guests = view.sides && (!view.told || view.place == Place::kUplink) &&
+  const bool guests = c_.site == nullptr && view.sides && (!view.told || view.place == Place::kUplink) &&
                       std::ranges::all_of(fresh.receivers, is_virtual_nic);
   if (!fresh.certain) {
     finding.severity = Severity::kNote;

@@ -204,6 +204,7 @@ struct IpAddress {
   friend constexpr auto operator<=>(const IpAddress&, const IpAddress&) = default;
 };
 IpAddress address_of(wire::Ipv4 ip);
+wire::Ipv4 v4_of(const IpAddress& ip);  // of one that is_v4
 
 struct Binding {
   std::uint32_t scope = 0;

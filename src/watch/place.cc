@@ -197,6 +197,7 @@ std::vector<View> views_of(const Observations& o, std::optional<Place> told) {
 }
 
 Side side_of(const View& view, const Station& s) {
+  if (const auto declared = view.declared.find(s.mac); declared != view.declared.end()) return declared->second;
   if (!view.sides || s.inbound + s.outbound == 0) return Side::kUnknown;
   if (s.inbound > 0 && s.outbound > 0) return Side::kBoth;
   return (s.outbound > 0) == view.near_is_outbound ? Side::kNear : Side::kFar;
