@@ -9,8 +9,11 @@
 #include <memory>
 #include <thread>
 
+#include "cli/captures.h"
 #include "cli/output.h"
+#include "cli/site.h"
 #include "findings/identity.h"
+#include "report/typeset.h"
 #include "watch/diagnose.h"
 #include "wire/capture_reader.h"
 #include "wire/pcapng_writer.h"
@@ -80,6 +83,27 @@ bool is_capture(std::string_view what) {
   return std::ranges::find(kExtensions, path.extension().string()) != std::end(kExtensions);
 }
 
+Step<Viewpoint> viewpoint(const DiagnoseArguments& arguments) {
+  Viewpoint view;
+  if (!arguments.site.empty()) {
+    auto model = load_site(arguments.site, arguments.seed);
+    if (!model) return std::unexpected(model.error());
+    view.site = std::make_unique<model::Model>(std::move(*model));
+    view.options.site.model = view.site.get();
+  }
+  if (arguments.at.empty()) return view;
+  view.options.at = watch::place_of(arguments.at);
+  if (view.options.at) return view;
+  if (!view.site)
+    return stop(kBadInput, fmt::format("--at: {} is none of access, guest, uplink, mirror and tap, nor, without --site, "
+                                       "a port.",
+                                       report::printable(arguments.at, false)));
+  const auto port = find_port(*view.site, arguments.at, "--at");
+  if (!port) return std::unexpected(port.error());
+  view.options.site.port = *port;
+  return view;
+}
+
 Step<findings::Report> diagnose_capture(const DiagnoseArguments& arguments, sys::Progress& progress) {
   // What can't be done is told before a long reading.
   std::optional<sys::OutputFile> evidence;
@@ -90,6 +114,8 @@ Step<findings::Report> diagnose_capture(const DiagnoseArguments& arguments, sys:
       return stop(kBadInput,
                   "--evidence reads the capture a second time, which standard input does not allow: save it "
                   "to a file.");
+    if (arguments.evidence == arguments.site)
+      return stop(kBadInput, "--evidence: that is the file of --site, which would be lost.");
     Outputs outputs(arguments.what);
     auto file = outputs.open(arguments.evidence);
     if (!file) return std::unexpected(file.error());
@@ -98,8 +124,9 @@ Step<findings::Report> diagnose_capture(const DiagnoseArguments& arguments, sys:
   auto reader = open(arguments.what);
   if (!reader) return std::unexpected(reader.error());
 
-  watch::Options options;
-  options.at = arguments.at.empty() ? std::nullopt : watch::place_of(arguments.at);
+  auto view = viewpoint(arguments);
+  if (!view) return std::unexpected(view.error());
+  watch::Options& options = view->options;
   options.threads = arguments.threads > 0 ? arguments.threads : std::thread::hardware_concurrency();
   progress.begin();
   options.progress = [&](std::uint64_t frames) {
@@ -107,7 +134,7 @@ Step<findings::Report> diagnose_capture(const DiagnoseArguments& arguments, sys:
     return !sys::interrupted();
   };
   findings::Report report = watch::diagnose(*reader, options);
-  findings::identify({}, report.findings);
+  findings::identify(view->site ? *view->site : model::Model{}, report.findings);
   if (evidence) {
     if (auto done = write_evidence(arguments, report, *evidence); !done) return std::unexpected(done.error());
   }

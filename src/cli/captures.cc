@@ -6,7 +6,7 @@
 
 namespace sekimori::cli {
 
-Step<model::PortId> find_port(const model::Model& model, std::string_view name) {
+Step<model::PortId> find_port(const model::Model& model, std::string_view name, std::string_view option) {
   std::vector<std::string> names;
   names.reserve(model.ports.size());
   for (std::size_t i = 0; i < model.ports.size(); ++i) {
@@ -18,7 +18,7 @@ Step<model::PortId> find_port(const model::Model& model, std::string_view name) 
   const std::string hint = !nearest.empty() ? fmt::format("did you mean {}?", nearest)
                            : names.empty()  ? std::string("the site has no ports.")
                                             : fmt::format("its ports are {}.", base::list_words(names, 12));
-  return stop(kBadInput, fmt::format("--capture: the site has no port \"{}\": {}", name, hint));
+  return stop(kBadInput, fmt::format("{}: the site has no port \"{}\": {}", option, name, hint));
 }
 
 Captures::File::File(sys::OutputFile f)
@@ -34,7 +34,7 @@ Step<Captures> Captures::open(const model::Model& model, std::span<const std::st
       return stop(kBadInput,
                   fmt::format("--capture {}: write PORT=FILE, for example sw1:24=out.pcapng.", text));
     }
-    const auto port = find_port(model, std::string_view(text).substr(0, equals));
+    const auto port = find_port(model, std::string_view(text).substr(0, equals), "--capture");
     if (!port) return std::unexpected(port.error());
     const std::string path = text.substr(equals + 1);
     std::size_t at = 0;

@@ -43,6 +43,6 @@ class Captures {
 };
 
 // The port that name_of() calls so; an error names the nearest.
-Step<model::PortId> find_port(const model::Model& model, std::string_view name);
+Step<model::PortId> find_port(const model::Model& model, std::string_view name, std::string_view option);
 
 }  // namespace sekimori::cli

@@ -143,8 +143,8 @@ Action declare_diagnose(CLI::App& app) {
   add_seed(app, a->seed);
   add_report(app, a->report);
   app.add_option("--at", a->at,
-                 "Where a capture was taken: access, guest, uplink, mirror, tap (default: inferred)")
-      ->check(CLI::IsMember(std::vector<std::string>(std::begin(kPlaces), std::end(kPlaces))))
+                 "Where a capture was taken: access, guest, uplink, mirror, tap, or a port of --site, as sw1:24 "
+                 "(default: inferred)")
       ->type_name("PLACE");
   add_duration(app, "--for", "T", "How long to listen to an interface: 60s, 10min (default: until Ctrl-C)",
                [a](base::Duration d) { a->listen = d; });
@@ -161,6 +161,7 @@ Action declare_diagnose(CLI::App& app) {
          },
          "Save no more than this (default: 1GB); listening goes on")
       ->type_name("SIZE");
+  app.add_option("--site", a->site, "Site file to hold a capture against: who is declared there, and where")
   app.add_option("--evidence", a->evidence, "The frames of a capture that show what was found, as pcapng")
       ->type_name("FILE");
   return [a] { return diagnose(*a); };

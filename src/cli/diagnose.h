@@ -18,7 +18,8 @@ struct DiagnoseArguments {
   unsigned threads = 0;  // 0: as many as the machine has
   ReportArguments report;
   // Of captures and interfaces.
-  std::string at;        // where it was taken; empty: inferred
+  std::string at;        // where it was taken: a place, or a port of the site; empty: inferred
+  std::string site;      // file with what is declared there; empty: none
   std::string evidence;  // file for the evidence frames; empty: none
   // Of interfaces.
   std::optional<base::Duration> listen;  // none: until interrupted

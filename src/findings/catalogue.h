@@ -53,6 +53,12 @@ enum class Code : std::uint8_t {
   kTopologyChanges,
   kRouterTakeover,
   kNlbCluster,
+  // Of captures held against a site file.
+  kStationUnknown,
+  kStationUnexpected,
+  kVlanUnexpected,
+  kAddressUnexpected,
+  kStationUnseen,
 };
 
 enum class Severity : std::uint8_t {

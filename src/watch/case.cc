@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "base/text.h"
+#include "watch/site.h"
 
 namespace sekimori::watch {
 namespace {
@@ -14,7 +15,8 @@ std::pair<std::uint32_t, Mac> key_of(const Station& s) { return {s.scope, s.mac}
 
 }  // namespace
 
-Case::Case(const Observations& observations, std::vector<View> v) : o(observations), views(std::move(v)) {
+Case::Case(const Observations& observations, std::vector<View> v, const Site* declared)
+    : o(observations), views(std::move(v)), site(declared) {
   for (const Binding& b : o.bindings) {
     for (std::size_t i = 0; i < b.count; ++i) claims_.emplace_back(b.claimants[i].mac, b.ip);
     if (b.count == 1) bindings_by_mac_[{b.scope, b.claimants[0].mac}].push_back(&b);
@@ -46,6 +48,10 @@ std::span<const std::uint32_t> Case::stations_in(std::uint32_t scope) const {
 
 // With several addresses none is the station's name.
 std::string Case::name(std::uint32_t scope, Mac mac) const {
+  if (site != nullptr) {
+    if (const std::string declared = site->name(mac); !declared.empty())
+      return fmt::format("{} ({})", declared, wire::to_text(mac));
+  }
   const auto& bindings = bindings_of(scope, mac);
   if (bindings.size() != 1) return wire::to_text(mac);
   return fmt::format("{} ({})", wire::to_text(mac), to_text(bindings.front()->ip));
@@ -85,7 +91,7 @@ void Case::show(Finding& finding, FrameRef frame, std::string what) const {
 
 std::string to_text(const IpAddress& ip) {
   if (!ip.is_v4) return wire::to_text(ip.octets);
-  return wire::to_text(wire::Ipv4{wire::read_be32(ip.octets.octets.data() + 12)});
+  return wire::to_text(v4_of(ip));
 }
 
 std::string seconds_text(Nanos duration) {

@@ -20,12 +20,15 @@ using findings::Code;
 using findings::Finding;
 using findings::Severity;
 
+class Site;
+
 class Case {
  public:
-  Case(const Observations& observations, std::vector<View> views);
+  Case(const Observations& observations, std::vector<View> views, const Site* site = nullptr);
 
   const Observations& o;
   const std::vector<View> views;
+  const Site* const site;  // none: nothing is declared
 
   const View& view(std::uint32_t scope) const { return views[o.scopes[scope].interface]; }
   const Station* station(std::uint32_t scope, Mac mac) const;
@@ -37,7 +40,7 @@ class Case {
   // The IP addresses that a MAC has claimed and nobody else.
   const std::vector<const Binding*>& bindings_of(std::uint32_t scope, Mac mac) const;
 
-  std::string name(std::uint32_t scope, Mac mac) const;  // "02:..:09 (10.0.0.9)"
+  std::string name(std::uint32_t scope, Mac mac) const;  // "02:..:09 (10.0.0.9)", "app:net0 (02:..:09)"
   std::string where(std::uint32_t scope) const;  // "eth0, VLAN 12"; empty when there is only one place
   std::string interface_name(std::uint32_t interface) const;
   base::Time time(FrameRef frame) const;  // since the first frame

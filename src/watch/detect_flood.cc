@@ -10,13 +10,13 @@
 #include "watch/detectors.h"
 #include "watch/flood.h"
 #include "watch/flood_crowd.h"
+#include "watch/site.h"
 
 namespace sekimori::watch {
 namespace {
 
 constexpr Nanos kLongSilence = 10 * kSecond;
 constexpr std::size_t kMostTold = 50;
-constexpr std::size_t kSmallSegment = 64;  // stations
 
 // Services whose datagrams are never answered: discard, SNMP traps, syslog, NetFlow, IPFIX, sFlow.
 constexpr std::uint16_t kUnanswered[] = {9, 162, 514, 2055, 4739, 6343, 9995, 9996};
@@ -124,7 +124,7 @@ Told leaves_here(const Case& c, const FloodCrowd&, const Flood& f) {
 
 Told timers(const Case& c, const FloodCrowd&, const Flood& f) {
   const auto ageing = ageing_of(f);
-  if (!ageing || ageing->anchored == 0) return std::nullopt;
+  if (!ageing || !ageing->proves()) return std::nullopt;
   Finding finding = describe(c, f, Code::kFloodTimers, Certainty::kObserved);
   finding.cause = fmt::format(
       "The flood comes and goes: {} times it began {} after the receiver had last spoken or been asked for, "
@@ -144,30 +144,52 @@ Told timers(const Case& c, const FloodCrowd&, const Flood& f) {
   return finding;
 }
 
-// The switches learnt the receiver when it spoke to all.
-bool was_learnt(const Flood& f) {
-  return f.fresh == 0 && std::ranges::any_of(f.spells, [](const Spell& s) {
-           return (s.after == Spell::After::kHeard || s.after == Spell::After::kAsked) &&
-                  s.quiet >= kLongPause;
-         });
+// It speaks, and is flooded all the same.
+Told unlearnt(const Case& c, const FloodCrowd&, const Flood& f) {
+  if (!f.unlearnt()) return std::nullopt;
+  Finding finding = describe(c, f, Code::kFloodUndecided, Certainty::kUndecided);
+  const std::string receiver = receiver_text(c, f);
+  finding.cause = fmt::format(
+      "{} is heard here {}, and {} for it came within a second of its own: whoever floods them has heard it, and has "
+      "not learnt it.",
+      receiver, count_text(f.receiver->sent, "time"), count_text(f.fresh, "frame"));
+  finding.candidates = {
+      "the switch does not learn, or not what comes in at its port (flood-no-learning)",
+      "there is no room for it: a full table, or the limit of its port (flood-table-full)"};
+  if (f.pairs.size() == 1 && (f.one_side || !c.view(f.scope).sides))
+    finding.candidates.push_back(fmt::format(
+        "it is a guest of {}, and this is the port of both (flood-leak); say --at uplink if it is",
+        c.name(f.scope, f.pairs.front()->source)));
+  finding.to_decide = fmt::format(
+      "Look for {} in the tables of the switches on the way from {}: the first that lacks it has no room, or its port "
+      "does not learn.",
+      receiver, c.name(f.scope, f.pairs.front()->source));
+  return finding;
 }
 
-// No room for it in the switch's table; which has room for more than the stations of a small segment.
-bool may_lack_room(const Case& c, const Flood& f) {
-  return !was_learnt(f) && c.stations_in(f.scope).size() > kSmallSegment;
+// Packets for or from others than the two ends of the pair: one of them is a router.
+bool routes(const Case& c, const Flood& f, const Pair* pair) {
+  const OneWay& way = way_of(c, pair);
+  if (is_router(way)) return true;
+  const auto foreign = [&](Mac mac, const std::array<wire::Ipv4, 4>& ips, std::uint8_t count) {
+    if (c.bindings_of(f.scope, mac).empty()) return false;  // nothing is known of it
+    return std::any_of(ips.begin(), ips.begin() + std::min<std::size_t>(count, ips.size()),
+                       [&](wire::Ipv4 ip) { return !c.claims(mac, address_of(ip)); });
+  };
+  return foreign(pair->source, way.from, way.from_count) || foreign(pair->destination, way.to, way.to_count);
 }
 
 Told other_way(const Case& c, const FloodCrowd&, const Flood& f) {
-  const bool router = std::ranges::any_of(f.answered, [&](const Pair* p) { return is_router(way_of(c, p)); });
+  if (!f.alive() || !f.learnt) return std::nullopt;
+  const bool router = std::ranges::any_of(f.answered, [&](const Pair* p) { return routes(c, f, p); });
   if (!router && f.answered.size() < 2) return std::nullopt;
-  if (may_lack_room(c, f)) return std::nullopt;
   Finding finding = describe(c, f, Code::kFloodAsymmetric, Certainty::kObserved);
   finding.cause = fmt::format(
       "The receiver lives: {}. But its frames to {} never teach this segment's switches where it is, so they "
       "take another way. {}",
       life_text(f), senders_text(c, f),
-      router ? "One of the two speaks for many IP addresses: it is a router, and the answers pass another "
-               "router or VLAN."
+      router ? "One of the two speaks for other IP addresses than its own: it is a router, and the answers pass "
+               "another router or VLAN."
              : "Its answers to several stations are missing alike, so they leave it by another NIC, MAC or "
                "VLAN; that they are handed over "
                "inside a machine is ruled out, as only one of the senders could be its host.");
@@ -175,7 +197,8 @@ Told other_way(const Case& c, const FloodCrowd&, const Flood& f) {
 }
 
 Told leak(const Case& c, const FloodCrowd& crowd, const Flood& f) {
-  if (!f.alive() || f.pairs.size() != 1 || !was_learnt(f)) return std::nullopt;
+  if (!f.alive() || f.pairs.size() != 1 || !f.learnt || !f.kept_away) return std::nullopt;
+  if (routes(c, f, f.pairs.front())) return std::nullopt;
   const Mac host = f.pairs.front()->source;
   if (!is_virtual_nic(f.receiver->mac) || crowd.other_senders(host)) return std::nullopt;
   Finding finding = describe(c, f, Code::kFloodLeak, Certainty::kObserved);
@@ -183,7 +206,7 @@ Told leak(const Case& c, const FloodCrowd& crowd, const Flood& f) {
   finding.cause = fmt::format(
       "{} answers {}: {}. But no frame of it to {} teaches the switches on the way. They do learn: for {} "
       "after its last broadcast "
-      "nothing was flooded. As two stations of a VLAN have one path for both directions, the answers are "
+      "nothing was flooded, not even the opening of the connection. As two stations of a VLAN have one path for both directions, the answers are "
       "taken off before the first "
       "switch: {} is a guest of {}, whose virtual switch hands the guest's frames to the host, but sends the "
       "host's frames for the guest "
@@ -206,7 +229,7 @@ Told alive_undecided(const Case& c, const FloodCrowd& crowd, const Flood& f) {
         "of "
         "the NIC as well (flood-leak)");
   finding.candidates.emplace_back("its answers leave by another NIC, MAC or VLAN (flood-asymmetric)");
-  if (!was_learnt(f)) {
+  if (!f.learnt) {
     finding.candidates.emplace_back(
         crowd.flooded() > 2
             ? "the switch's table is full (flood-table-full), or it does not learn (flood-no-learning)"
@@ -229,6 +252,8 @@ Told silent(const Case& c, const FloodCrowd&, const Flood& f) {
         return std::ranges::find(kUnanswered, way_of(c, p).udp_port) != std::end(kUnanswered);
       });
   if ((!connects && !one_way_service) || f.duration() < kLongSilence) return std::nullopt;
+  // One that was heard must have been learnt then, and forgotten.
+  if (f.receiver->sent > 0 && !f.kept_away) return std::nullopt;
   Finding finding = describe(c, f, Code::kFloodSilent, Certainty::kObserved);
   finding.cause = fmt::format(
       "The receiver keeps silent. {} {} Switches forget it, and the senders, whose ARP entry lasts longer, "
@@ -236,7 +261,7 @@ Told silent(const Case& c, const FloodCrowd&, const Flood& f) {
       heard_text(f),
       connects ? "Nothing but attempts to connect is sent to it, and none is answered: it is off, or gone."
                : "What it is sent is never answered by design (syslog, flow records and the like), so "
-                 "nothing makes it speak.");
+                 "nothing makes it speak; if it speaks to others, then by ways that don't pass the switch.");
   if (!f.spells.empty() && f.spells.front().quiet > 0)
     finding.cause +=
         fmt::format(" The flood began {} after its last frame, which is at least the ageing time.",
@@ -250,6 +275,8 @@ Told silent_undecided(const Case& c, const FloodCrowd&, const Flood& f) {
   finding.candidates = {
       "the receiver is silent, or off (flood-silent), perhaps heard now and then (flood-timers)",
       "it answers, but inside its host, which leaks (flood-leak), or by another way (flood-asymmetric)"};
+  if (!f.learnt && !f.kept_away)
+    finding.candidates.emplace_back("it answers, and the switch does not learn it (flood-no-learning, flood-table-full)");
   if (ageing_of(f)) {
     finding.cause +=
         fmt::format(" The flood paused for {} more than once: an ageing time, or the senders' own rhythm.",
@@ -263,15 +290,32 @@ Told silent_undecided(const Case& c, const FloodCrowd&, const Flood& f) {
   return finding;
 }
 
+// The site says that both ends are on one machine, and by what switch.
+Told leak_by_site(const Case& c, const FloodCrowd&, const Flood& f) {
+  const bool together = c.site != nullptr && std::ranges::all_of(f.pairs, [&](const Pair* pair) {
+    return c.site->hosted_together(pair->source, pair->destination);
+  });
+  if (!together) return std::nullopt;
+  Finding finding = describe(c, f, Code::kFloodLeak, Certainty::kObserved);
+  const std::string from = c.name(f.scope, f.pairs.front()->source), to = receiver_text(c, f);
+  finding.cause = fmt::format(
+      "By the site, {} and {} are on one machine, behind a virtual switch that sends what is for its guests out of the "
+      "physical NIC as well. What it hands over inside never teaches the switches outside.",
+      from, to);
+  return finding;
+}
+
 struct Cause {
   std::string_view what;
   Told (*tell)(const Case& c, const FloodCrowd& crowd, const Flood& f);
 };
 constexpr Cause kCauses[] = {
     {"the receiver hides its address", masked},  {"the flood is at its source", leaves_here},
-    {"on and off with the ageing time", timers}, {"answers by another way", other_way},
-    {"answers inside the host", leak},           {"it answers, unheard", alive_undecided},
-    {"a receiver that never answers", silent},   {"too little is known", silent_undecided},
+    {"both ends on one machine", leak_by_site},
+    {"it speaks, and is not learnt", unlearnt},  {"on and off with the ageing time", timers},
+    {"answers by another way", other_way},       {"answers inside the host", leak},
+    {"it answers, unheard", alive_undecided},    {"a receiver that never answers", silent},
+    {"too little is known", silent_undecided},
 };
 
 // At a port whose own station is silent, what is for it looks like a flood.

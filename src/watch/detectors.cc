@@ -19,6 +19,7 @@ constexpr Detector kDetectors[] = {
     {"floods", detect_floods},
     {"spanning tree", detect_spanning_tree},
     {"redundancy", detect_redundancy},
+    {"seen against declared", detect_site},
 };
 
 }  // namespace

@@ -21,6 +21,7 @@ void detect_odd_macs(const Case& c, Results& r);
 void detect_dhcp(const Case& c, Results& r);
 void detect_floods(const Case& c, Results& r);
 void detect_spanning_tree(const Case& c, Results& r);
+void detect_site(const Case& c, Results& r);        // seen against declared
 void detect_redundancy(const Case& c, Results& r);  // virtual routers, NLB clusters
 
 struct Detector {

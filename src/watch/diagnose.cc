@@ -77,11 +77,15 @@ void tell_limits(const Observations& o, findings::Report& report) {
 
 }  // namespace
 
-findings::Report report_of(const Observations& observations, std::optional<Place> at) {
+findings::Report report_of(const Observations& observations, std::optional<Place> at, const Declared& declared) {
   findings::Report report;
   report.kind = "capture";
   report.title = title_of(observations);
-  const Case c(observations, views_of(observations, at));
+  std::optional<Site> site;
+  if (declared.model != nullptr) site.emplace(declared, observations);
+  auto views = views_of(observations, at);
+  if (site) place_by(*site, observations, views);
+  const Case c(observations, std::move(views), site ? &*site : nullptr);
   Results results = detect(c);
   report.findings = std::move(results.findings);
   report.remarks = std::move(results.remarks);
@@ -138,7 +142,7 @@ findings::Report diagnose(wire::CaptureReader& reader, const Options& options) {
   options.threads > 1 ? read_beside_look(reader, look) : read_and_look(reader, look);
   if (options.progress && !stopped) stopped = !options.progress(count);
 
-  findings::Report report = report_of(observer.finish(), options.at);
+  findings::Report report = report_of(observer.finish(), options.at, options.site);
   report.source = reader.name();
   report.interrupted = stopped;
   if (const auto problem = reader.problem()) {

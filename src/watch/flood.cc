@@ -37,6 +37,27 @@ void add_pair(Flood& flood, const Pair& pair, const OneWay& way) {
   if (way.last_progress.number > flood.last_progress.number) flood.last_progress = way.last_progress;
 }
 
+// The switches knew the receiver once: what is flooded now are connections whose opening was not, although the
+// capture had begun.
+bool was_learnt(const Case& c, const Flood& f) {
+  const bool opened_here = std::ranges::any_of(
+      f.pairs, [&](const Pair* p) { return p->opens || c.o.one_way[p->one_way].syn > 0; });
+  return f.fresh == 0 && f.tcp > 0 && !opened_here && since(f.first.at, c.o.first.at) >= kLongPause;
+}
+
+bool was_kept_away(const Flood& f) {
+  return std::ranges::any_of(f.spells, [](const Spell& s) {
+    return (s.after == Spell::After::kHeard || s.after == Spell::After::kAsked) && s.quiet >= kLongPause;
+  });
+}
+
+bool is_certain(const Case& c, const Flood& f, bool sure_of_place) {
+  if (sure_of_place) return true;
+  if (f.alive() && !c.view(f.scope).locals.empty()) return true;
+  const auto ageing = ageing_of(f);
+  return ageing && ageing->proves();
+}
+
 }  // namespace
 
 std::vector<Flood> floods(const Case& c, const Results& results) {
@@ -63,6 +84,9 @@ std::vector<Flood> floods(const Case& c, const Results& results) {
     std::ranges::sort(flood.pairs, std::greater(),
                       [&](const Pair* p) { return c.o.one_way[p->one_way].frames; });
     if (flood.receiver->spells != kNobody) flood.spells = c.o.spells[flood.receiver->spells].list;
+    flood.learnt = was_learnt(c, flood);
+    flood.kept_away = was_kept_away(flood);
+    flood.certain = is_certain(c, flood, flood.certain);
     out.push_back(std::move(flood));
   }
   std::ranges::stable_sort(out, std::greater(), &Flood::frames);

@@ -6,8 +6,15 @@
 //   Within one VLAN a spanning tree has one path between two stations, so the answers of the receiver pass
 //   every switch that its peer's frames pass on their way. If it answers, and the switch still does not know
 //   it, its answers were taken off before the switch (a hosted bridge that hands them to the host: the leak),
-//   or they take another way (a second NIC, another VLAN: asymmetric), or the switch does not learn. If the
-//   switch does learn the station's broadcasts, the last is out.
+//   or they take another way (a second NIC, another VLAN: asymmetric), or the switch does not learn it (learning
+//   is off, everywhere or at its port, or there is no room). The last is out if the switch did know it once: when
+//   the flooded connection was opened, which this port has not seen.
+//
+//   A receiver that speaks here, and is flooded within the same second, is not learnt: nothing else remains.
+//
+// Whether unicast here is a flood at all depends on the place. The receiver may be a silent station behind this very
+// port, if nobody says who is there and directions don't tell. It is not if it answers, for its answers would pass
+// here as well; nor if it was learnt elsewhere now and then, which kept its frames away from here.
 #pragma once
 
 #include <optional>
@@ -17,6 +24,9 @@
 
 namespace sekimori::watch {
 
+// Frames for a station within a second of its own, which any switch that has learnt it keeps away.
+constexpr std::uint64_t kLeastFresh = 20;
+
 struct Flood {
   std::uint32_t scope = 0;
   const Station* receiver = nullptr;
@@ -24,6 +34,8 @@ struct Flood {
   std::uint64_t frames = 0, bytes = 0;
   std::uint64_t fresh = 0;  // frames that came within kQuiet of the receiver's own: it was not learnt
   bool certain = true;      // or the receiver may be the silent station behind this very port
+  bool learnt = false;      // once: a connection to it was opened, and that was not flooded
+  bool kept_away = false;   // nothing came for a while after it had spoken or been asked for
   bool one_side = false;    // directions show sender and receiver on the same side of this port
   FrameRef first, last;
   std::vector<Spell> spells;
@@ -35,6 +47,7 @@ struct Flood {
 
   Nanos duration() const { return since(last.at, first.at); }
   bool alive() const { return !answered.empty(); }
+  bool unlearnt() const { return fresh >= kLeastFresh; }  // although it speaks
 };
 
 // Those that last, by receiver, most frames first.
@@ -46,6 +59,7 @@ struct Ageing {
   Nanos time = 0;
   std::vector<Spell> spells;
   std::size_t anchored = 0;  // those that began after a frame: of the others, the senders may have paused
+  bool proves() const { return anchored >= 2; }
 };
 std::optional<Ageing> ageing_of(const Flood& flood);
 

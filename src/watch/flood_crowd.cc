@@ -5,23 +5,17 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "watch/site.h"
 
 namespace sekimori::watch {
 namespace {
 
-constexpr std::uint64_t kLeastFresh = 20;
 constexpr std::size_t kLeastReceivers = 3, kLeastFlushed = 2;
-constexpr std::size_t kLeastReceiversFarSide = 2;  // where directions show that both ends are beyond the port
+constexpr std::size_t kLeastReceiversSure = 2;  // where it is known that both ends are beyond the port
+constexpr std::uint64_t kLeastAnswers = 5;
+constexpr std::size_t kSmallSegment = 64;  // stations, for which any table has room
 // A bridge that sees a change forgets at once (RSTP), or after the forward delay (STP): 15 s, as a rule.
 constexpr Nanos kFlushDelay = 3 * kSecond;
-
-// Unicast between others to a receiver that had spoken moments before, which any switch that learns keeps
-// away.
-struct Fresh {
-  std::set<Mac> receivers;
-  std::uint64_t frames = 0, bytes = 0;
-  const Pair* busiest = nullptr;
-};
 
 // By scope.
 std::map<std::uint32_t, Fresh> fresh_of(const Case& c) {
@@ -32,9 +26,12 @@ std::map<std::uint32_t, Fresh> fresh_of(const Case& c) {
     const std::uint64_t frames =
         pair.frames - std::min(pair.frames, quiet + 2);  // the first were not looked at
     if (frames < kLeastFresh) continue;
-    if (flooded(c.view(pair.scope), c.o.stations[pair.from], c.o.stations[pair.to]) != Flooded::kYes)
-      continue;
+    const Flooded verdict =
+        flooded(c.view(pair.scope), c.o.stations[pair.from], c.o.stations[pair.to]);
+    if (verdict == Flooded::kNo) continue;
     Fresh& fresh = all[pair.scope];
+    fresh.certain = fresh.certain && verdict == Flooded::kYes;
+    fresh.both_ways |= pair.reverse != kNobody && c.o.pairs[pair.reverse].frames >= kLeastAnswers;
     fresh.receivers.insert(pair.destination);
     fresh.frames += frames;
     fresh.bytes += pair.bytes;
@@ -59,12 +56,24 @@ void FloodCrowd::tell_common_causes(Results& r) {
   flushed(r);
 }
 
+// Somebody answers what is flooded to him, and the answers don't come here: so the one he answers is known.
+bool FloodCrowd::somebody_is_learnt(std::uint32_t scope) const {
+  return std::ranges::any_of(floods_, [&](const Flood& f) {
+    return f.scope == scope &&
+           std::ranges::any_of(f.answered, [](const Pair* pair) { return pair->reverse == kNobody; });
+  });
+}
+
 void FloodCrowd::not_learnt(Results& r) {
   for (const auto& [scope, fresh] : fresh_of(c_)) {
-    const std::size_t least = c_.view(scope).sides ? kLeastReceiversFarSide : kLeastReceivers;
+    const View& view = c_.view(scope);
+    const std::size_t least = view.sides || view.told ? kLeastReceiversSure : kLeastReceivers;
     if (r.looping.contains(scope) || fresh.receivers.size() < least) continue;
-    Finding finding = make(Code::kFloodNoLearning, Certainty::kObserved, c_.where(scope), "", "");
+    // If some are learnt, or it is one station that sends, each receiver has a cause of its own.
+    if (!fresh.both_ways || somebody_is_learnt(scope)) continue;
+    if (c_.site != nullptr && c_.site->hosted_together(fresh.busiest->source, fresh.busiest->destination)) continue;
     const Nanos time = since(c_.o.last.at, c_.o.first.at);
+    Finding finding = make(Code::kFloodNoLearning, Certainty::kObserved, c_.where(scope), "", "");
     finding.headline =
         fmt::format("all unicast floods this port: {} frames between others, {}, to {}", fresh.frames,
                     mbit_text(fresh.bytes, time), count_text(fresh.receivers.size(), "station"));
@@ -76,13 +85,7 @@ void FloodCrowd::not_learnt(Results& r) {
         r.mac_flooding ? " Made-up addresses fill its table at the same time, which has the same effect: "
                          "look at these first."
                        : "");
-    if (r.mac_flooding) {
-      finding.certainty = Certainty::kUndecided;
-      finding.candidates = {"made-up addresses fill the table (flood-table-full)",
-                            "the switch does not learn (flood-no-learning)"};
-      finding.to_decide =
-          "Stop the source of the made-up addresses, wait for the ageing time, and capture again.";
-    }
+    doubt(scope, fresh, r.mac_flooding, finding);
     const Station& from = c_.o.stations[fresh.busiest->from];
     const Station& to = c_.o.stations[fresh.busiest->to];
     c_.show(finding, from.first_sent,
@@ -93,6 +96,36 @@ void FloodCrowd::not_learnt(Results& r) {
     r.findings.push_back(std::move(finding));
     std::erase_if(floods_, [at = scope](const Flood& f) { return f.scope == at; });
   }
+}
+
+// What else could be behind a switch that seems to learn nobody.
+void FloodCrowd::doubt(std::uint32_t scope, const Fresh& fresh, bool mac_flooding, Finding& finding) const {
+  const View& view = c_.view(scope);
+  const bool room = c_.stations_in(scope).size() <= kSmallSegment;
+  // All behind one side of this port, which may be a machine's own.
+  const bool guests = c_.site == nullptr && view.sides && (!view.told || view.place == Place::kUplink) &&
+                      std::ranges::all_of(fresh.receivers, is_virtual_nic);
+  if (!fresh.certain) {
+    finding.severity = Severity::kNote;
+    finding.candidates.emplace_back("no flood: this is a mirror port, or the link to a station that is in most of "
+                                    "the traffic");
+    finding.to_decide = "Say where the capture was taken (--at access). ";
+  }
+  if (guests) {
+    finding.candidates.emplace_back("they are guests of one machine, whose virtual switch sends what they say to each "
+                                    "other out of the NIC as well (flood-leak)");
+    finding.to_decide = "See whether they are guests of one machine, or capture at a third port. ";
+  }
+  if (mac_flooding) {
+    finding.candidates.emplace_back("made-up addresses fill the table (flood-table-full)");
+    finding.to_decide += "Stop the source of the made-up addresses, wait for the ageing time, and capture again.";
+  } else if (!room) {
+    finding.candidates.emplace_back("the switch's table is full (flood-table-full)");
+    finding.to_decide += "Look how many addresses the switch has learnt, and for how many it has room.";
+  }
+  if (finding.candidates.empty()) return;
+  finding.certainty = Certainty::kUndecided;
+  finding.candidates.emplace_back("the switch does not learn (flood-no-learning)");
 }
 
 // Living receivers of unrelated senders, all unknown at once, while made-up addresses come in.

@@ -8,6 +8,16 @@
 
 namespace sekimori::watch {
 
+// Unicast between others to a receiver that had spoken moments before, which any switch that learns keeps
+// away.
+struct Fresh {
+  std::set<Mac> receivers;
+  std::uint64_t frames = 0, bytes = 0;
+  const Pair* busiest = nullptr;
+  bool both_ways = false;  // what some of them say to each other, in both directions: neither is known
+  bool certain = true;     // or a place where that belongs
+};
+
 class FloodCrowd {
  public:
   FloodCrowd(const Case& c, const Results& results);
@@ -22,6 +32,8 @@ class FloodCrowd {
 
  private:
   void not_learnt(Results& r);
+  bool somebody_is_learnt(std::uint32_t scope) const;
+  void doubt(std::uint32_t scope, const Fresh& fresh, bool mac_flooding, Finding& finding) const;
   void table_full(Results& r);
   void flushed(Results& r);
   void flushed_by(const TopologyChange& change, Results& r);

@@ -22,6 +22,8 @@ IpAddress address_of(wire::Ipv4 ip) {
   return out;
 }
 
+wire::Ipv4 v4_of(const IpAddress& ip) { return {wire::read_be32(ip.octets.octets.data() + 12)}; }
+
 void Rate::close(std::int64_t next, FrameRef frame) {
   if (now_ != 0) ++seconds_[digits_of(now_)];
   second_ = next;

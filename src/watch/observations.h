@@ -120,6 +120,7 @@ struct alignas(64) Pair {
   std::uint32_t reverse = kNobody;             // the pair the other way, if seen
   std::uint32_t one_way = kNobody;             // index into Observations::one_way
   std::uint64_t frames = 0, bytes = 0;
+  bool opens = false;  // its first frame, to a silent receiver, opens a connection
 };
 static_assert(sizeof(Station) == 192 && sizeof(Pair) == 64);
 
@@ -203,6 +204,7 @@ struct IpAddress {
   friend constexpr auto operator<=>(const IpAddress&, const IpAddress&) = default;
 };
 IpAddress address_of(wire::Ipv4 ip);
+wire::Ipv4 v4_of(const IpAddress& ip);  // of one that is_v4
 
 struct Binding {
   std::uint32_t scope = 0;

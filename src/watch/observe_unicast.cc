@@ -37,6 +37,12 @@ void progress(OneWay& way, FrameRef ref) {
   way.last_progress = ref;
 }
 
+bool opens_connection(Bytes bytes) {
+  const wire::Packet packet = wire::decode(wire::LinkType::ethernet, bytes);
+  const auto* tcp = packet.get<wire::Tcp>();
+  return tcp != nullptr && tcp->has(wire::Tcp::kSyn);
+}
+
 // Signed distances, as sequence numbers wrap.
 void follow_tcp(OneWay& way, const wire::Tcp& tcp, FrameRef ref) {
   ++way.tcp;
@@ -130,6 +136,7 @@ void Observer::quiet_unicast(const Seen& seen, Station& to, std::uint32_t index,
 
   Pair& pair = o_.pairs[index];
   if (pair.one_way == kNobody) {
+    if (pair.frames == 1) pair.opens = opens_connection(bytes);
     if (pair.frames < 2 || o_.one_way.size() >= o_.limits.one_way) return;
     pair.one_way = static_cast<std::uint32_t>(o_.one_way.size());
     o_.one_way.emplace_back().first = seen.ref;

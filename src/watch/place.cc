@@ -251,6 +251,7 @@ std::vector<View> views_of(const Observations& o, std::optional<Place> told) {
 }
 
 Side side_of(const View& view, const Station& s) {
+  if (const auto declared = view.declared.find(s.mac); declared != view.declared.end()) return declared->second;
   if (!view.sides || s.inbound + s.outbound == 0) return Side::kUnknown;
   if (s.inbound > 0 && s.outbound > 0) return Side::kBoth;
   return (s.outbound > 0) == view.near_is_outbound ? Side::kNear : Side::kFar;
@@ -261,15 +262,15 @@ Flooded flooded(const View& view, const Station& from, const Station& to) {
   const Side a = side_of(view, from), b = side_of(view, to);
   if (claims.one_side && view.sides) {
     if (a == Side::kUnknown || a == Side::kBoth || b == Side::kBoth) return Flooded::kNo;
-    // A receiver that is never heard may be a silent one behind the port; so may one that is alone there.
-    if (b == Side::kUnknown) {
-      if (a != Side::kFar) return Flooded::kNo;
-      return view.place == Place::kAccess && !view.locals.empty() ? Flooded::kYes : Flooded::kMaybe;
-    }
-    return a == b ? Flooded::kYes : Flooded::kNo;
+    if (b != Side::kUnknown) return a == b ? Flooded::kYes : Flooded::kNo;
+    // A receiver that is never heard may be a silent one behind the port, unless nobody else can be there.
+    if (a != Side::kFar) return Flooded::kNo;
+    return view.told && view.place == Place::kAccess && !view.locals.empty() ? Flooded::kYes : Flooded::kMaybe;
   }
   if (!claims.foreign_unicast) return Flooded::kNo;
   if (view.locals.contains(to.mac) || view.locals.contains(from.mac)) return Flooded::kNo;
+  // A link towards a router that everybody talks to looks like that router's own port.
+  if (!view.told) return Flooded::kMaybe;
   return view.locals.empty() && to.sent == 0 ? Flooded::kMaybe : Flooded::kYes;
 }
 

@@ -17,6 +17,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
@@ -60,6 +61,7 @@ struct View {
   bool near_is_outbound = false;
   std::set<Mac> locals;  // the port's own stations, as far as known
   std::string why;       // a clause
+  std::map<Mac, Side> declared;  // by the site, where it knows the port
 };
 
 std::vector<View> views_of(const Observations& o, std::optional<Place> told);
