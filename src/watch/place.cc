@@ -39,6 +39,7 @@ struct Traffic {
   std::map<Mac, std::uint64_t> two_way_of;   // by station
   std::map<Mac, Receiver> one_way_to;
   std::set<Mac> near, far;  // sources of outbound and of inbound frames only
+  bool own_is_heard = false;  // the interface's own address
 };
 
 // A station's interface; none within tunnels, which are no places.
@@ -195,7 +196,7 @@ View view_of(const InterfaceFacts& facts, const Traffic& t) {
   }
   const auto directed = static_cast<double>(facts.inbound + facts.outbound);
   if (!facts.own.is_zero() && directed >= kDirectionsKnown * static_cast<double>(facts.frames)) {
-    const bool speaks = t.heard.contains(facts.own) || !t.near.empty();
+    const bool speaks = t.own_is_heard || !t.near.empty();
     return speaks || t.two_way == 0 ? own_interface(facts.own, t) : silent_among_others(facts.own);
   }
   if (one_silent_receiver(t)) return tap(t);
@@ -229,6 +230,7 @@ std::vector<View> views_of(const Observations& o, std::optional<Place> told) {
     const auto interface = interface_of(o, s.scope);
     if (!interface) continue;
     Traffic& t = traffic[*interface];
+    if (s.sent > 0 && s.mac == o.interfaces[*interface].own) t.own_is_heard = true;
     // A duplicate speaks from both sides; it tells nothing of where we are.
     if (s.outbound > 0 && s.inbound == 0) t.near.insert(s.mac);
     if (s.inbound > 0 && s.outbound == 0) t.far.insert(s.mac);
