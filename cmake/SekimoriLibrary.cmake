@@ -12,7 +12,7 @@
 # of which `threads` asks for a run under the thread sanitizer. A folder may be empty or missing.
 
 # unit_tests: what `ctest -L unit` runs, and so on. They let one stage of ./test build no more than it needs.
-foreach(group unit_tests program_tests threads_tests bench_tests)
+foreach(group unit_tests program_tests threads_tests bench_tests fuzz_tests)
   add_custom_target(${group})
 endforeach()
 
