@@ -137,14 +137,16 @@ Action declare_diagnose(CLI::App& app) {
                "How long a time to simulate: 900s, 30min (default: until every timer has run out)",
                [a](base::Duration d) { a->until = d; });
   app.add_flag_callback("--no-remedies", [a] { a->remedies = false; }, "Don't try what would end the faults");
-  app.add_option("--threads", a->threads, "Processors to use at most for trying remedies (default: all)")
+  app.add_option("--threads", a->threads,
+                 "Processors to use at most (default: all); the answer does not depend on it")
       ->check(CLI::Range(1u, 1024u))
       ->type_name("N");
   add_seed(app, a->seed);
   add_report(app, a->report);
-  app.add_option("--at", a->at,
-                 "Where a capture was taken: access, guest, uplink, mirror, tap, or a port of --site, as sw1:24 "
-                 "(default: inferred)")
+  app.add_option(
+         "--at", a->at,
+         "Where a capture was taken: access, guest, uplink, mirror, tap, or a port of --site, as sw1:24 "
+         "(default: inferred)")
       ->type_name("PLACE");
   add_duration(app, "--for", "T", "How long to listen to an interface: 60s, 10min (default: until Ctrl-C)",
                [a](base::Duration d) { a->listen = d; });
@@ -162,8 +164,8 @@ Action declare_diagnose(CLI::App& app) {
          "Save no more than this (default: 1GB); listening goes on")
       ->type_name("SIZE");
   app.add_option("--site", a->site, "Site file to hold a capture against: who is declared there, and where")
-  app.add_option("--evidence", a->evidence, "The frames of a capture that show what was found, as pcapng")
-      ->type_name("FILE");
+      app.add_option("--evidence", a->evidence, "The frames of a capture that show what was found, as pcapng")
+          ->type_name("FILE");
   return [a] { return diagnose(*a); };
 }
 

@@ -51,7 +51,7 @@ class Case {
  private:
   std::map<std::pair<std::uint32_t, Mac>, std::vector<const Binding*>> bindings_by_mac_;
   std::vector<std::pair<Mac, IpAddress>> claims_;  // sorted; a set would take three times as much
-  std::vector<std::uint32_t> by_mac_;  // stations in the order of scope and MAC
+  std::vector<std::uint32_t> by_mac_;              // stations in the order of scope and MAC
 };
 
 // Findings, and what an earlier detector tells later ones.

@@ -36,8 +36,8 @@ wire::Ipv4 receiver_address(const Ethernet& header, Bytes bytes) {
   return {wire::read_be32(payload.data() + 16)};
 }
 
-// The large tables get their address space at once: pages that nothing was written to cost nothing, and tables
-// that are copied when they grow would for a moment take twice what they hold.
+// The large tables get their address space at once: pages that nothing was written to cost nothing, and
+// tables that are copied when they grow would for a moment take twice what they hold.
 Observer::Observer(Limits limits) : recent_(kRecent), twins_(kRecent) {
   o_.limits = limits;
   o_.stations.reserve(limits.stations);

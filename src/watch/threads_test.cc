@@ -14,11 +14,12 @@ using testing::Report;
 
 // All that a diagnosis of a capture fills in.
 std::string text_of(const Report& report) {
-  std::string out = fmt::format("{}\n{} {} {}\n", report.title, report.source, report.interrupted, report.incomplete);
+  std::string out =
+      fmt::format("{}\n{} {} {}\n", report.title, report.source, report.interrupted, report.incomplete);
   for (const Finding& f : report.findings) {
     out += fmt::format("{} {} {} | {} | {} | {} | {} | {}\n", findings::entry(f.code).word,
-                       findings::to_text(f.severity), static_cast<int>(f.certainty), f.where, f.headline, f.cause,
-                       fmt::join(f.candidates, ", "), f.to_decide);
+                       findings::to_text(f.severity), static_cast<int>(f.certainty), f.where, f.headline,
+                       f.cause, fmt::join(f.candidates, ", "), f.to_decide);
     for (const findings::Evidence& e : f.evidence)
       out += fmt::format("  {} {} {}\n", e.frame, e.where, e.what);
     if (f.onset) out += fmt::format("  since {}\n", f.onset->count());
@@ -41,7 +42,8 @@ TEST(Threads, AnswerAlikeOnEveryCapture) {
   std::size_t captures = 0;
   for (const auto& entry : std::filesystem::directory_iterator("tests/data/captures")) {
     const std::string path = entry.path().string();
-    if (path.find("ap") == std::string::npos || entry.path().extension() == ".md" || entry.path().extension() == ".py")
+    if (path.find("ap") == std::string::npos || entry.path().extension() == ".md" ||
+        entry.path().extension() == ".py")
       continue;
     ++captures;
     const std::string expected = diagnosed(*wire::file_source(path), kBlocks[1], 1);
@@ -86,7 +88,8 @@ class Made {
     const std::uint64_t a = random_.below(20), b = random_.below(20);
     wire::FrameShape shape{testing::mac(b), testing::mac(a), {}, 60 + random_.below(1400)};
     if (random_.below(2) == 0) shape.tag = wire::VlanTag{.vid = static_cast<std::uint16_t>(random_.below(4))};
-    const wire::Ipv4 from = testing::ip(static_cast<std::uint32_t>(a)), to = testing::ip(static_cast<std::uint32_t>(b));
+    const wire::Ipv4 from = testing::ip(static_cast<std::uint32_t>(a)),
+                     to = testing::ip(static_cast<std::uint32_t>(b));
     frame_.clear();
     switch (random_.below(5)) {
       case 0:
@@ -134,9 +137,11 @@ TEST(Threads, AnswerAlikeHoweverTheBytesCome) {
   for (const unsigned threads : {1u, 2u}) {
     auto whole = wire::memory_source(bytes_of(made));
     base::Random random(1);
-    EXPECT_EQ(diagnosed([&](std::span<std::uint8_t> into) { return whole(into.first(1 + random.below(into.size()))); },
-                        4096, threads),
-              expected);
+    EXPECT_EQ(
+        diagnosed(
+            [&](std::span<std::uint8_t> into) { return whole(into.first(1 + random.below(into.size()))); },
+            4096, threads),
+        expected);
   }
 }
 
@@ -169,7 +174,8 @@ TEST(Threads, WhatTheSourceSaysIsTold) {
       if (got && *got == 0) return base::fail("The disk is gone.");
       return got;
     };
-    EXPECT_THAT(diagnosed(source, 4096, threads), ::testing::HasSubstr("The disk is gone. All frames before"));
+    EXPECT_THAT(diagnosed(source, 4096, threads),
+                ::testing::HasSubstr("The disk is gone. All frames before"));
   }
 }
 

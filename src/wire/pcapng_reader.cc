@@ -127,7 +127,8 @@ bool PcapngReader::read_section(BlockBuffer& buffer) {
 
 bool PcapngReader::read_interface(Bytes body) {
   if (body.size() < 8) return damaged("an interface description is too short");
-  if (interfaces_.size() == kMostInterfaces) return damaged(fmt::format("it describes more than {} interfaces", kMostInterfaces));
+  if (interfaces_.size() == kMostInterfaces)
+    return damaged(fmt::format("it describes more than {} interfaces", kMostInterfaces));
   CaptureInterface interface;
   Clock clock;
   interface.link_type = static_cast<LinkType>(load16(body.data()));
