@@ -164,8 +164,9 @@ Action declare_diagnose(CLI::App& app) {
          "Save no more than this (default: 1GB); listening goes on")
       ->type_name("SIZE");
   app.add_option("--site", a->site, "Site file to hold a capture against: who is declared there, and where")
-      app.add_option("--evidence", a->evidence, "The frames of a capture that show what was found, as pcapng")
-          ->type_name("FILE");
+      ->type_name("FILE");
+  app.add_option("--evidence", a->evidence, "The frames of a capture that show what was found, as pcapng")
+      ->type_name("FILE");
   return [a] { return diagnose(*a); };
 }
 
