@@ -17,8 +17,10 @@
 #include "cli/diagnose.h"
 #include "cli/exit.h"
 #include "cli/explain.h"
+#include "cli/import.h"
 #include "cli/output.h"
 #include "cli/simulate.h"
+#include "importers/sources.h"
 
 namespace sekimori::cli {
 namespace {
@@ -126,7 +128,10 @@ constexpr std::string_view kPlaces[] = {"access", "guest", "uplink", "mirror", "
 
 Action declare_diagnose(CLI::App& app) {
   auto a = std::make_shared<DiagnoseArguments>();
-  app.add_option("WHAT", a->what, "Site file or capture (pcap, pcapng, packed or not); - is standard input")
+  app.add_option(
+         "WHAT", a->what,
+         "Site file, capture (pcap, pcapng, packed or not), folder of exports, host:local or ssh:NAME; - is "
+         "standard input")
       ->required()
       ->type_name("WHAT");
   add_duration(app, "--until", "T",
@@ -195,6 +200,24 @@ Action declare_explain(CLI::App& app) {
   return [a] { return explain(*a); };
 }
 
+std::vector<std::string> format_choices() {
+  const auto words = importers::format_words();
+  return {words.begin(), words.end()};
+}
+
+Action declare_import(CLI::App& app) {
+  auto a = std::make_shared<ImportArguments>();
+  app.add_option("SOURCE", a->sources,
+                 "Exports: files, folders of them, - (standard input), host:local, ssh:NAME")
+      ->required()
+      ->type_name("SOURCE");
+  app.add_option("--from", a->format, "The format of all sources (default: told by their content)")
+      ->check(CLI::IsMember(format_choices()))
+      ->type_name("FORMAT");
+  app.add_flag("-v,--verbose", a->verbose, "Cut no list short");
+  return [a] { return import(*a); };
+}
+
 Action declare_completion(CLI::App& app) {
   auto shell = std::make_shared<std::string>();
   app.add_option("SHELL", *shell, "bash, zsh or fish")
@@ -218,6 +241,8 @@ constexpr Verb kVerbs[] = {
      "  sekimori diagnose site.yaml\n"
      "  sekimori diagnose site.yaml --quiet\n"
      "  sekimori diagnose site.yaml --json | jq '.findings[].code'\n"
+     "  sekimori diagnose exports/\n"
+     "  sekimori diagnose host:local\n"
      "  sekimori diagnose quiet-port.pcapng --at access --evidence evidence.pcapng\n\n",
      declare_diagnose},
     {"check", "Judge a site without playing it: quick, for every commit",
@@ -239,6 +264,13 @@ constexpr Verb kVerbs[] = {
      "  sekimori simulate site.yaml --series out.csv --every 10s\n"
      "  sekimori simulate site.yaml --capture sw1:24=wan.pcapng --capture sw1:2=desk.pcapng\n\n",
      declare_simulate},
+    {"import", "Make a site file of what runs: exports of hosts, managers and switches",
+     "What was left out, and why, goes to stderr; the exit code is then 1.\n\n"
+     "Examples:\n"
+     "  sekimori import exports/ > site.yaml\n"
+     "  sekimori import host:local > site.yaml\n"
+     "  sekimori import ssh:server1 ssh:server2 sw1-mac-table.txt > site.yaml\n\n",
+     declare_import},
     {"completion", "Print a completion script for a shell",
      "Examples:\n"
      "  source <(sekimori completion bash)\n"
@@ -261,6 +293,7 @@ const std::vector<std::string>& choices_of(const std::string& value) {
       {"WHEN", {"auto", "always", "never"}},
       {"LEVEL", {std::begin(kFailLevels), std::end(kFailLevels)}},
       {"PLACE", {std::begin(kPlaces), std::end(kPlaces)}},
+      {"FORMAT", format_choices()},
       {"SHELL", {std::begin(kShells), std::end(kShells)}}};
   static const std::vector<std::string> kNone;
   const auto found = kChoices.find(value);
