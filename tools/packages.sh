@@ -13,6 +13,7 @@ sekimori_build_packages='
   libcli11-dev        <CLI/CLI.hpp>
   libfyaml-dev        <libfyaml.h>
   nlohmann-json3-dev  <nlohmann/json.hpp>
+  libpugixml-dev      <pugixml.hpp>
   zlib1g-dev          <zlib.h>
   libzstd-dev         <zstd.h>
   libsqlite3-dev      <sqlite3.h>

@@ -30,6 +30,7 @@ Step<findings::Report> check_site(const CheckArguments& arguments) {
   if (arguments.remedies)
     remedy::search(*model, {.progress = [](double, std::string_view) { return !sys::interrupted(); }},
                    report);
+  tell_notes(*model, report);
   report.remarks.emplace_back(
       "Nothing was played: this is what must come. When it sets in and what flows then get, sekimori "
       "diagnose tells.");

@@ -17,10 +17,12 @@
 #include "cli/diagnose.h"
 #include "cli/exit.h"
 #include "cli/explain.h"
+#include "cli/import.h"
 #include "cli/lab.h"
 #include "cli/mac.h"
 #include "cli/output.h"
 #include "cli/simulate.h"
+#include "importers/sources.h"
 
 namespace sekimori::cli {
 namespace {
@@ -130,7 +132,8 @@ Action declare_diagnose(CLI::App& app) {
   auto a = std::make_shared<DiagnoseArguments>();
   app.add_option(
          "WHAT", a->what,
-         "Site file or capture (pcap, pcapng, packed or not), - is standard input; or if:NAME, an interface")
+         "Site file, capture (pcap, pcapng, packed or not), - is standard input; if:NAME, an interface; folder of "
+         "exports, host:local or ssh:NAME")
       ->required()
       ->type_name("WHAT");
   add_duration(app, "--until", "T",
@@ -245,6 +248,24 @@ Action declare_lab(CLI::App& app) {
   return [a] { return lab(*a); };
 }
 
+std::vector<std::string> format_choices() {
+  const auto words = importers::format_words();
+  return {words.begin(), words.end()};
+}
+
+Action declare_import(CLI::App& app) {
+  auto a = std::make_shared<ImportArguments>();
+  app.add_option("SOURCE", a->sources,
+                 "Exports: files, folders of them, - (standard input), host:local, ssh:NAME")
+      ->required()
+      ->type_name("SOURCE");
+  app.add_option("--from", a->format, "The format of all sources (default: told by their content)")
+      ->check(CLI::IsMember(format_choices()))
+      ->type_name("FORMAT");
+  app.add_flag("-v,--verbose", a->verbose, "Cut no list short");
+  return [a] { return import(*a); };
+}
+
 Action declare_completion(CLI::App& app) {
   auto shell = std::make_shared<std::string>();
   app.add_option("SHELL", *shell, "bash, zsh or fish")
@@ -272,7 +293,9 @@ constexpr Verb kVerbs[] = {
      "  sekimori diagnose site.yaml --quiet\n"
      "  sekimori diagnose site.yaml --json | jq '.findings[].code'\n"
      "  sekimori diagnose quiet-port.pcapng --at access --evidence evidence.pcapng\n"
-     "  sudo sekimori diagnose if:eth0 --promiscuous --for 10min\n\n",
+     "  sudo sekimori diagnose if:eth0 --promiscuous --for 10min\n"
+     "  sekimori diagnose exports/\n"
+     "  sekimori diagnose host:local\n\n",
      declare_diagnose},
     {"check", "Judge a site without playing it: quick, for every commit",
      "Examples:\n"
@@ -358,6 +381,13 @@ constexpr Verb kVerbs[] = {
      "  sudo ip netns exec sekimori.site.desk ping 10.0.0.1\n"
      "  sudo sekimori lab down site.yaml\n\n",
      declare_lab},
+    {"import", "Make a site file of what runs: exports of hosts, managers and switches",
+     "What was left out, and why, goes to stderr; the exit code is then 1.\n\n"
+     "Examples:\n"
+     "  sekimori import exports/ > site.yaml\n"
+     "  sekimori import host:local > site.yaml\n"
+     "  sekimori import ssh:server1 ssh:server2 sw1-mac-table.txt > site.yaml\n\n",
+     declare_import},
     {"completion", "Print a completion script for a shell",
      "Examples:\n"
      "  source <(sekimori completion bash)\n"
@@ -391,6 +421,7 @@ const std::vector<std::string>& choices_of(const std::string& value) {
       {"POLICY", {std::begin(macs::kPolicies), std::end(macs::kPolicies)}},
       {"STATE", {"allocated", "reserved", "freed"}},
       {"ACTION", {std::begin(kLabActions), std::end(kLabActions)}},
+      {"FORMAT", format_choices()},
       {"SHELL", {std::begin(kShells), std::end(kShells)}}};
   static const std::vector<std::string> kNone;
   const auto found = kChoices.find(value);

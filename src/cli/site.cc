@@ -13,6 +13,16 @@ Step<model::Model> load_site(const std::string& path, std::optional<std::uint64_
   return std::move(*model);
 }
 
+void tell_notes(const model::Model& model, findings::Report& report) {
+  for (const auto kind : {model::Note::Kind::kSuspect, model::Note::Kind::kAssumed}) {
+    for (const model::Note& note : model.notes) {
+      if (note.kind != kind) continue;
+      report.remarks.push_back(
+          fmt::format("{}: {}", kind == model::Note::Kind::kSuspect ? "suspect" : "assumed", note.text));
+    }
+  }
+}
+
 std::function<bool(base::Time)> simulation_progress(sys::Progress& progress, base::Time until) {
   progress.begin();
   const base::Duration whole = std::chrono::floor<std::chrono::seconds>(until);

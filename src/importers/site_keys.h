@@ -17,8 +17,9 @@ namespace keys {
 
 using Keys = std::string_view[];
 
-inline constexpr Keys kSite = {"sekimori", "title", "seed",  "defaults", "hosts",   "routers",
-                               "switches", "wans",  "links", "pools",    "traffic", "changes"};
+inline constexpr Keys kSite = {"sekimori", "title", "seed",  "notes", "defaults", "hosts",  "routers",
+                               "switches", "wans",  "links", "pools", "traffic",  "changes"};
+inline constexpr Keys kNote = {"assumed", "suspect"};
 inline constexpr Keys kDefaults = {"link", "ageing", "arp"};
 inline constexpr Keys kDefaultLink = {"rate", "delay", "queue"};
 inline constexpr Keys kHost = {"nics", "switches", "guests", "gateway", "routes", "arp", "state", "count"};
@@ -55,6 +56,7 @@ inline constexpr Keys kChange = {
 namespace sections {
 
 inline constexpr Section kSite{"site", keys::kSite};
+inline constexpr Section kNote{"note", keys::kNote};
 inline constexpr Section kDefaults{"defaults", keys::kDefaults};
 inline constexpr Section kDefaultLink{"default-link", keys::kDefaultLink};
 inline constexpr Section kHost{"host", keys::kHost};
@@ -77,10 +79,10 @@ inline constexpr Section kPool{"pool", keys::kPool};
 inline constexpr Section kFlow{"flow", keys::kFlow};
 inline constexpr Section kChange{"change", keys::kChange};
 
-inline constexpr std::array kAll = {kSite,          kDefaults, kDefaultLink,  kHost,        kRouter, kGuest,
-                                    kNic,           kGuestNic, kDrawnMac,     kRoute,       kArp,    kSwitch,
-                                    kVirtualSwitch, kPort,     kStormControl, kStaticEntry, kWan,    kWanSite,
-                                    kLink,          kPool,     kFlow,         kChange};
+inline constexpr std::array kAll = {kSite,    kNote,          kDefaults, kDefaultLink,  kHost,        kRouter,
+                                    kGuest,   kNic,           kGuestNic, kDrawnMac,     kRoute,       kArp,
+                                    kSwitch,  kVirtualSwitch, kPort,     kStormControl, kStaticEntry, kWan,
+                                    kWanSite, kLink,          kPool,     kFlow,         kChange};
 
 }  // namespace sections
 

@@ -15,6 +15,7 @@ model::Model SiteReader::read(const std::string& name) && {
   const Fields site = in_.fields(in_.tree().root(), sections::kSite);
   if (!site.node().valid()) return {};
   read_header(site);
+  for (const NodeId note : in_.list(site["notes"], "notes")) read_note(note);
   read_defaults(in_.fields(site["defaults"], sections::kDefaults));
   model().source = name;
 
@@ -46,6 +47,18 @@ void SiteReader::read_header(const Fields& site) {
   if (const auto title = in_.word(site["title"], "a title")) model().title = *title;
   constexpr Bounds<std::int64_t> kSeed{"seed", 0, std::numeric_limits<std::int64_t>::max()};
   set(model().seed, in_.integer(site["seed"], kSeed));
+}
+
+void SiteReader::read_note(NodeId node) {
+  const Fields fields = in_.fields(node, sections::kNote, "{assumed: TEXT} or {suspect: TEXT}");
+  if (!fields.node().valid()) return;
+  if (fields.has("assumed") == fields.has("suspect"))
+    return in_.wrong(node, "a note is one of {assumed: TEXT} and {suspect: TEXT}");
+  const bool is_suspect = fields.has("suspect");
+  const NodeId text = fields[is_suspect ? "suspect" : "assumed"];
+  if (!in_.tree().is_text(text) || in_.text(text).empty()) return in_.wrong(text, "a note is a text");
+  const auto kind = is_suspect ? model::Note::Kind::kSuspect : model::Note::Kind::kAssumed;
+  model().notes.push_back({kind, std::string(in_.text(text)), in_.line(node)});
 }
 
 void SiteReader::read_defaults(const Fields& defaults) {

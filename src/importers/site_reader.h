@@ -57,6 +57,7 @@ class SiteReader {
 
   // site_reader.cc
   void read_header(const Fields& site);
+  void read_note(NodeId node);
   void read_defaults(const Fields& defaults);
   std::string line_note(model::SourceLine line) const;
   std::string first_place(std::string_view name) const;

@@ -262,6 +262,16 @@ struct MacPool {
   SourceLine line = 0;
 };
 
+// ---------------------------------------------------------------- notes
+
+// What whoever made the site wants a diagnosis to say along with its findings. Importers write them: what no
+// export tells is assumed, and what exports tell against one another is suspect.
+struct Note {
+  enum class Kind : std::uint8_t { kAssumed, kSuspect } kind = Kind::kAssumed;
+  std::string text;
+  SourceLine line = 0;
+};
+
 // ---------------------------------------------------------------- the site
 
 struct Model {
@@ -276,6 +286,7 @@ struct Model {
   std::vector<Flow> flows;
   std::vector<Change> changes;  // by time, ties in file order
   std::vector<MacPool> pools;
+  std::vector<Note> notes;
   std::vector<VlanSet> vlan_sets{VlanSet{}};
   std::vector<StormControl> storm_controls{StormControl{}};
 

@@ -23,6 +23,7 @@ PACKAGE_HEADERS = {
     "CLI/": "CLI11::CLI11",
     "nlohmann/": "nlohmann_json::nlohmann_json",
     "libfyaml.h": "PkgConfig::fyaml",
+    "pugixml.hpp": "pugixml::pugixml",
     "zlib.h": "ZLIB::ZLIB",
     "zstd.h": "PkgConfig::zstd",
     "sqlite3.h": "SQLite::SQLite3",

@@ -1,0 +1,55 @@
+// What iproute2 prints with -j (`ip -d -j link|addr|neigh|route`, `bridge -d -j link|fdb|vlan`), as tables of
+// one machine, and what it means: which interfaces are NICs with a socket, which are virtual switches, which
+// are ports whose other end is somewhere else.
+//
+// Source of the fields: iproute2, ip/ipaddress.c, ip/iplink_bridge.c, ip/iplink_bridge_slave.c, bridge/fdb.c,
+// bridge/vlan.c, ip/ipneigh.c, ip/iproute.c, as of 6.1, and their output kept in tests/data/import.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "importers/data_tree.h"
+#include "importers/facts.h"
+
+namespace sekimori::importers {
+
+struct LinuxInterface {
+  std::string name, kind, slave_kind, master, below;  // below: the interface that a VLAN or macvlan is on
+  std::uint32_t index = 0, peer_index = 0;
+  bool far_namespace = false;  // its other end, or the interface below it, is in another namespace
+  bool is_ethernet = true, up = true;
+  std::string mac;
+  std::vector<Ipv4Prefix> ips;
+  std::uint16_t vlan_id = 0;
+  std::uint64_t sent = 0;
+  // of a bridge
+  std::optional<std::int64_t> ageing_centiseconds;
+  std::int64_t table_size = 0, priority = 32768;
+  bool stp = false, vlan_filtering = false;
+  PortFacts port;  // as a bridge's port
+  Place place;
+};
+
+struct LinuxFdbEntry {
+  FdbFacts entry;
+  std::string bridge;
+};
+
+struct LinuxTables {
+  std::string name, group;
+  std::map<std::string, LinuxInterface, std::less<>> interfaces;
+  std::vector<LinuxFdbEntry> fdb;
+  std::vector<NeighbourFacts> neighbours;
+  std::vector<RouteFacts> routes;
+  bool has_fdb = false;
+  Place place;
+};
+
+// True for one of the seven outputs; an empty list is one, too, but nobody knows which.
+bool is_iproute(Data root);
+void read_iproute(Data root, std::uint32_t file, Facts& facts, LinuxTables& tables);
+MachineFacts linux_machine(const LinuxTables& tables, Facts& facts);
+
+}  // namespace sekimori::importers

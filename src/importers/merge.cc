@@ -1,0 +1,491 @@
+#include "importers/merge.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "importers/problems.h"
+#include "wire/ipv4.h"
+#include "wire/mac.h"
+
+namespace sekimori::importers {
+
+using model::MachineKind;
+
+// What each kind of virtual switch is in a site file.
+std::string_view site_word(SwitchKind kind) {
+  switch (kind) {
+    case SwitchKind::kLinuxBridge:
+      return "linux-bridge";
+    case SwitchKind::kOvs:
+      return "switch";
+    case SwitchKind::kHostedBridge:
+      return "hosted-bridge";
+    case SwitchKind::kMacvlan:
+    case SwitchKind::kSriov:
+    case SwitchKind::kEsxi:
+    case SwitchKind::kHyperV:
+    case SwitchKind::kNat:
+    case SwitchKind::kRouted:
+      return "linux-bridge";
+  }
+  return "linux-bridge";
+}
+
+// Each step rests on those before: guests need their hosts, cables the NICs that guests share, addresses the
+// segments that cables make.
+Draft Merge::run() && {
+  turn_veths_into_cables();
+  take_hosts();
+  take_guests();
+  take_strays();
+
+  index_macs();
+  give_addresses();
+  join_veths();
+  read_lldp();
+  read_tables();
+  join_lans();
+
+  add_strangers();
+  add_statics();
+  add_traffic();
+  add_suspects();
+  return std::move(draft_);
+}
+
+Draft merge(Facts& facts) { return Merge(facts).run(); }
+
+// ---------------------------------------------------------------- names
+
+// A name as a site file allows it. What an export has in its place is replaced, so that it stays
+// recognisable.
+std::string Merge::clean_name(std::string_view wanted, std::string_view otherwise) {
+  constexpr std::size_t kLongest = 100;  // leaves room for a number
+  std::string name;
+  for (std::size_t i = 0; i < wanted.size() && name.size() < kLongest;) {
+    const auto c = static_cast<unsigned char>(wanted[i]);
+    const std::size_t length = std::max<std::size_t>(utf8_length(wanted, i), 1);
+    const bool is_bad = c <= 0x20 || c == 0x7f || c == ':' || c == '/' || utf8_length(wanted, i) == 0 ||
+                        (c == 0xc2 && length == 2 && static_cast<unsigned char>(wanted[i + 1]) <= 0xa0);
+    name += is_bad ? std::string_view("-") : wanted.substr(i, length);
+    i += length;
+  }
+  return name.empty() ? std::string(otherwise) : name;
+}
+
+std::string Merge::unique_name(std::string_view wanted) {
+  const std::string name = clean_name(wanted, "machine");
+  std::string unique = name;
+  for (unsigned number = 2; !names_.insert(unique).second; ++number)
+    unique = fmt::format("{}-{}", name, number);
+  return unique;
+}
+
+std::size_t Merge::add_machine(DraftMachine machine, std::size_t from) {
+  draft_.machines.push_back(std::move(machine));
+  from_.push_back(from);
+  return draft_.machines.size() - 1;
+}
+
+std::string Merge::end_name(End end) const {
+  return fmt::format("{}:{}", at(end.machine).name, at(end.machine).nics[end.nic].name);
+}
+
+// ---------------------------------------------------------------- hosts
+
+// A bridge's port that leads to another namespace is a container's, unless that namespace was exported as a
+// machine of its own: then it is a cable between the two.
+void Merge::turn_veths_into_cables() {
+  std::map<std::pair<std::uint32_t, std::uint32_t>, int> nics;
+  for (const MachineFacts& machine : facts_.machines) {
+    for (const NicFacts& nic : machine.nics) {
+      if (nic.index != 0) ++nics[{nic.peer_index, nic.index}];
+    }
+    for (const SwitchFacts& bridge : machine.switches) {
+      for (const PortFacts& port : bridge.ports) {
+        if (port.to == PortFacts::To::kOutside && port.index != 0) ++nics[{port.peer_index, port.index}];
+      }
+    }
+  }
+  for (MachineFacts& machine : facts_.machines) {
+    for (SwitchFacts& bridge : machine.switches) {
+      for (PortFacts& port : bridge.ports) {
+        const auto far = nics.find({port.index, port.peer_index});
+        if (port.to != PortFacts::To::kOutside || port.index == 0 || far == nics.end()) continue;
+        if (far->second != (port.index == port.peer_index ? 2 : 1)) continue;
+        port.to = PortFacts::To::kNic;
+        NicFacts nic;
+        nic.name = port.name;
+        nic.mac = port.mac;
+        nic.up = port.up;
+        nic.index = port.index;
+        nic.peer_index = port.peer_index;
+        nic.place = port.place;
+        machine.nics.push_back(std::move(nic));
+      }
+    }
+  }
+}
+
+void Merge::take_hosts() {
+  for (std::size_t i = 0; i < facts_.machines.size(); ++i) {
+    if (facts_.machines[i].kind == MachineKind::kHost) take_host(i);
+  }
+}
+
+void Merge::take_host(std::size_t index) {
+  const MachineFacts& facts = facts_.machines[index];
+  DraftMachine machine;
+  machine.name = unique_name(facts.name);
+  machine.running = facts.power != Power::kOff;
+  machine.comment = facts_.text(facts.place);
+  const std::size_t id = add_machine(std::move(machine), index);
+  hosts_by_group_.try_emplace(facts.group, id);
+  hosts_by_name_.try_emplace(facts.name, id);
+
+  std::set<std::string> taken;
+  std::set<Ipv4> addresses;
+  for (const NicFacts& nic : facts.nics) {
+    const bool is_split = std::ranges::any_of(facts.switches, [&](const SwitchFacts& s) {
+      return !nic.to.empty() &&
+             std::ranges::any_of(s.ports, [&](const PortFacts& p) { return p.name == nic.name; });
+    });
+    if (is_split || nic.plug == Plug::kMacvlan) continue;
+    DraftNic draft;
+    draft.name = clean_name(nic.name, "nic");
+    if (!taken.insert(draft.name).second) {
+      facts_.leave_out(nic.place, fmt::format("a second NIC {} of {}", draft.name, at(id).name));
+      continue;
+    }
+    draft.mac = nic.mac;
+    for (const Ipv4Prefix& ip : nic.ips) {
+      if (draft.ip) {
+        facts_.leave_out(nic.place, fmt::format("{}:{} has a further address {}; a NIC has one here",
+                                                at(id).name, nic.name, wire::to_text(ip)));
+      } else if (addresses.insert(ip.address).second) {
+        draft.ip = ip;
+      }
+    }
+    at(id).nics.push_back(std::move(draft));
+  }
+  for (const SwitchFacts& bridge : facts.switches) take_switch(id, bridge, facts);
+  // A cable between two virtual switches is told by both ends.
+  for (const SwitchFacts& bridge : facts.switches) {
+    for (const PortFacts& port : bridge.ports) {
+      if (port.to != PortFacts::To::kSwitch || port.name > port.peer) continue;
+      for (const SwitchFacts& other : facts.switches) {
+        const bool is_far = std::ranges::any_of(other.ports, [&](const PortFacts& p) {
+          return p.name == port.peer && p.to == PortFacts::To::kSwitch;
+        });
+        if (!is_far) continue;
+        draft_.links.push_back({fmt::format("{}/{}:{}", at(id).name, clean_name(bridge.name, "switch"),
+                                            clean_name(port.name, "port")),
+                                fmt::format("{}/{}:{}", at(id).name, clean_name(other.name, "switch"),
+                                            clean_name(port.peer, "port")),
+                                facts_.text(port.place)});
+      }
+    }
+  }
+  for (const RouteFacts& route : facts.routes) {
+    const auto connects = [&](const std::optional<Ipv4Prefix>& ip) {
+      return ip && ip->contains(route.via) && ip->address != route.via;
+    };
+    const bool is_near =
+        std::ranges::any_of(at(id).nics, [&](const DraftNic& n) { return connects(n.ip); }) ||
+        std::ranges::any_of(at(id).switches, [&](const DraftSwitch& s) { return connects(s.ip); });
+    if (!is_near) {
+      facts_.leave_out(route.place, fmt::format("a route of {} by {}, which is on none of its networks",
+                                                at(id).name, wire::to_text(route.via)));
+    } else if (route.to.length == 0) {
+      if (!at(id).gateway) at(id).gateway = route.via;
+    } else {
+      RouteFacts clean = route;
+      clean.to.address = route.to.network();
+      const bool is_known =
+          std::ranges::any_of(at(id).routes, [&](const RouteFacts& r) { return r.to == clean.to; });
+      if (!is_known) at(id).routes.push_back(clean);
+    }
+  }
+}
+
+void Merge::take_switch(std::size_t machine, const SwitchFacts& facts, const MachineFacts& owner) {
+  DraftSwitch bridge;
+  bridge.name = clean_name(facts.name, "switch");
+  const auto is_same = [&](const auto& other) { return other.name == bridge.name; };
+  if (std::ranges::any_of(at(machine).switches, is_same) || std::ranges::any_of(at(machine).nics, is_same))
+    return facts_.leave_out(facts.place,
+                            fmt::format("a second interface {} of {}", bridge.name, at(machine).name));
+  bridge.kind = site_word(facts.kind);
+  if (facts.ageing)
+    bridge.ageing = std::clamp(*facts.ageing, model::Duration(0),
+                               std::chrono::duration_cast<model::Duration>(std::chrono::hours(24 * 30)));
+  bridge.table_size = facts.table_size;
+  bridge.priority = facts.priority;
+  bridge.learning = facts.learning;
+  bridge.stp = facts.stp;
+  bridge.vlan_aware = facts.vlan_aware;
+  bridge.comment = facts_.text(facts.place);
+  if (facts.kind == SwitchKind::kLinuxBridge) {
+    const auto is_taken = [&](Ipv4 ip) {
+      return std::ranges::any_of(at(machine).nics,
+                                 [&](const DraftNic& n) { return n.ip && n.ip->address == ip; }) ||
+             std::ranges::any_of(at(machine).switches,
+                                 [&](const DraftSwitch& s) { return s.ip && s.ip->address == ip; });
+    };
+    for (const Ipv4Prefix& ip : facts.ips) {
+      if (!bridge.ip && !is_taken(ip.address)) {
+        bridge.ip = ip;
+      } else {
+        facts_.leave_out(facts.place, fmt::format("{}:{} has a further address {}; a NIC has one here",
+                                                  at(machine).name, bridge.name, wire::to_text(ip)));
+      }
+    }
+  }
+  for (const PortFacts& port : facts.ports) {
+    if (port.to == PortFacts::To::kNic) take_uplink(machine, bridge, port, owner);
+  }
+  const bool is_lent = std::ranges::any_of(at(machine).nics, [&](const DraftNic& nic) {
+    return nic.mac == facts.mac && std::ranges::find(bridge.uplinks, nic.name) != bridge.uplinks.end();
+  });
+  if (bridge.ip && !is_lent) bridge.mac = facts.mac;
+  const std::size_t index = at(machine).switches.size();
+  at(machine).switches.push_back(std::move(bridge));
+  for (const PortFacts& port : facts.ports) {
+    if (port.to == PortFacts::To::kOutside) outside_.push_back({machine, index, &port, false});
+  }
+  for (const PortFacts& port : facts.ports) {
+    const auto nic = std::ranges::find(owner.nics, port.name, &NicFacts::name);
+    if (port.to == PortFacts::To::kNic && nic != owner.nics.end() && !nic->to.empty())
+      split_vlans(machine, clean_name(facts.name, "switch"), *nic);
+  }
+}
+
+void Merge::take_uplink(std::size_t machine, DraftSwitch& bridge, const PortFacts& port,
+                        const MachineFacts& owner) {
+  const auto facts = std::ranges::find(owner.nics, port.name, &NicFacts::name);
+  if (facts != owner.nics.end() && !facts->to.empty()) return;  // a VLAN of a NIC: split_vlans
+  const auto nic = std::ranges::find(at(machine).nics, clean_name(port.name, "nic"), &DraftNic::name);
+  const auto is_used = [&](const DraftSwitch& s) {
+    return std::ranges::find(s.uplinks, nic->name) != s.uplinks.end();
+  };
+  if (nic == at(machine).nics.end() || is_used(bridge) || std::ranges::any_of(at(machine).switches, is_used))
+    return facts_.leave_out(port.place, fmt::format("the port {} of {}", port.name, bridge.name));
+  if (nic->ip && bridge.ip) {
+    facts_.leave_out(port.place,
+                     fmt::format("the address of {}, as its bridge {} has one", nic->name, bridge.name));
+    nic->ip.reset();
+  }
+  bridge.uplinks.push_back(nic->name);
+  bridge.ports.push_back({nic->name, port.vlans, port.learning, port.flood, port.isolated});
+}
+
+// eth0.10 in a bridge: frames of VLAN 10 are taken out of the wire before the bridge sees them. The site file
+// has no such thing; a VLAN-aware switch between the NIC and the bridge does the same to every frame.
+void Merge::split_vlans(std::size_t machine, std::string_view bridge, const NicFacts& nic) {
+  const std::string below = clean_name(nic.to, "nic");
+  const std::string name = below + "-vlans";
+  const std::uint16_t vlan = nic.vlans.tagged.empty() ? std::uint16_t{1} : nic.vlans.tagged.front().first;
+  if (std::ranges::find(at(machine).nics, below, &DraftNic::name) == at(machine).nics.end()) return;
+  auto splitter = std::ranges::find(at(machine).switches, name, &DraftSwitch::name);
+  if (splitter == at(machine).switches.end()) {
+    DraftSwitch made;
+    made.name = name;
+    made.kind = site_word(SwitchKind::kLinuxBridge);
+    made.vlan_aware = true;
+    made.uplinks.push_back(below);
+    made.ports.push_back({below, {}, true, true, false});
+    made.comment = fmt::format("stands for the VLAN interfaces of {}", below);
+    at(machine).switches.push_back(std::move(made));
+    splitter = std::prev(at(machine).switches.end());
+    assume(
+        fmt::format("The VLAN interfaces of {}:{} that are in bridges are taken for a switch {}/{} that "
+                    "takes the tags off.",
+                    at(machine).name, below, at(machine).name, name));
+  }
+  splitter->ports.front().vlans.tagged.emplace_back(vlan, vlan);
+  DraftPort access;
+  access.name = fmt::format("to-{}", bridge);
+  access.vlans.untagged = vlan;
+  splitter->ports.push_back(access);
+  draft_.links.push_back({fmt::format("{}/{}:{}", at(machine).name, name, access.name),
+                          fmt::format("{}/{}:{}", at(machine).name, bridge, clean_name(nic.name, "port")),
+                          facts_.text(nic.place)});
+}
+
+// ---------------------------------------------------------------- guests
+
+void Merge::take_guests() {
+  // Of two exports of one guest, the one that knows whether it runs counts.
+  for (const bool is_known : {true, false}) {
+    for (std::size_t i = 0; i < facts_.machines.size(); ++i) {
+      const MachineFacts& facts = facts_.machines[i];
+      if (facts.kind == MachineKind::kGuest && (facts.power != Power::kUnknown) == is_known) take_guest(i);
+    }
+  }
+}
+
+void Merge::take_guest(std::size_t index) {
+  const MachineFacts& facts = facts_.machines[index];
+  const std::size_t host = host_for(facts);
+  if (is_told_twice(facts, host)) return;
+  seen_.try_emplace({facts.manager, facts.id, host}, index);
+  DraftMachine guest;
+  guest.name = unique_name(facts.name);
+  guest.kind = MachineKind::kGuest;
+  guest.host = host;
+  guest.running = facts.power != Power::kOff;
+  guest.comment = fmt::format("{} {}, {}", facts.manager, facts.id, facts_.text(facts.place));
+  if (facts.power == Power::kUnknown) guest.comment += "; whether it runs is not told";
+  const std::size_t id = add_machine(std::move(guest), index);
+  at(host).guests.push_back(id);
+  std::set<std::string> taken;
+  for (const NicFacts& nic : facts.nics) {
+    DraftNic draft;
+    draft.name = clean_name(nic.name, "nic");
+    const std::string name = draft.name;
+    for (unsigned number = 2; !taken.insert(draft.name).second; ++number)
+      draft.name = fmt::format("{}-{}", name, number);
+    draft.mac = nic.mac;
+    if (!nic.ips.empty()) draft.ip = nic.ips.front();
+    draft.port.vlans = nic.vlans;
+    plug(id, nic, draft);
+    at(id).nics.push_back(std::move(draft));
+  }
+}
+
+// The same guest in two files (what runs, and its configuration) is one. Two that merely have one id are two,
+// and the id is evidence that one is a copy of the other.
+bool Merge::is_told_twice(const MachineFacts& guest, std::size_t host) {
+  const auto before = seen_.find({guest.manager, guest.id, host});
+  if (before != seen_.end()) {
+    const MachineFacts& first = facts_.machines[before->second];
+    const bool is_same = first.name == guest.name &&
+                         std::ranges::equal(first.nics, guest.nics, {}, &NicFacts::mac, &NicFacts::mac);
+    if (is_same) {
+      facts_.leave_out(guest.place,
+                       fmt::format("{} is told twice; first in {}", guest.name, facts_.text(first.place)));
+      return true;
+    }
+  }
+  if (guest.uuid.empty()) return false;
+  for (auto [at, end] = uuids_.equal_range(guest.uuid); at != end; ++at) {
+    suspect(fmt::format("{} ({}) and {} ({}) have the machine id {}: one is a copy of the other.",
+                        facts_.machines[at->second].name, facts_.text(facts_.machines[at->second].place),
+                        guest.name, facts_.text(guest.place), guest.uuid));
+    break;
+  }
+  uuids_.emplace(guest.uuid, static_cast<std::size_t>(&guest - facts_.machines.data()));
+  return false;
+}
+
+// The host that the manager names, or the one whose folder the export lies in.
+std::size_t Merge::host_for(const MachineFacts& guest) {
+  if (!guest.host.empty()) {
+    const auto named = hosts_by_name_.find(guest.host);
+    if (named != hosts_by_name_.end()) return named->second;
+    const std::size_t made = make_host(guest.host, "only its guests were exported");
+    hosts_by_name_.emplace(guest.host, made);
+    return made;
+  }
+  std::string_view group = guest.group;
+  for (;;) {
+    if (const auto found = hosts_by_group_.find(group); found != hosts_by_group_.end()) return found->second;
+    const std::size_t slash = group.rfind('/');
+    if (slash == std::string_view::npos) break;
+    group = group.substr(0, slash);
+  }
+  const std::string_view folder = std::string_view(guest.group).substr(guest.group.rfind('/') + 1);
+  const std::size_t made = make_host(clean_name(folder == "." || folder == ".." ? "" : folder, "host"),
+                                     "only its guests were exported");
+  hosts_by_group_.emplace(guest.group, made);
+  return made;
+}
+
+std::size_t Merge::make_host(const std::string& name, std::string_view why) {
+  DraftMachine host;
+  host.name = unique_name(name);
+  host.comment = why;
+  assume(fmt::format("The host {} is made up: {}.", host.name, why));
+  return add_machine(std::move(host), kNone);
+}
+
+// ---------------------------------------------------------------- stations that only a table knows
+
+void Merge::take_strays() {
+  for (std::size_t i = 0; i < outside_.size(); ++i) {
+    if (!outside_[i].claimed) take_stray(outside_[i]);
+  }
+}
+
+// Somebody sends behind this port, but no export tells who: a container, a guest of another manager.
+void Merge::take_stray(const OutsidePort& outside) {
+  const MachineFacts* owner = facts_of(outside.machine);
+  const DraftSwitch in = at(outside.machine).switches[outside.in_switch];  // a copy: machines are added below
+  const auto bridge = std::ranges::find_if(
+      owner->switches, [&](const SwitchFacts& s) { return clean_name(s.name, "switch") == in.name; });
+  std::set<Mac> macs;
+  for (const FdbFacts& entry : bridge->fdb) {
+    if (entry.port == outside.port->name && !entry.is_static) macs.insert(entry.mac);
+  }
+  for (const std::size_t guest : at(outside.machine).guests) {
+    for (const DraftNic& nic : at(guest).nics) {
+      if (nic.mac && nic.on == in.name) macs.erase(*nic.mac);
+    }
+  }
+  for (const Mac mac : macs) {
+    DraftMachine guest;
+    guest.name = unique_name("behind-" + outside.port->name);
+    guest.kind = MachineKind::kGuest;
+    guest.host = outside.machine;
+    guest.comment =
+        fmt::format("known by the table of {} only: {}", in.name, facts_.text(outside.port->place));
+    DraftNic nic;
+    nic.name = "net0";
+    nic.mac = mac;
+    nic.on = in.name;
+    nic.port = {{}, outside.port->vlans, outside.port->learning, outside.port->flood, outside.port->isolated};
+    guest.nics.push_back(std::move(nic));
+    const std::string name = guest.name;
+    const std::size_t id = add_machine(std::move(guest), kNone);
+    at(outside.machine).guests.push_back(id);
+    assume(fmt::format("{} ({}), learnt by {}/{} at {}, is taken for a guest: no export tells what it is.",
+                       name, wire::to_text(mac), at(outside.machine).name, in.name, outside.port->name));
+  }
+}
+
+// Entries that somebody wrote into a table. In the site they name the port as the site does.
+void Merge::add_statics() {
+  for (std::size_t machine = 0; machine < draft_.machines.size(); ++machine) {
+    const MachineFacts* facts = facts_of(machine);
+    if (facts == nullptr || facts->kind != MachineKind::kHost) continue;
+    for (const SwitchFacts& bridge : facts->switches) {
+      const auto draft =
+          std::ranges::find(at(machine).switches, clean_name(bridge.name, "switch"), &DraftSwitch::name);
+      if (draft == at(machine).switches.end()) continue;
+      for (const FdbFacts& entry : bridge.fdb) {
+        if (!entry.is_static) continue;
+        std::string port;
+        if (std::ranges::find(draft->uplinks, clean_name(entry.port, "")) != draft->uplinks.end())
+          port = clean_name(entry.port, "");
+        for (const std::size_t guest : at(machine).guests) {
+          const MachineFacts* guest_facts = facts_of(guest);
+          for (std::size_t n = 0; guest_facts != nullptr && n < at(guest).nics.size(); ++n) {
+            if (guest_facts->nics[n].tap == entry.port && at(guest).nics[n].on == draft->name)
+              port = fmt::format("{}:{}", at(guest).name, at(guest).nics[n].name);
+          }
+        }
+        const bool is_known = std::ranges::any_of(
+            draft->statics, [&](const DraftStatic& s) { return s.mac == entry.mac && s.vlan == entry.vlan; });
+        if (port.empty() || is_known) {
+          facts_.leave_out(entry.place, fmt::format("the static entry for {} at {}", wire::to_text(entry.mac),
+                                                    entry.port));
+        } else {
+          draft->statics.push_back({entry.mac, port, draft->vlan_aware ? entry.vlan : std::uint16_t{0}});
+        }
+      }
+    }
+  }
+}
+
+}  // namespace sekimori::importers

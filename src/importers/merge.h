@@ -1,0 +1,127 @@
+// Joins what several exports say into one site. The steps are in run(), in merge.cc; what each knows, and
+// from what, is said at its head. What follows from no export is assumed, and every assumption becomes a
+// note.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "importers/draft.h"
+
+namespace sekimori::importers {
+
+// The site file's word for a kind of virtual switch.
+std::string_view site_word(SwitchKind kind);
+
+class Merge {
+ public:
+  explicit Merge(Facts& facts) : facts_(facts) {}
+  Draft run() &&;
+
+ private:
+  // A NIC of a machine of the draft.
+  struct End {
+    std::size_t machine = kNone, nic = kNone;
+    bool valid() const { return machine != kNone; }
+    friend auto operator<=>(const End&, const End&) = default;
+  };
+  // A port of a virtual switch whose other end is not in this machine.
+  struct OutsidePort {
+    std::size_t machine = kNone, in_switch = kNone;
+    const PortFacts* port = nullptr;
+    bool claimed = false;
+  };
+  struct Placed {
+    std::size_t machine = kNone, in_switch = kNone;
+  };
+  // A socket of gear.
+  struct Socket {
+    std::size_t gear = kNone;
+    std::string port;
+    friend auto operator<=>(const Socket&, const Socket&) = default;
+  };
+
+  // merge.cc: machines, guests, virtual switches
+  void turn_veths_into_cables();
+  void take_hosts();
+  void take_host(std::size_t index);
+  void take_switch(std::size_t machine, const SwitchFacts& facts, const MachineFacts& owner);
+  void take_uplink(std::size_t machine, DraftSwitch& bridge, const PortFacts& port,
+                   const MachineFacts& owner);
+  void split_vlans(std::size_t machine, std::string_view bridge, const NicFacts& nic);
+  void take_guests();
+  void take_guest(std::size_t index);
+  bool is_told_twice(const MachineFacts& guest, std::size_t host);
+  std::size_t host_for(const MachineFacts& guest);
+  std::size_t make_host(const std::string& name, std::string_view why);
+  void take_strays();
+  void take_stray(const OutsidePort& outside);
+  void add_statics();
+
+  // merge_plug.cc: what guests' NICs are plugged into
+  void plug(std::size_t guest, const NicFacts& facts, DraftNic& nic);
+  bool plug_by_tap(std::size_t host, const NicFacts& facts, DraftNic& nic);
+  std::string plug_into_network(std::size_t host, std::size_t guest, const NicFacts& facts, DraftNic& nic);
+  std::string switch_named(std::size_t host, const std::string& name, SwitchKind kind, std::string_view why);
+  std::string switch_above(std::size_t host, SwitchKind kind, const std::string& nic, std::string_view why);
+  std::string lonely_switch(std::size_t host, std::string_view what, std::size_t guest, const DraftNic& nic);
+  std::string host_nic(std::size_t host, const std::string& wanted, std::string_view why);
+  const NetworkFacts* network_of(std::size_t host, std::string_view manager, std::string_view name) const;
+
+  // merge_cables.cc: what is cabled to what
+  void index_macs();
+  void join_veths();
+  void read_lldp();
+  void read_tables();
+  void join_lans();
+  void connect(End a, const Socket& to, std::string comment);
+  std::size_t gear_named(const std::string& name, std::string_view comment);
+  std::size_t machine_of_device(const CableFacts& cable, bool far) const;
+  End end_of(std::size_t machine, std::string_view nic) const;
+  End wire_of(End station) const;  // the NIC through which its frames leave its host
+  std::vector<std::size_t> subnets_of(End wire) const;
+  std::size_t lan(std::string_view name, std::string_view comment);
+
+  // merge_traffic.cc: addresses, stations that only tables know, traffic, suspects
+  void give_addresses();
+  void add_strangers();
+  void add_traffic();
+  void add_suspects();
+  const DraftSwitch* switch_of(std::size_t machine, std::string_view name) const;
+  std::optional<Ipv4Prefix> address_at(std::size_t machine, std::string_view nic) const;
+  bool is_known_near(std::size_t machine, std::string_view nic, Mac mac) const;
+
+  // helpers
+  std::string unique_name(std::string_view wanted);
+  static std::string clean_name(std::string_view wanted, std::string_view otherwise);
+  void assume(std::string text) { draft_.notes.push_back({false, std::move(text)}); }
+  void suspect(std::string text) { draft_.notes.push_back({true, std::move(text)}); }
+  DraftMachine& at(std::size_t machine) { return draft_.machines[machine]; }
+  const DraftMachine& at(std::size_t machine) const { return draft_.machines[machine]; }
+  std::size_t add_machine(DraftMachine machine, std::size_t from);
+  std::string end_name(End end) const;
+  const MachineFacts* facts_of(std::size_t machine) const {
+    return from_[machine] == kNone ? nullptr : &facts_.machines[from_[machine]];
+  }
+
+  Facts& facts_;
+  Draft draft_;
+  std::vector<std::size_t> from_;  // by machine of the draft: its facts, or kNone
+  std::set<std::string, std::less<>> names_;
+  std::map<std::string, std::size_t, std::less<>> hosts_by_group_, hosts_by_name_;
+  std::vector<OutsidePort> outside_;
+  std::map<std::tuple<std::string, std::string, std::size_t>, std::size_t> seen_;  // manager, id, host
+  std::multimap<std::string, std::size_t> uuids_;
+  std::unordered_multimap<Mac, End> by_mac_;
+  std::map<End, Socket> cabled_;   // NICs that lead to gear
+  std::set<End> cabled_directly_;  // NICs that lead to each other
+  std::map<Socket, End> sockets_;
+  std::map<std::string, std::size_t, std::less<>> gear_by_name_;
+  std::map<std::size_t, const GearFacts*> gear_facts_;
+  std::map<End, std::size_t> lan_of_;  // the gear that stands for the segment of a wire
+};
+
+}  // namespace sekimori::importers

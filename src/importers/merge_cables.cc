@@ -1,0 +1,393 @@
+// Who is cabled to whom. In the order of certainty: indexes of veth pairs, LLDP, tables of switches that
+// learnt one machine alone behind a port. What remains is joined by a switch that stands for the unknown:
+// NICs of one subnet, or that saw one another's addresses, are taken for one segment.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/text.h"
+#include "importers/merge.h"
+#include "wire/ipv4.h"
+#include "wire/mac.h"
+
+namespace sekimori::importers {
+
+using model::MachineKind;
+
+namespace {
+
+// Disjoint sets of numbers.
+class Sets {
+ public:
+  explicit Sets(std::size_t count) : parent_(count) {
+    std::iota(parent_.begin(), parent_.end(), std::size_t{0});
+  }
+  std::size_t find(std::size_t i) {
+    while (parent_[i] != i) i = parent_[i] = parent_[parent_[i]];
+    return i;
+  }
+  // The lowest number stands for a set, so that the order of the sources decides nothing else.
+  void join(std::size_t a, std::size_t b) {
+    a = find(a);
+    b = find(b);
+    parent_[std::max(a, b)] = std::min(a, b);
+  }
+
+ private:
+  std::vector<std::size_t> parent_;
+};
+
+}  // namespace
+
+// ---------------------------------------------------------------- names for things
+
+void Merge::index_macs() {
+  for (std::size_t m = 0; m < draft_.machines.size(); ++m) {
+    for (std::size_t n = 0; n < at(m).nics.size(); ++n) {
+      if (at(m).nics[n].mac) by_mac_.emplace(*at(m).nics[n].mac, End{m, n});
+    }
+    for (const DraftSwitch& bridge : at(m).switches) {
+      if (bridge.mac && !bridge.uplinks.empty())
+        by_mac_.emplace(*bridge.mac, end_of(m, bridge.uplinks.front()));
+    }
+  }
+}
+
+Merge::End Merge::end_of(std::size_t machine, std::string_view nic) const {
+  const auto& nics = at(machine).nics;
+  const auto found = std::ranges::find(nics, nic, &DraftNic::name);
+  if (found == nics.end()) return {};
+  return {machine, static_cast<std::size_t>(found - nics.begin())};
+}
+
+const DraftSwitch* Merge::switch_of(std::size_t machine, std::string_view name) const {
+  const auto& switches = at(machine).switches;
+  const auto found = std::ranges::find(switches, name, &DraftSwitch::name);
+  return found == switches.end() ? nullptr : &*found;
+}
+
+Merge::End Merge::wire_of(End station) const {
+  const DraftMachine& machine = at(station.machine);
+  if (machine.kind == MachineKind::kGuest) {
+    const DraftSwitch* on = switch_of(machine.host, machine.nics[station.nic].on);
+    if (on == nullptr) return {};
+    if (on->uplinks.size() == 1) return end_of(machine.host, on->uplinks.front());
+    if (!on->uplinks.empty()) return {};
+    const std::string splitter = "to-" + on->name;
+    for (const DraftSwitch& s : at(machine.host).switches) {
+      if (!s.uplinks.empty() && std::ranges::find(s.ports, splitter, &DraftPort::name) != s.ports.end())
+        return end_of(machine.host, s.uplinks.front());
+    }
+    return {};
+  }
+  // eth0.10 goes out of eth0.
+  const std::string& name = machine.nics[station.nic].name;
+  const End parent = end_of(station.machine, std::string_view(name).substr(0, name.rfind('.')));
+  return parent.valid() ? parent : station;
+}
+
+std::size_t Merge::gear_named(const std::string& name, std::string_view comment) {
+  const auto known = gear_by_name_.find(name);
+  if (known != gear_by_name_.end()) return known->second;
+  DraftSwitch gear;
+  gear.name = unique_name(name);
+  gear.comment = comment;
+  draft_.gear.push_back(std::move(gear));
+  gear_by_name_.emplace(name, draft_.gear.size() - 1);
+  return draft_.gear.size() - 1;
+}
+
+std::size_t Merge::lan(std::string_view name, std::string_view comment) {
+  DraftSwitch gear;
+  gear.name = unique_name(name);
+  gear.comment = comment;
+  draft_.gear.push_back(std::move(gear));
+  return draft_.gear.size() - 1;
+}
+
+void Merge::connect(End a, const Socket& to, std::string comment) {
+  cabled_.emplace(a, to);
+  sockets_.emplace(to, a);
+  draft_.links.push_back(
+      {end_name(a), fmt::format("{}:{}", draft_.gear[to.gear].name, to.port), std::move(comment)});
+}
+
+// ---------------------------------------------------------------- cables that something tells
+
+// Both ends of a veth know the other's interface index. Indexes repeat from namespace to namespace, so only a
+// pair that fits nobody else is taken.
+void Merge::join_veths() {
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::vector<End>> ends;
+  for (std::size_t m = 0; m < draft_.machines.size(); ++m) {
+    const MachineFacts* facts = facts_of(m);
+    if (facts == nullptr || facts->kind != MachineKind::kHost) continue;
+    for (const NicFacts& nic : facts->nics) {
+      const End end = end_of(m, clean_name(nic.name, "nic"));
+      if (nic.index != 0 && end.valid()) ends[{nic.index, nic.peer_index}].push_back(end);
+    }
+  }
+  for (const auto& [indexes, here] : ends) {
+    const auto there = ends.find({indexes.second, indexes.first});
+    const std::size_t in_a_pair = indexes.first == indexes.second ? 2 : 1;  // both are in one list
+    if (there == ends.end() || here.size() != in_a_pair || there->second.size() != in_a_pair) continue;
+    const End a = here.front(), b = there->second.back();
+    if (a.machine == b.machine || !(a < b)) continue;
+    cabled_directly_.insert(a);
+    cabled_directly_.insert(b);
+    draft_.links.push_back({end_name(a), end_name(b),
+                            fmt::format("the ends of a veth, {} and {}", indexes.first, indexes.second)});
+  }
+}
+
+// The machine that an LLDP neighbour is, by its name or by an address of its.
+std::size_t Merge::machine_of_device(const CableFacts& cable, bool far) const {
+  const auto named = hosts_by_name_.find(far ? cable.far_device : cable.device);
+  if (named != hosts_by_name_.end()) return named->second;
+  if (!far) return kNone;
+  std::set<std::size_t> machines;
+  for (const auto& mac : {cable.far_device_mac, cable.far_port_mac}) {
+    if (!mac) continue;
+    for (auto [at, end] = by_mac_.equal_range(*mac); at != end; ++at) machines.insert(at->second.machine);
+  }
+  return machines.size() == 1 ? *machines.begin() : kNone;
+}
+
+void Merge::read_lldp() {
+  for (const GearFacts& gear : facts_.gear) {
+    if (hosts_by_name_.contains(gear.name)) continue;
+    gear_facts_.try_emplace(gear_named(gear.name, facts_.text(gear.place)), &gear);
+  }
+  for (const CableFacts& cable : facts_.cables) {
+    const std::string told = facts_.text(cable.place);
+    std::vector<End> ends;
+    std::vector<Socket> sockets;
+    for (const bool far : {false, true}) {
+      const std::string& device = far ? cable.far_device : cable.device;
+      const std::string& port = far ? cable.far_port : cable.port;
+      const std::size_t machine = machine_of_device(cable, far);
+      if (machine == kNone) {
+        sockets.push_back({gear_named(device, "known by LLDP: " + told), clean_name(port, "port")});
+        continue;
+      }
+      End end = end_of(machine, clean_name(port, ""));
+      if (!end.valid() && far && cable.far_port_mac) {
+        for (auto [it, stop] = by_mac_.equal_range(*cable.far_port_mac); it != stop; ++it) {
+          if (it->second.machine == machine) end = it->second;
+        }
+      }
+      if (end.valid()) {
+        ends.push_back(end);
+      } else {
+        facts_.leave_out(cable.place,
+                         fmt::format("a cable of {}, which has no NIC '{}'", at(machine).name, port));
+      }
+    }
+    const auto is_used = [&](End e) { return cabled_.contains(e) || cabled_directly_.contains(e); };
+    if (ends.size() + sockets.size() != 2 || std::ranges::any_of(ends, is_used) ||
+        std::ranges::any_of(sockets, [&](const Socket& s) { return sockets_.contains(s); }))
+      continue;  // told by the other end, or more neighbours than one: a hub or a switch that relays LLDP
+    if (ends.size() == 1) {
+      connect(ends.front(), sockets.front(), "LLDP: " + told);
+    } else if (ends.size() == 2) {
+      if (ends[0] == ends[1]) continue;
+      cabled_directly_.insert(ends.begin(), ends.end());
+      draft_.links.push_back({end_name(ends[0]), end_name(ends[1]), "LLDP: " + told});
+    } else {
+      if (sockets[0] == sockets[1]) continue;
+      for (const Socket& socket : sockets) sockets_.emplace(socket, End{});
+      draft_.links.push_back({fmt::format("{}:{}", draft_.gear[sockets[0].gear].name, sockets[0].port),
+                              fmt::format("{}:{}", draft_.gear[sockets[1].gear].name, sockets[1].port),
+                              "LLDP: " + told});
+    }
+  }
+}
+
+// ---------------------------------------------------------------- cables that tables prove
+
+// Behind a port of a switch where only one machine was learnt, that machine is plugged in. Where two switches
+// have learnt disjoint halves of all machines behind a port each, these ports are joined.
+void Merge::read_tables() {
+  std::map<Socket, std::set<End>> seen;
+  for (const auto& [gear, facts] : gear_facts_) {
+    for (const FdbFacts& entry : facts->fdb) {
+      const Socket socket{gear, clean_name(entry.port, "port")};
+      if (sockets_.contains(socket)) continue;
+      if (by_mac_.count(entry.mac) != 1) continue;  // unknown, or of two: proves no place
+      const End wire = wire_of(by_mac_.find(entry.mac)->second);
+      if (wire.valid()) seen[socket].insert(wire);
+    }
+  }
+  for (const auto& [socket, ends] : seen) {
+    const End end = *ends.begin();
+    if (ends.size() != 1 || cabled_.contains(end) || cabled_directly_.contains(end)) continue;
+    connect(end, socket, "alone in the table there");
+  }
+  for (auto a = seen.begin(); a != seen.end(); ++a) {
+    for (auto b = std::next(a); b != seen.end(); ++b) {
+      if (a->first.gear == b->first.gear || sockets_.contains(a->first) || sockets_.contains(b->first))
+        continue;
+      const auto leads_to = [&](const std::set<End>& ends, std::size_t gear) {
+        return std::ranges::any_of(ends,
+                                   [&](End e) { return cabled_.contains(e) && cabled_.at(e).gear == gear; });
+      };
+      std::vector<End> both;
+      std::ranges::set_intersection(a->second, b->second, std::back_inserter(both));
+      if (!both.empty() || !leads_to(a->second, b->first.gear) || !leads_to(b->second, a->first.gear))
+        continue;
+      sockets_.emplace(a->first, End{});
+      sockets_.emplace(b->first, End{});
+      draft_.links.push_back({fmt::format("{}:{}", draft_.gear[a->first.gear].name, a->first.port),
+                              fmt::format("{}:{}", draft_.gear[b->first.gear].name, b->first.port),
+                              "each has learnt what is behind the other"});
+      break;
+    }
+  }
+}
+
+// ---------------------------------------------------------------- what nothing tells
+
+// Numbers of the subnets that are on a wire untagged: those of the NIC, of the bridge above it and its
+// guests.
+std::vector<std::size_t> Merge::subnets_of(End wire) const {
+  std::vector<std::size_t> subnets;
+  const auto add = [&](const std::optional<Ipv4Prefix>& ip) {
+    if (ip && ip->length < 32)
+      subnets.push_back(std::size_t{ip->network().bits} << 6 | static_cast<std::size_t>(ip->length));
+  };
+  const DraftMachine& machine = at(wire.machine);
+  add(machine.nics[wire.nic].ip);
+  for (const DraftSwitch& bridge : machine.switches) {
+    if (std::ranges::find(bridge.uplinks, machine.nics[wire.nic].name) == bridge.uplinks.end() ||
+        bridge.vlan_aware)
+      continue;
+    add(bridge.ip);
+    for (const std::size_t guest : machine.guests) {
+      for (const DraftNic& nic : at(guest).nics) {
+        if (nic.on == bridge.name) add(nic.ip);
+      }
+    }
+  }
+  return subnets;
+}
+
+void Merge::join_lans() {
+  // The wires that matter: those that carry something.
+  std::vector<End> wires;
+  for (std::size_t m = 0; m < draft_.machines.size(); ++m) {
+    if (at(m).kind == MachineKind::kGuest) continue;
+    const MachineFacts* facts = facts_of(m);
+    for (std::size_t n = 0; n < at(m).nics.size(); ++n) {
+      const DraftNic& nic = at(m).nics[n];
+      if (wire_of({m, n}) != End{m, n}) continue;
+      const bool is_uplink = std::ranges::any_of(at(m).switches, [&](const DraftSwitch& s) {
+        return std::ranges::find(s.uplinks, nic.name) != s.uplinks.end();
+      });
+      const bool has_vlans = std::ranges::any_of(
+          at(m).nics, [&](const DraftNic& v) { return v.name.starts_with(nic.name + "."); });
+      bool is_down = false;
+      if (facts != nullptr) {
+        const auto found = std::ranges::find_if(
+            facts->nics, [&](const NicFacts& f) { return clean_name(f.name, "nic") == nic.name; });
+        is_down = found != facts->nics.end() && !found->up;
+      }
+      const bool is_cabled = cabled_.contains({m, n}) || cabled_directly_.contains({m, n});
+      if (is_cabled || (!is_down && (nic.ip || is_uplink || has_vlans))) wires.push_back({m, n});
+    }
+  }
+  std::map<End, std::size_t> number;
+  for (std::size_t i = 0; i < wires.size(); ++i) number.emplace(wires[i], i);
+  const std::size_t first_gear = wires.size();
+  Sets sets(first_gear + draft_.gear.size());
+  const auto join = [&](End a, End b) {
+    if (number.contains(a) && number.contains(b)) sets.join(number[a], number[b]);
+  };
+
+  for (const auto& [end, socket] : cabled_) {
+    if (number.contains(end)) sets.join(number[end], first_gear + socket.gear);
+  }
+  for (const auto& link : draft_.links) {  // gear to gear, NIC to NIC
+    const auto node = [&](const std::string& name) -> std::size_t {
+      const std::string owner = name.substr(0, name.find(':'));
+      for (std::size_t g = 0; g < draft_.gear.size(); ++g) {
+        if (draft_.gear[g].name == owner) return first_gear + g;
+      }
+      return kNone;
+    };
+    const std::size_t a = node(link.a), b = node(link.b);
+    if (a != kNone && b != kNone) sets.join(a, b);
+  }
+  std::map<std::string, End> by_name;
+  for (const End end : cabled_directly_) by_name.emplace(end_name(end), end);
+  for (const auto& link : draft_.links) {
+    if (by_name.contains(link.a) && by_name.contains(link.b)) join(by_name[link.a], by_name[link.b]);
+  }
+
+  std::map<std::size_t, End> by_subnet;
+  for (const End wire : wires) {
+    for (const std::size_t subnet : subnets_of(wire)) {
+      const auto [first, is_new] = by_subnet.emplace(subnet, wire);
+      if (!is_new) join(first->second, wire);
+    }
+    for (const DraftSwitch& bridge : at(wire.machine).switches) {
+      if (std::ranges::find(bridge.uplinks, at(wire.machine).nics[wire.nic].name) == bridge.uplinks.end())
+        continue;
+      for (const std::string& uplink : bridge.uplinks) join(wire, end_of(wire.machine, uplink));
+    }
+  }
+  // Who has learnt whom is in one segment with them.
+  for (std::size_t m = 0; m < draft_.machines.size(); ++m) {
+    const MachineFacts* facts = facts_of(m);
+    if (facts == nullptr) continue;
+    const auto hears = [&](std::string_view nic, Mac mac) {
+      if (by_mac_.count(mac) == 1) join(end_of(m, clean_name(nic, "")), wire_of(by_mac_.find(mac)->second));
+    };
+    for (const SwitchFacts& bridge : facts->switches) {
+      for (const FdbFacts& entry : bridge.fdb) hears(entry.port, entry.mac);
+    }
+    for (const NeighbourFacts& neighbour : facts->neighbours) hears(neighbour.nic, neighbour.mac);
+  }
+
+  std::map<std::size_t, std::size_t> gear_of;  // by set
+  for (std::size_t g = 0; g < draft_.gear.size(); ++g) gear_of.try_emplace(sets.find(first_gear + g), g);
+  std::map<std::size_t, std::vector<End>> open;
+  for (const End wire : wires) {
+    if (!cabled_.contains(wire) && !cabled_directly_.contains(wire))
+      open[sets.find(number[wire])].push_back(wire);
+  }
+  for (const auto& [set, ends] : open) {
+    const bool is_known = gear_of.contains(set);
+    if (!is_known) {
+      std::vector<std::size_t> subnets;
+      for (const End end : ends) std::ranges::copy(subnets_of(end), std::back_inserter(subnets));
+      std::string name = fmt::format("lan-{}-{}", at(ends.front().machine).name,
+                                     at(ends.front().machine).nics[ends.front().nic].name);
+      if (!subnets.empty()) {
+        const std::size_t lowest = std::ranges::min(subnets);
+        const Ipv4Prefix subnet{{static_cast<std::uint32_t>(lowest >> 6)}, static_cast<int>(lowest & 63)};
+        name = fmt::format("lan-{}-{}", wire::to_text(subnet.network()), subnet.length);
+      }
+      gear_of[set] = lan(name, "assumed: stands for whatever joins these");
+    }
+    const std::size_t gear = gear_of[set];
+    unsigned port = 0;
+    std::vector<std::string> names;
+    for (const End end : ends) {
+      names.push_back(end_name(end));
+      Socket socket{gear, {}};
+      do socket.port = is_known ? fmt::format("assumed-{}", ++port) : fmt::format("{}", ++port);
+      while (sockets_.contains(socket));
+      connect(end, socket, "assumed");
+    }
+    assume(fmt::format("The far end of the cable of {} is not told: {} {}.", base::list_words(names),
+                       draft_.gear[gear].name,
+                       is_known ? "is assumed, as the same segment is there"
+                                : "stands for it, one switch with an ageing time of 300s"));
+  }
+  for (const End wire : wires) {
+    if (const auto found = gear_of.find(sets.find(number[wire])); found != gear_of.end())
+      lan_of_[wire] = found->second;
+  }
+}
+
+}  // namespace sekimori::importers

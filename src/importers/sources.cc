@@ -1,0 +1,225 @@
+#include "importers/sources.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+
+#include "importers/formats.h"
+#include "importers/linux_tables.h"
+#include "importers/problems.h"
+
+namespace sekimori::importers {
+namespace {
+
+// ---------------------------------------------------------------- text
+
+void append_utf8(std::string& out, std::uint32_t c) {
+  if (c < 0x80) {
+    out += static_cast<char>(c);
+  } else if (c < 0x800) {
+    out += static_cast<char>(0xc0 | c >> 6);
+    out += static_cast<char>(0x80 | (c & 0x3f));
+  } else if (c < 0x10000) {
+    out += static_cast<char>(0xe0 | c >> 12);
+    out += static_cast<char>(0x80 | (c >> 6 & 0x3f));
+    out += static_cast<char>(0x80 | (c & 0x3f));
+  } else {
+    out += static_cast<char>(0xf0 | c >> 18);
+    out += static_cast<char>(0x80 | (c >> 12 & 0x3f));
+    out += static_cast<char>(0x80 | (c >> 6 & 0x3f));
+    out += static_cast<char>(0x80 | (c & 0x3f));
+  }
+}
+
+// PowerShell's Export-Csv and `>` write UTF-16. Halves of pairs that stand alone become U+FFFD.
+std::string from_utf16(std::string_view text, bool big_endian) {
+  std::string out;
+  const auto unit = [&](std::size_t at) -> std::uint32_t {
+    const auto a = static_cast<unsigned char>(text[at]), b = static_cast<unsigned char>(text[at + 1]);
+    return big_endian ? a << 8 | b : b << 8 | a;
+  };
+  for (std::size_t at = 0; at + 1 < text.size(); at += 2) {
+    std::uint32_t c = unit(at);
+    if (c >= 0xd800 && c < 0xdc00 && at + 3 < text.size()) {
+      const std::uint32_t low = unit(at + 2);
+      if (low >= 0xdc00 && low < 0xe000) {
+        c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+        at += 2;
+      }
+    }
+    append_utf8(out, c >= 0xd800 && c < 0xe000 ? 0xfffd : c);
+  }
+  return out;
+}
+
+// The text as UTF-8, or why it is none.
+std::expected<std::string, std::string> readable(const std::string& bytes) {
+  std::string text = bytes;
+  if (bytes.starts_with("\xff\xfe")) text = from_utf16(std::string_view(bytes).substr(2), false);
+  if (bytes.starts_with("\xfe\xff")) text = from_utf16(std::string_view(bytes).substr(2), true);
+  if (text.starts_with("\xef\xbb\xbf")) text.erase(0, 3);
+  bool is_utf8 = true;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto c = static_cast<unsigned char>(text[at]);
+    if (c < 0x20 && c != '\n' && c != '\t' && c != '\r' && c != '\f' && c != 0x1b && c != '\b')
+      return std::unexpected(fmt::format("byte 0x{:02x} has no place in a text; is this a binary file?", c));
+    const std::size_t length = utf8_length(text, at);
+    is_utf8 &= length != 0;
+    at += std::max<std::size_t>(length, 1);
+  }
+  if (is_utf8) return text;
+  // What is no UTF-8 is taken for Latin-1: every byte is a letter there, and only names can have such.
+  std::string latin;
+  for (const char c : text) append_utf8(latin, static_cast<unsigned char>(c));
+  return latin;
+}
+
+// ---------------------------------------------------------------- the formats
+
+std::string folder_of(const std::string& name) {
+  const std::size_t slash = name.rfind('/');
+  return slash == std::string::npos ? std::string() : name.substr(0, slash);
+}
+
+std::string_view last_part(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+
+// Whose output it is: "server" for server/link.json, and for server-link.json, server.ip-link.json.
+std::string machine_of(const std::string& name) {
+  std::string_view stem = last_part(name);
+  if (const std::size_t dot = stem.rfind('.'); dot != std::string_view::npos) stem = stem.substr(0, dot);
+  constexpr std::string_view kWords[] = {"link",  "addr",   "address",    "neigh",  "route",
+                                         "fdb",   "vlan",   "ip",         "bridge", "json",
+                                         "links", "routes", "neighbours", "d",      "j"};
+  for (bool again = true; again;) {
+    again = false;
+    for (const std::string_view word : kWords) {
+      if (!stem.ends_with(word)) continue;
+      const std::string_view rest = stem.substr(0, stem.size() - word.size());
+      if (!rest.empty() && std::string_view("-_. ").find(rest.back()) == std::string_view::npos) continue;
+      stem = rest.substr(0, rest.find_last_not_of("-_. ") + 1);
+      again = !stem.empty();
+      break;
+    }
+  }
+  return std::string(stem);
+}
+
+// What all readers share while sources are read one after the other.
+struct Reading {
+  Facts facts;
+  std::map<std::pair<std::string, std::string>, LinuxTables> linux;  // by group and machine
+};
+
+// A text, and what it is as data when it looks like JSON or YAML.
+struct Document {
+  Source source;
+  Data json;
+};
+
+void read_iproute(const Document& document, Reading& reading) {
+  const std::string& name = reading.facts.files[document.source.file];
+  std::string machine = machine_of(name);
+  const std::string& group = document.source.group;
+  const auto key = std::pair(group, machine);
+  LinuxTables& tables = reading.linux[key];
+  if (tables.name.empty()) {
+    if (machine.empty()) machine = last_part(group);
+    tables.name = machine.empty() ? "host" : machine;
+    tables.group = key.second.empty() ? group : fmt::format("{}/{}", group, key.second);
+    tables.place = {document.source.file, 0};
+  }
+  importers::read_iproute(document.json, document.source.file, reading.facts, tables);
+}
+
+struct Format {
+  std::string_view word;
+  bool (*recognises)(const Document&);
+  void (*read)(const Document&, Reading&);
+};
+
+bool is_xml_of_libvirt(const Document& document) {
+  const std::string_view head = document.source.text.substr(0, 4096);
+  for (const std::string_view root : {"<domain", "<network", "<domstatus"}) {
+    if (head.contains(root)) return true;
+  }
+  return false;
+}
+
+// In the order in which they are tried. A further format is a further line, and a from_*.cc.
+constexpr Format kFormats[] = {
+    {"iproute2", [](const Document& d) { return is_iproute(d.json); }, read_iproute},
+    {"libvirt", is_xml_of_libvirt, [](const Document& d, Reading& r) { read_libvirt(d.source, r.facts); }},
+};
+
+class Sources {
+ public:
+  explicit Sources(std::string_view format) : format_(format) {}
+
+  void read(const SourceText& given) {
+    const auto file = static_cast<std::uint32_t>(facts().files.size());
+    facts().files.push_back(given.name);
+    const Place whole{file, 0};
+    if (given.text.size() > kMostSourceBytes) return facts().leave_out(whole, "it is larger than 1 GiB");
+    const auto text = readable(given.text);
+    if (!text) {
+      if (given.is_named) facts().leave_out(whole, text.error());
+      return;
+    }
+    const std::size_t first = text->find_first_not_of(" \t\r\n");
+    if (first == std::string::npos) return facts().leave_out(whole, "it is empty");
+
+    Document document{{file, folder_of(given.name), *text}, {}};
+    std::optional<DataTree::Damage> damage;
+    std::unique_ptr<DataTree> tree;
+    if ((*text)[first] == '[' || (*text)[first] == '{') {
+      tree = std::make_unique<DataTree>(DataTree::json(*text, damage));
+      document.json = tree->root();
+    }
+    const auto format = std::ranges::find_if(kFormats, [&](const Format& f) {
+      return format_.empty() ? f.recognises(document) : f.word == format_;
+    });
+    if (format == std::end(kFormats)) {
+      if (given.is_named || damage) {
+        facts().leave_out(damage ? Place{file, damage->line} : whole,
+                          damage ? damage->what : "no format that is known; docs/import.md lists them");
+      }
+      return;
+    }
+    format->read(document, reading_);
+    if (damage) {
+      facts().leave_out({file, damage->line},
+                        fmt::format("{}; what was complete before is taken", damage->what));
+    }
+  }
+
+  Facts finish() && {
+    for (const auto& [key, tables] : reading_.linux) {
+      if (!tables.interfaces.empty()) facts().machines.push_back(linux_machine(tables, facts()));
+    }
+    return std::move(reading_.facts);
+  }
+
+ private:
+  Facts& facts() { return reading_.facts; }
+
+  std::string_view format_;
+  Reading reading_;
+};
+
+}  // namespace
+
+std::vector<std::string_view> format_words() {
+  std::vector<std::string_view> words;
+  for (const Format& format : kFormats) words.push_back(format.word);
+  return words;
+}
+
+Facts read_sources(std::span<const SourceText> sources, std::string_view format) {
+  Sources all(format);
+  for (const SourceText& source : sources) all.read(source);
+  return std::move(all).finish();
+}
+
+}  // namespace sekimori::importers
