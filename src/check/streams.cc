@@ -90,17 +90,15 @@ class Collector {
     return found;
   }
 
-  // A question gets there, and the answer back: not everybody who is connected hears each other on a switch
-  // that knows by registration.
+  // A question gets there: not everybody who is connected hears everybody's broadcasts on a switch that knows
+  // by registration.
   bool can_ask(StationId asker, StationId asked) {
     const Place &from = forest_.place(asker), &to = forest_.place(asked);
     if (!any_registers_ || from.node == kNone || to.node == kNone ||
         forest_.components()[forest_[from.node].component].broken())
       return true;
     forest_.way(from, to, way_);
-    if (!registrations_.passes(way_, {asker, {}})) return false;
-    forest_.way(to, from, way_);
-    return registrations_.passes(way_, {asked, asker});
+    return registrations_.passes(way_, {asker, {}});
   }
 
   bool owns(MachineId machine, std::uint32_t ip) const {
@@ -184,6 +182,8 @@ class Collector {
     if (forest_.components()[forest_[place.node].component].broken())
       return true;  // nothing is claimed of it
     forest_.way(forest_.place(asked), place, way_);
+    // The answer may turn off where the question passed; the asker may still learn by what the other asks.
+    if (!registrations_.passes(way_, {asked, asker})) return false;
     return std::ranges::all_of(way_, [&](const Step& step) {
       const model::Bridge& bridge = m_[forest_[step.node].bridge];
       const model::Port &in = m_[step.in], &out = m_[step.out];
