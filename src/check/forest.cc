@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "switching/kinds.h"
 #include "switching/spanning_tree.h"
 #include "switching/vlan.h"
 
@@ -63,8 +64,9 @@ Forest::Forest(const Model& model) : model_(model), usable_(usable_ports(model))
   bridge_table_.assign(model.bridges.size(), kNone);
   std::vector<std::vector<Edge>> edges;
   places_.resize(model.stations.size());
-  // Learning bridges first: a hosted bridge then is never a root, and its parent is the way to its uplink.
-  for (const bool hosted : {false, true}) {
+  // Learning bridges first: a virtual switch that registers its NICs then is never a root, and its parent is
+  // the way to its uplink.
+  for (const bool registers : {false, true}) {
     for (std::size_t s = 0; s < model.stations.size(); ++s) {
       const model::Station& station = model.stations[s];
       if (!usable_[station.port.index()]) continue;
@@ -74,7 +76,7 @@ Forest::Forest(const Model& model) : model_(model), usable_(usable_ports(model))
         places_[s] = {kNone, far};
         continue;
       }
-      if ((model[model[far].bridge].kind == BridgeKind::kHostedBridge) != hosted) continue;
+      if (switching::registers(model[model[far].bridge].kind) != registers) continue;
       std::uint16_t vlan;
       if (!enter(model, far, station.vlan, vlan)) continue;
       places_[s].port = far;
@@ -111,8 +113,7 @@ NodeIndex Forest::visit(BridgeId bridge, std::uint16_t vlan, std::uint32_t compo
   const model::Bridge& settings = model_[bridge];
   Node node{.bridge = bridge, .vlan = vlan, .table = table, .component = component, .up = {}, .down = {}};
   node.kind = settings.kind;
-  node.learns = settings.learning && settings.ageing.count() > 0 && settings.kind != BridgeKind::kHub &&
-                settings.kind != BridgeKind::kHostedBridge;
+  node.learns = settings.learning && settings.ageing.count() > 0 && switching::learns(settings.kind);
   node.ports_learn = std::ranges::all_of(settings.ports, [&](PortId p) { return model_[p].learning; });
   nodes_.push_back(node);
   return n;
@@ -160,9 +161,34 @@ void Forest::grow(NodeIndex root, std::vector<std::vector<Edge>>& edges) {
   }
 }
 
+void Forest::judge_kind(Component& component, NodeIndex n) {
+  const model::Bridge& bridge = model_[nodes_[n].bridge];
+  // What the flows of Open vSwitch do is in the way; and one that sends a frame to another bridge twice, by
+  // itself and by NORMAL, is more than a walk follows.
+  for (const model::FlowRule& rule : bridge.flow_rules) {
+    component.bends = true;
+    const auto leads_on = [&](PortId out) {
+      return usable_[out.index()] && model_[peer(model_, out)].bridge.valid();
+    };
+    component.beyond |= rule.normal && std::ranges::any_of(rule.out, leads_on);
+  }
+  std::size_t uplinks = 0;
+  for (const PortId port : bridge.ports) {
+    if (!usable_[port.index()]) continue;
+    component.beyond |= model_[port].hairpin || model_[port].lag != 0;
+    uplinks += model_[port].role == model::PortRole::kUplink;
+    // A bridge behind a switch that knows by registration only hears what is meant for it.
+    if (switching::registers(bridge.kind) && bridge.kind != BridgeKind::kHostedBridge &&
+        model_[port].role != model::PortRole::kUplink && model_[peer(model_, port)].bridge.valid())
+      component.bends = true;
+  }
+  component.beyond |= uplinks > 1 && switching::registers(bridge.kind);
+}
+
 void Forest::judge_ports(Component& component) {
   for (NodeIndex n = component.first; n < component.end; ++n) {
     const model::Bridge& bridge = model_[nodes_[n].bridge];
+    judge_kind(component, n);
     for (const PortId id : bridge.ports) {
       const model::Port& port = model_[id];
       // A Linux bridge floods nothing to its own host and need not: it always knows it.

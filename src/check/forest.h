@@ -52,7 +52,13 @@ struct Component {
   bool one_way = false;          // a link changes VLANs on the way back
   // No port blocks, limits or polices anything on its way: what is sent arrives, if no link is overloaded.
   bool plain = true;
-  bool broken() const { return ring || one_way; }
+  // A frame may come back or arrive twice without a ring: teams of uplinks, ports that reflect, some flows of
+  // Open vSwitch.
+  bool beyond = false;
+  // A frame may turn off its way though no port keeps it back: flows of Open vSwitch, a bridge behind a
+  // switch that knows by registration.
+  bool bends = false;
+  bool broken() const { return ring || one_way || beyond; }
 };
 
 // Where a station is plugged in: a node and the bridge port there; or, without a node, the port of another
@@ -99,6 +105,7 @@ class Forest {
   // Where a frame of `from` gets to over that port; false when it is dropped.
   bool step(NodeIndex from, PortId port, BridgeId& bridge, std::uint16_t& vlan) const;
   void judge_ports(Component& component);
+  void judge_kind(Component& component, NodeIndex n);
   void place_stations();
 
   const model::Model& model_;

@@ -8,7 +8,6 @@
 
 namespace sekimori::check {
 
-using model::BridgeKind;
 using model::Model;
 
 namespace {
@@ -82,7 +81,7 @@ void add(Support& support, const Stream& stream, std::uint32_t index, double ref
 class Learning::State {
  public:
   State(const Model& model, Streams all, Forest trees)
-      : m(model), forest(std::move(trees)), streams(std::move(all)) {
+      : m(model), forest(std::move(trees)), registrations(m, forest), streams(std::move(all)) {
     address_everyone();
     doubt();
     const auto& list = streams.list;
@@ -193,7 +192,9 @@ class Learning::State {
   }
   bool plain(const Stream& stream) const {
     const NodeIndex n = forest.place(stream.from).node;
-    return n == kNone || forest.components()[forest[n].component].plain;
+    if (n == kNone) return true;
+    const Component& component = forest.components()[forest[n].component];
+    return component.plain && !component.bends;
   }
 
   // Entries of one destination, spread out by table for the walks of all streams to it.
@@ -243,8 +244,8 @@ class Learning::State {
       return arriving && (kMust ? !possibly : !certainly);
     }
     bool wanted(bool arriving, bool, bool floods) const { return arriving && (floods || present); }
-    void arrives(NodeIndex n, PortId in, bool, bool) {
-      if (s.learns_at(n, in)) reached.push_back(n);
+    void arrives(NodeIndex n, PortId in, bool, bool, bool taught) {
+      if (taught && s.learns_at(n, in)) reached.push_back(n);
     }
     void leaves(NodeIndex, PortId, bool, bool) {}
     void floods(NodeIndex, PortId, PortId, bool, bool) {}
@@ -320,7 +321,7 @@ class Learning::State {
     }
     if (kMust && half.reached.size() > kMostReached) return;
     Passing<kMust> policy{*this, lower_spread, upper_spread, kNone, false, half.reached};
-    Walk(m, forest, policy).broadcast(forest.place(stream.from));
+    Walk(m, forest, registrations, policy).broadcast(stream.from, is_arp(stream.kind));
   }
 
   // Returns whether its frames surely, or possibly, arrive.
@@ -337,10 +338,9 @@ class Learning::State {
       take_everything(half, i);
       return true;
     }
-    // Known nowhere, and nothing in the way: it goes everywhere, unless it stays inside a hosted bridge.
+    // Known nowhere, and nothing in the way: it goes everywhere, unless it stays inside a virtual switch.
     const Node& first = forest[from_place.node];
-    const bool stays =
-        first.bridge == forest[to_place.node].bridge && first.kind == BridgeKind::kHostedBridge;
+    const bool stays = first.bridge == forest[to_place.node].bridge && switching::registers(first.kind);
     if (nowhere(kMust ? upper : lower, d) && !known_by_hand[d] && has_one_holder(stream) && plain(stream) &&
         !stays) {
       half.everywhere[i] = true;
@@ -351,7 +351,7 @@ class Learning::State {
       return !kMust || plain(stream);
     }
     Passing<kMust> policy{*this, lower_spread, upper_spread, d, known_by_hand[d], half.reached};
-    return Walk(m, forest, policy).unicast(from_place, to_place);
+    return Walk(m, forest, registrations, policy).unicast(stream.from, stream.to, is_arp(stream.kind));
   }
 
   // `everywhere` stands for an address in its whole component; of addresses with several holders all is
@@ -623,6 +623,7 @@ class Learning::State {
 
   const Model& m;
   Forest forest;
+  Registrations registrations;
   Streams streams;
   std::vector<std::uint32_t> address;  // of each station: the first station with its MAC
   std::vector<std::uint32_t> holders;  // by address: plugged stations that have it
@@ -660,6 +661,7 @@ Learning::Learning(Learning&&) noexcept = default;
 
 const Model& Learning::model() const { return state_->m; }
 const Forest& Learning::forest() const { return state_->forest; }
+const Registrations& Learning::registrations() const { return state_->registrations; }
 const std::vector<Stream>& Learning::streams() const { return state_->streams.list; }
 const Streams& Learning::all_streams() const { return state_->streams; }
 std::span<const std::uint32_t> Learning::streams_to(StationId station) const {

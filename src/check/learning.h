@@ -35,6 +35,7 @@
 
 #include <memory>
 
+#include "check/registered.h"
 #include "check/streams.h"
 
 namespace sekimori::check {
@@ -70,6 +71,7 @@ class Learning {
 
   const model::Model& model() const;
   const Forest& forest() const;
+  const Registrations& registrations() const;
   const std::vector<Stream>& streams() const;
   const Streams& all_streams() const;
   std::span<const std::uint32_t> streams_to(StationId station) const;    // by address

@@ -15,13 +15,13 @@
 #include <tuple>
 
 #include "check/words.h"
+#include "switching/kinds.h"
 
 namespace sekimori::check {
 namespace {
 
 using base::Duration;
 using model::BridgeId;
-using model::BridgeKind;
 using model::MachineId;
 using model::MachineKind;
 
@@ -29,8 +29,7 @@ constexpr Duration kShort = base::seconds(60);
 
 // A switch with a third port to flood.
 bool can_flood(const model::Bridge& bridge) {
-  const bool learns = bridge.kind == BridgeKind::kSwitch || bridge.kind == BridgeKind::kLinuxBridge ||
-                      bridge.kind == BridgeKind::kELan;
+  const bool learns = switching::learns(bridge.kind);
   return learns && bridge.learning && bridge.ageing.count() > 0 && bridge.ports.size() > 2;
 }
 

@@ -13,21 +13,20 @@
 #include <unordered_set>
 
 #include "check/words.h"
+#include "switching/kinds.h"
 
 namespace sekimori::check {
 namespace {
 
 using base::Time;
 using model::BridgeId;
-using model::BridgeKind;
 using model::BridgeOption;
 
 // When each bridge begins to keep nothing; kNever: it learns.
 std::vector<Time> deaf_from(const model::Model& m) {
   std::vector<Time> deaf;
   for (const model::Bridge& bridge : m.bridges) {
-    const bool could_learn = bridge.kind == BridgeKind::kSwitch || bridge.kind == BridgeKind::kLinuxBridge ||
-                             bridge.kind == BridgeKind::kELan;
+    const bool could_learn = switching::learns(bridge.kind);
     const bool is_deaf = could_learn && (bridge.ageing.count() == 0 || !bridge.learning);
     deaf.push_back(is_deaf ? Time{0} : base::kNever);
   }

@@ -15,6 +15,7 @@
 #include <numeric>
 
 #include "check/words.h"
+#include "switching/kinds.h"
 
 namespace sekimori::check {
 namespace {
@@ -42,7 +43,10 @@ class Relays {
     }
   }
 
-  bool relays(BridgeId bridge) const { return !m_[bridge].stp && m_[bridge].kind != BridgeKind::kELan; }
+  bool relays(BridgeId bridge) const {
+    return !m_[bridge].stp && switching::relays_bpdus(m_[bridge].kind) &&
+           m_[bridge].kind != BridgeKind::kELan;
+  }
   bool is_guarded(const model::Link& link) const { return m_[link.a].bpdu_guard || m_[link.b].bpdu_guard; }
 
   std::uint32_t root(std::uint32_t bridge) {

@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "check/rules.h"
+#include "switching/kinds.h"
 #include "switching/spanning_tree.h"
 #include "switching/vlan.h"
 
@@ -57,6 +58,7 @@ class RingSearch {
     const LinkId link = m_[port].link;
     if (!link.valid() || !m_[link].up || blocked_[port.index()]) return false;
     const PortId far = peer(m_, port);
+    if (is_of_team(port) || is_of_team(far)) return false;
     if (!m_[far].bridge.valid() || blocked_[far.index()]) return false;
     std::uint16_t tag = at.second;
     if (m_[at.first].vlan_aware) {
@@ -72,6 +74,17 @@ class RingSearch {
     }
     to = {m_[far].bridge, vlan};
     return true;
+  }
+
+  // Nothing goes from one uplink of a virtual switch that registers its NICs to another, and ports of a link
+  // aggregation group are one.
+  bool is_of_team(PortId port) const {
+    if (m_[port].lag != 0) return true;
+    if (m_[port].role != model::PortRole::kUplink) return false;
+    const model::Bridge& bridge = m_[m_[port].bridge];
+    return switching::registers(bridge.kind) && std::ranges::count_if(bridge.ports, [&](PortId p) {
+                                                  return m_[p].role == model::PortRole::kUplink;
+                                                }) > 1;
   }
 
   std::vector<Node> way_back(Node node) {

@@ -1,5 +1,8 @@
 #include "check/streams.h"
 
+#include "check/registered.h"
+#include "switching/ovs.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -45,7 +48,9 @@ struct Use {
 
 class Collector {
  public:
-  Collector(const Model& m, const Forest& forest, Time when) : m_(m), forest_(forest), when_(when) {
+  Collector(const Model& m, const Forest& forest, Time when)
+      : m_(m), forest_(forest), registrations_(m, forest), when_(when) {
+    for (const model::Bridge& bridge : m.bridges) any_registers_ |= switching::registers(bridge.kind);
     for (std::size_t s = 0; s < m.stations.size(); ++s) {
       if (forest.place(StationId(s)).plugged() && !m.stations[s].ip.address.is_zero())
         owners_.push_back({m.stations[s].ip.address.bits, StationId(s)});
@@ -73,7 +78,8 @@ class Collector {
     const auto [first, last] =
         std::ranges::equal_range(owners_, ip, {}, &std::pair<std::uint32_t, StationId>::first);
     for (auto it = first; it != last; ++it) {
-      if (it->second == asker || !forest_.connected(asker, it->second)) continue;
+      if (it->second == asker || !forest_.connected(asker, it->second) || !can_ask(asker, it->second))
+        continue;
       if (found.valid()) {
         out_.contested.push_back(found);
         out_.contested.push_back(it->second);
@@ -82,6 +88,17 @@ class Collector {
       }
     }
     return found;
+  }
+
+  // A question gets there: not everybody who is connected hears everybody's broadcasts on a switch that knows
+  // by registration.
+  bool can_ask(StationId asker, StationId asked) {
+    const Place &from = forest_.place(asker), &to = forest_.place(asked);
+    if (!any_registers_ || from.node == kNone || to.node == kNone ||
+        forest_.components()[forest_[from.node].component].broken())
+      return true;
+    forest_.way(from, to, way_);
+    return registrations_.passes(way_, {asker, {}});
   }
 
   bool owns(MachineId machine, std::uint32_t ip) const {
@@ -159,19 +176,35 @@ class Collector {
   // question has just taught every table on the way where to send the answer.
   bool surely_resolves(StationId asker, StationId asked) {
     const Place& place = forest_.place(asker);
-    if (place.node == kNone || forest_.components()[forest_[place.node].component].plain) return true;
+    if (place.node == kNone) return true;
+    const Component& component = forest_.components()[forest_[place.node].component];
+    if (component.plain && !component.bends) return true;
     if (forest_.components()[forest_[place.node].component].broken())
       return true;  // nothing is claimed of it
     forest_.way(forest_.place(asked), place, way_);
+    // The answer may turn off where the question passed; the asker may still learn by what the other asks.
+    if (!registrations_.passes(way_, {asked, asker})) return false;
     return std::ranges::all_of(way_, [&](const Step& step) {
       const model::Bridge& bridge = m_[forest_[step.node].bridge];
       const model::Port &in = m_[step.in], &out = m_[step.out];
       if (in.isolated && out.isolated) return false;
-      const bool forwards =
-          bridge.kind == model::BridgeKind::kHub || bridge.kind == model::BridgeKind::kHostedBridge;
-      if (forwards) return true;
+      if (!switching::learns(bridge.kind)) return true;
+      bool asked_before = true;  // the question was learnt
+      if (!bridge.flow_rules.empty()) {
+        const auto outputs = [](const model::FlowRule* rule, PortId port) {
+          return std::ranges::find(rule->out, port) != rule->out.end();
+        };
+        const auto* question = switching::match_rule(bridge, step.out, wire::kBroadcast, true);
+        if (question != nullptr && !question->normal) {
+          if (!outputs(question, step.in)) return false;
+          asked_before = false;
+        }
+        const auto* answer = switching::match_rule(bridge, step.in, m_[asker].mac, true);
+        if (answer != nullptr && !answer->normal) return outputs(answer, step.out);
+      }
       if (in.mac_limit != 0 || out.mac_limit != 0) return false;
-      return out.floods_unknown || (bridge.learning && bridge.ageing.count() > 0 && out.learning) ||
+      return out.floods_unknown ||
+             (asked_before && bridge.learning && bridge.ageing.count() > 0 && out.learning) ||
              std::ranges::any_of(bridge.static_entries, [&](const model::StaticEntry& e) {
                return e.mac == m_[asker].mac && e.port == step.out;
              });
@@ -298,7 +331,7 @@ class Collector {
     uses_.resize(kept);
     for (const Use& use : uses_) {
       // A stack that probes asks by broadcast, too, where its probes may be swallowed.
-      if (!arp(use.from).confirm_by_probe || !plain(use.from)) ++asks_[use.from.index()];
+      if (!arp(use.from).confirm_by_probe || may_swallow(use)) ++asks_[use.from.index()];
     }
   }
 
@@ -358,9 +391,23 @@ class Collector {
     return h;
   }
 
-  bool plain(StationId s) const {
-    const NodeIndex n = forest_.place(s).node;
-    return n == kNone || forest_.components()[forest_[n].component].plain;
+  // A probe, or the answer to it, may not arrive.
+  bool may_swallow(const Use& use) {
+    const NodeIndex n = forest_.place(use.from).node;
+    if (n == kNone) return false;
+    const Component& component = forest_.components()[forest_[n].component];
+    return !component.plain ||
+           (component.bends && !(hands_on(use.from, use.to) && hands_on(use.to, use.from)));
+  }
+  // No flow and no switch that knows by registration makes ARP by unicast turn off.
+  bool hands_on(StationId from, StationId to) {
+    if (forest_.components()[forest_[forest_.place(from).node].component].broken()) return true;
+    forest_.way(forest_.place(from), forest_.place(to), way_);
+    if (!registrations_.passes(way_, {from, to})) return false;
+    return std::ranges::all_of(way_, [&](const Step& step) {
+      const auto* rule = switching::match_rule(m_[forest_[step.node].bridge], step.in, m_[to].mac, true);
+      return rule == nullptr || rule->normal || std::ranges::find(rule->out, step.out) != rule->out.end();
+    });
   }
 
   void resolve_again(const Use& use) {
@@ -369,7 +416,7 @@ class Collector {
         ask(use, use.to, StreamKind::kProbe, period->longest, per_second(period->shortest));
       }
       // When what it sends is swallowed somewhere, it falls back to broadcasts.
-      if (!plain(use.from)) ask(use, {}, StreamKind::kQuestion, base::kNever, 1);
+      if (may_swallow(use)) ask(use, {}, StreamKind::kQuestion, base::kNever, 1);
       return;
     }
     if (!surely_resolves(use.from, use.to)) ask(use, {}, StreamKind::kQuestion, base::kNever, 1);
@@ -431,6 +478,8 @@ class Collector {
 
   const Model& m_;
   const Forest& forest_;
+  Registrations registrations_;
+  bool any_registers_ = false;
   const Time when_;
   std::vector<std::pair<std::uint32_t, StationId>> owners_;  // by address
   std::vector<std::uint32_t> asks_;  // by station: reasons for which it asks by broadcast

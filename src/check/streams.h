@@ -33,6 +33,8 @@ enum class StreamKind : std::uint8_t {
   kAnnouncement,  // gratuitous ARP at an interval
 };
 
+constexpr bool is_arp(StreamKind kind) { return kind != StreamKind::kData && kind != StreamKind::kAnswer; }
+
 struct Stream {
   StationId from, to;           // to: invalid for a broadcast
   Duration gap = base::kNever;  // between two frames, at most; kNever: not even one is certain

@@ -9,8 +9,8 @@
 
 #include <vector>
 
-#include "check/forest.h"
-#include "switching/hosted_bridge.h"
+#include "check/registered.h"
+#include "switching/ovs.h"
 
 namespace sekimori::check {
 
@@ -26,7 +26,7 @@ namespace sekimori::check {
 //                                               takes unknown unicast
 //   Weight limited(Weight)                      what is left of frames that a limit may drop
 // and is told
-//   void arrives(NodeIndex, PortId in, Weight, bool stray)
+//   void arrives(NodeIndex, PortId in, Weight, bool stray, bool taught)      taught: a table there learns it
 //   void leaves(NodeIndex, PortId out, Weight, bool stray)                   a copy of its own
 //   void floods(NodeIndex, PortId in, PortId except, Weight, bool stray)     out of all ports but these two,
 //   in
@@ -37,16 +37,16 @@ class Walk {
  public:
   using Weight = typename Policy::Weight;
 
-  Walk(const model::Model& m, const Forest& forest, Policy& policy)
-      : m_(m), forest_(forest), policy_(policy) {}
+  Walk(const model::Model& m, const Forest& forest, const Registrations& registrations, Policy& policy)
+      : m_(m), forest_(forest), registrations_(registrations), policy_(policy) {}
 
   // From a station to another of the same unbroken component. Returns what arrives.
-  Weight unicast(const Place& from, const Place& to) {
-    forest_.way(from, to, way_);
-    to_ = to;
+  Weight unicast(StationId from, StationId to, bool is_arp) {
+    begin(from, to, is_arp);
+    forest_.way(forest_.place(from), to_, way_);
     Weight weight = policy_.all();
     for (const Step& step : way_) {
-      policy_.arrives(step.node, step.in, weight, false);
+      policy_.arrives(step.node, step.in, weight, false, taught(step.node, step.in));
       weight = pass(step, weight);
       if (policy_.none(weight)) {
         policy_.turns_off(step.node, step.out);
@@ -58,13 +58,19 @@ class Walk {
     return weight;
   }
 
-  void broadcast(const Place& from) {
-    to_ = {};
-    open_.push_back({from.node, from.port, policy_.all(), false});
+  void broadcast(StationId from, bool is_arp) {
+    begin(from, {}, is_arp);
+    const Place& place = forest_.place(from);
+    open_.push_back({place.node, place.port, policy_.all(), false});
     spread(true);
   }
 
  private:
+  void begin(StationId from, StationId to, bool is_arp) {
+    ends_ = {from, to};
+    to_ = to.valid() ? forest_.place(to) : Place{};
+    is_arp_ = is_arp;
+  }
   const model::Port& port(PortId id) const { return m_[id]; }
   model::BridgeKind kind(NodeIndex n) const { return forest_[n].kind; }
   bool plain(NodeIndex n) const { return forest_.components()[forest_[n].component].plain; }
@@ -77,10 +83,15 @@ class Walk {
   }
 
   Weight pass(const Step& step, Weight weight) {
-    if (kind(step.node) == model::BridgeKind::kHostedBridge) return pass_hosted(step, weight);
+    if (switching::registers(kind(step.node))) return pass_registered(step, weight);
     if (kind(step.node) == model::BridgeKind::kHub) {
       flood(step.node, step.in, step.out, weight, false, false);
       return lets_out(step.node, step.in, step.out) ? weight : Weight{};
+    }
+    if (const model::FlowRule* rule = rule_at(step.node, step.in)) {
+      const bool forwards = by_rule(*rule, step.node, step.in, step.out, weight, false);
+      if (!rule->normal) return forwards ? weight : Weight{};
+      if (forwards) policy_.leaves(step.node, step.out, weight, false);  // and once more
     }
     const bool nothing_in_the_way = plain(step.node);
     if (!nothing_in_the_way && port(step.in).mac_limit != 0) weight = policy_.limited(weight);
@@ -121,20 +132,24 @@ class Walk {
     while (!open_.empty()) {
       const Copy copy = open_.back();
       open_.pop_back();
-      policy_.arrives(copy.node, copy.in, copy.weight, copy.stray);
+      policy_.arrives(copy.node, copy.in, copy.weight, copy.stray, taught(copy.node, copy.in));
       spread(copy.node, copy.in, copy.weight, copy.stray, group);
     }
   }
 
   // One has come into a node; the destination lies behind `in`.
   void spread(NodeIndex n, PortId in, Weight weight, bool stray, bool group) {
-    if (kind(n) == model::BridgeKind::kHostedBridge) {
-      extra_hosted(n, in, {}, weight, stray, group);
+    if (switching::registers(kind(n))) {
+      extra_registered(n, in, {}, weight, stray, group);
       return;
     }
     if (kind(n) == model::BridgeKind::kHub) {
       flood(n, in, {}, weight, stray, false);
       return;
+    }
+    if (const model::FlowRule* rule = rule_at(n, in)) {
+      by_rule(*rule, n, in, {}, weight, stray || !group);
+      if (!rule->normal) return;
     }
     if (port(in).mac_limit != 0 || (group && port(in).storm_control != 0)) weight = policy_.limited(weight);
     if (group) {
@@ -147,45 +162,69 @@ class Walk {
     flood(n, in, {}, unknown, true, true);
   }
 
-  // ------------------------------------------------------------ hosted bridges
+  // ------------------------------------------------------------ flows of Open vSwitch
 
-  // What the destination of the walk is to that port of the bridge.
-  switching::HostedDestination destination(NodeIndex n, PortId out, bool group) const {
-    using enum switching::HostedDestination;
-    if (group) return kGroup;
-    const bool bridging = port(out).role == model::PortRole::kGuest && m_[peer(m_, out)].bridge.valid();
-    if (bridging) return kThisGuest;  // its NIC is promiscuous and gets everything
-    if (!destination_is_on(n)) return kElsewhere;
-    if (port(to_.port).role == model::PortRole::kHost) return kTheHost;
-    return out == to_.port ? kThisGuest : kOtherGuest;
+  const model::FlowRule* rule_at(NodeIndex n, PortId in) const {
+    const model::Bridge& bridge = m_[forest_[n].bridge];
+    if (bridge.flow_rules.empty()) return nullptr;
+    const wire::Mac destination = ends_.to.valid() ? m_[ends_.to].mac : wire::kBroadcast;
+    return switching::match_rule(bridge, in, destination, is_arp_);
   }
-
-  bool relays(NodeIndex n, PortId in, PortId out, bool group) const {
-    return switching::hosted_bridge_relays(port(in).role, port(out).role, destination(n, out, group),
-                                           m_[forest_[n].bridge].filters_local);
+  bool taught(NodeIndex n, PortId in) const {
+    const model::FlowRule* rule = rule_at(n, in);
+    return rule == nullptr || rule->normal;
   }
-
-  Weight pass_hosted(const Step& step, Weight weight) {
-    extra_hosted(step.node, step.in, step.out, weight, false, false);
-    return relays(step.node, step.in, step.out, false) && lets_out(step.node, step.in, step.out) ? weight
-                                                                                                 : Weight{};
-  }
-
-  // The copies beside the one on the way: up to the host, out of the uplink (the leak), to guests that
-  // bridge.
-  void extra_hosted(NodeIndex n, PortId in, PortId except, Weight weight, bool stray, bool group) {
-    for (const PortId out : m_[forest_[n].bridge].ports) {
-      if (out == in || out == except || !forest_.usable(out)) continue;
-      const bool leads_on = m_[peer(m_, out)].bridge.valid();
-      if (port(out).role == model::PortRole::kGuest && !leads_on && !group) continue;  // by address: not its
-      if (!relays(n, in, out, group)) continue;
-      if (port(out).role == model::PortRole::kUplink && !lets_out(n, in, out)) continue;
-      const bool astray = stray || (port(out).role == model::PortRole::kUplink && !group && is_guest(n));
+  // Copies out of the rule's ports but `toward`. Returns whether that is one of them.
+  bool by_rule(const model::FlowRule& rule, NodeIndex n, PortId in, PortId toward, Weight weight,
+               bool stray) {
+    bool forwards = false;
+    for (const PortId out : rule.out) {
+      if (out == in || !forest_.usable(out) || !carries(m_, out, forest_[n].vlan) || !lets_out(n, in, out))
+        continue;
+      if (out == toward) {
+        forwards = true;
+        continue;
+      }
+      const bool astray = stray || ends_.to.valid();
       policy_.leaves(n, out, weight, astray);
       for (const Edge& edge : forest_.edges(n)) {
         if (edge.port == out) open_.push_back({edge.to, edge.far, weight, astray});
       }
     }
+    return forwards;
+  }
+
+  // ------------------------------------------------------------ switches that register
+
+  Weight pass_registered(const Step& step, Weight weight) {
+    if (registrations_.refuses(step.node, step.in, ends_.from)) return {};
+    extra_registered(step.node, step.in, step.out, weight, false, false);
+    const bool passes =
+        registrations_.relays(step.node, step.in, step.out, registrations_.find(step.node, ends_));
+    return passes && lets_out(step.node, step.in, step.out) ? weight : Weight{};
+  }
+
+  // The copies beside the one on the way: up to the host, out of the uplink (the leak of a hosted bridge;
+  // what a VEB or macvlan does not know), to guests that hear everything.
+  void extra_registered(NodeIndex n, PortId in, PortId except, Weight weight, bool stray, bool group) {
+    if (registrations_.refuses(n, in, ends_.from)) return;
+    const auto known = registrations_.find(n, ends_);
+    for (const PortId out : m_[forest_[n].bridge].ports) {
+      if (out == in || out == except || !forest_.usable(out) || !carries(m_, out, forest_[n].vlan)) continue;
+      const bool by_address = port(out).role == model::PortRole::kGuest && !group && out != known.port;
+      if (by_address && !registrations_.overhears(n, out) && !takes_over(n)) continue;
+      if (!registrations_.relays(n, in, out, known) || !lets_out(n, in, out)) continue;
+      const bool wrong = kind(n) != model::BridgeKind::kHostedBridge || is_guest(n);
+      const bool astray = stray || (port(out).role == model::PortRole::kUplink && !group && wrong);
+      policy_.leaves(n, out, weight, astray);
+      for (const Edge& edge : forest_.edges(n)) {
+        if (edge.port == out) open_.push_back({edge.to, edge.far, weight, astray});
+      }
+    }
+  }
+  bool takes_over(NodeIndex n) const {
+    return kind(n) == model::BridgeKind::kMacvlan &&
+           m_[forest_[n].bridge].macvlan_mode == model::MacvlanMode::kPassthru;
   }
   bool is_guest(NodeIndex n) const {
     return destination_is_on(n) && port(to_.port).role != model::PortRole::kHost;
@@ -193,6 +232,7 @@ class Walk {
 
   const model::Model& m_;
   const Forest& forest_;
+  const Registrations& registrations_;
   Policy& policy_;
   struct Copy {
     NodeIndex node;
@@ -200,7 +240,9 @@ class Walk {
     Weight weight;
     bool stray;
   };
+  Ends ends_;
   Place to_;
+  bool is_arp_ = false;
   std::vector<Step> way_;
   std::vector<Copy> open_;
 };

@@ -26,21 +26,37 @@ inline constexpr Keys kHost = {"nics", "switches", "guests", "gateway", "routes"
 inline constexpr Keys kRouter = {"nics", "gateway", "routes", "arp", "state"};
 inline constexpr Keys kGuest = {"nics", "switches", "gateway", "routes", "arp", "state", "count"};
 inline constexpr Keys kNic = {"mac", "ip", "promiscuous"};
-inline constexpr Keys kGuestNic = {"on",    "mac",        "ip",        "promiscuous",  "access",
-                                   "trunk", "native",     "flood",     "learning",     "isolated",
-                                   "guard", "bpdu-guard", "mac-limit", "storm-control"};
+inline constexpr Keys kGuestNic = {"on",
+                                   "mac",
+                                   "ip",
+                                   "promiscuous",
+                                   "access",
+                                   "trunk",
+                                   "native",
+                                   "flood",
+                                   "learning",
+                                   "isolated",
+                                   "hairpin",
+                                   "guard",
+                                   "bpdu-guard",
+                                   "mac-limit",
+                                   "storm-control",
+                                   "promiscuous-mode",
+                                   "forged-transmits",
+                                   "mac-spoofing"};
 inline constexpr Keys kDrawnMac = {"drawn-from"};
 inline constexpr Keys kRoute = {"to", "via"};
 inline constexpr Keys kArp = {"timeout", "confirm", "announce"};
-inline constexpr Keys kSwitch = {"kind", "ageing",   "learning", "table-size", "vlan-aware",
-                                 "stp",  "priority", "flood",    "ports",      "static"};
-inline constexpr Keys kVirtualSwitch = {"kind",     "uplinks",  "ip",         "mac",        "filters-local",
-                                        "ageing",   "learning", "table-size", "vlan-aware", "stp",
-                                        "priority", "flood",    "ports",      "static"};
-inline constexpr Keys kPort = {"access",   "trunk", "native",     "flood",     "learning",
-                               "isolated", "guard", "bpdu-guard", "mac-limit", "storm-control"};
+inline constexpr Keys kSwitch = {"kind",     "ageing", "learning", "table-size", "vlan-aware", "stp",
+                                 "priority", "flood",  "ports",    "static",     "flows"};
+inline constexpr Keys kVirtualSwitch = {
+    "kind",       "uplinks",    "ip",  "mac",      "filters-local", "mode",  "teaming", "ageing", "learning",
+    "table-size", "vlan-aware", "stp", "priority", "flood",         "ports", "static",  "flows"};
+inline constexpr Keys kPort = {"access",  "trunk", "native",     "flood",     "learning",     "isolated",
+                               "hairpin", "guard", "bpdu-guard", "mac-limit", "storm-control"};
 inline constexpr Keys kStormControl = {"broadcast", "multicast", "unknown-unicast"};
 inline constexpr Keys kStaticEntry = {"mac", "station", "port", "vlan"};
+inline constexpr Keys kFlowRule = {"in-port", "mac", "station", "type", "output"};
 inline constexpr Keys kWan = {"kind", "sites", "delay", "ageing", "table-size"};
 inline constexpr Keys kWanSite = {"rate", "delay", "mac-limit", "storm-control"};
 inline constexpr Keys kLink = {"between", "rate", "delay", "queue", "state"};
@@ -72,6 +88,7 @@ inline constexpr Section kVirtualSwitch{"virtual-switch", keys::kVirtualSwitch};
 inline constexpr Section kPort{"port", keys::kPort};
 inline constexpr Section kStormControl{"storm-control", keys::kStormControl};
 inline constexpr Section kStaticEntry{"static-entry", keys::kStaticEntry};
+inline constexpr Section kFlowRule{"flow-rule", keys::kFlowRule};
 inline constexpr Section kWan{"wan", keys::kWan};
 inline constexpr Section kWanSite{"wan-site", keys::kWanSite};
 inline constexpr Section kLink{"link", keys::kLink};
@@ -79,10 +96,10 @@ inline constexpr Section kPool{"pool", keys::kPool};
 inline constexpr Section kFlow{"flow", keys::kFlow};
 inline constexpr Section kChange{"change", keys::kChange};
 
-inline constexpr std::array kAll = {kSite,    kNote,          kDefaults, kDefaultLink,  kHost,        kRouter,
-                                    kGuest,   kNic,           kGuestNic, kDrawnMac,     kRoute,       kArp,
-                                    kSwitch,  kVirtualSwitch, kPort,     kStormControl, kStaticEntry, kWan,
-                                    kWanSite, kLink,          kPool,     kFlow,         kChange};
+inline constexpr std::array kAll = {
+    kSite,        kNote,     kDefaults, kDefaultLink, kHost,   kRouter,        kGuest, kNic,
+    kGuestNic,    kDrawnMac, kRoute,    kArp,         kSwitch, kVirtualSwitch, kPort,  kStormControl,
+    kStaticEntry, kFlowRule, kWan,      kWanSite,     kLink,   kPool,          kFlow,  kChange};
 
 }  // namespace sections
 

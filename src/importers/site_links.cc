@@ -56,6 +56,15 @@ void SiteReader::read_link(NodeId node) {
 
 bool SiteReader::may_join(NodeId node, const End& a, const End& b) {
   if (!a.virtual_switch.valid() && !b.virtual_switch.valid()) return true;
+  for (const End* end : {&a, &b}) {
+    if (!end->virtual_switch.valid()) continue;
+    const BridgeKind kind = model()[end->virtual_switch].kind;
+    if (kind != BridgeKind::kEsxi && kind != BridgeKind::kHyperV && kind != BridgeKind::kMacvlan) continue;
+    in_.wrong(node,
+              fmt::format("{} has ports for NICs only: a {} is not joined to another switch of its machine",
+                          name_of(model(), end->virtual_switch), to_text(kind)));
+    return false;
+  }
   const auto owner = [&](const End& end) {
     return end.virtual_switch.valid() ? model()[end.virtual_switch].machine : MachineId{};
   };

@@ -30,6 +30,7 @@ model::Model SiteReader::read(const std::string& name) && {
   build_.allocate_macs();
   give_bridges_their_macs();
   read_static_entries();
+  read_flow_rules();
   read_changes(site["changes"]);
   for (const NodeId flow : in_.list(site["traffic"], "traffic")) read_flow(flow);
   block_floods();

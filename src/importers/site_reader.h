@@ -108,6 +108,10 @@ class SiteReader {
   void give_bridges_their_macs();
   void read_static_entries();
   void read_static_entry(model::BridgeId bridge, const Fields& fields);
+  void read_kind_options(model::BridgeId bridge, const Fields& fields);
+  void read_policies(model::PortId port, const Fields& fields);
+  void read_flow_rules();
+  void read_flow_rule(model::BridgeId bridge, const Fields& fields);
   model::PortId static_port(model::BridgeId bridge, NodeId node);
   void block_floods();
 
@@ -158,7 +162,7 @@ class SiteReader {
   std::vector<std::string_view> names_;  // of machines and gear; for hints
   std::size_t names_known_ = 0;
   std::unordered_map<model::PortId, Uni> unis_;
-  std::vector<std::pair<model::BridgeId, NodeId>> static_lists_;
+  std::vector<std::pair<model::BridgeId, NodeId>> static_lists_, rule_lists_;
   std::vector<std::pair<model::BridgeId, model::StationId>> macs_from_ports_;
   std::unordered_set<model::BridgeId> not_vlan_aware_;  // said so in the file
   std::unordered_set<model::BridgeId> flood_off_;

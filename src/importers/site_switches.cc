@@ -23,15 +23,30 @@ namespace {
 constexpr std::string_view kOfLearning[] = {"ageing", "learning", "table-size", "vlan-aware",
                                             "stp",    "priority", "flood",      "static"};
 
-std::span<const std::string_view> meaningless_keys(BridgeKind kind) {
-  if (kind == BridgeKind::kHub || kind == BridgeKind::kHostedBridge) return kOfLearning;
-  return {};
+bool learns(BridgeKind kind) {
+  return kind == BridgeKind::kSwitch || kind == BridgeKind::kLinuxBridge || kind == BridgeKind::kOvs ||
+         kind == BridgeKind::kELan;
 }
 
-BridgeKind virtual_kind(std::size_t choice) {
-  constexpr BridgeKind kKinds[] = {BridgeKind::kHostedBridge, BridgeKind::kLinuxBridge, BridgeKind::kSwitch,
-                                   BridgeKind::kHub};
-  return kKinds[choice];
+std::string_view a_or_an(BridgeKind kind) { return kind == BridgeKind::kEsxi ? "an" : "a"; }
+
+// The last of them, `static`, has a use on an SR-IOV NIC: addresses added to its table by hand.
+std::span<const std::string_view> meaningless_keys(BridgeKind kind) {
+  const std::span<const std::string_view> all = kOfLearning;
+  if (kind == BridgeKind::kSriov) return all.first(all.size() - 1);
+  return learns(kind) ? all.first(0) : all;
+}
+
+constexpr BridgeKind kVirtualKinds[] = {
+    BridgeKind::kHostedBridge, BridgeKind::kLinuxBridge, BridgeKind::kOvs,
+    BridgeKind::kEsxi,         BridgeKind::kHyperV,      BridgeKind::kMacvlan,
+    BridgeKind::kSriov,        BridgeKind::kSwitch,      BridgeKind::kHub};
+const std::initializer_list<std::string_view> kVirtualKindWords = {
+    "hosted-bridge", "linux-bridge", "ovs", "esxi", "hyperv", "macvlan", "sriov", "switch", "hub"};
+
+// Taps one NIC, or is one.
+bool has_one_uplink(BridgeKind kind) {
+  return kind == BridgeKind::kHostedBridge || kind == BridgeKind::kMacvlan || kind == BridgeKind::kSriov;
 }
 
 }  // namespace
@@ -46,13 +61,12 @@ void SiteReader::read_virtual_switch(MachineId machine, const Entry& entry, cons
   const Fields fields = in_.fields(entry.value, sections::kVirtualSwitch);
   if (!in_.is_name(entry.name, "switch")) return;
   if (!fields.has("kind")) {
-    in_.wrong(entry.name,
-              fmt::format("the kind of '{}' is missing: hosted-bridge, linux-bridge, switch or hub",
-                          in_.text(entry.name)));
+    in_.wrong(entry.name, fmt::format("the kind of '{}' is missing: {}", in_.text(entry.name),
+                                      fmt::join(kVirtualKindWords, ", ")));
   }
-  const auto choice = in_.choice(fields["kind"], "kind", {"hosted-bridge", "linux-bridge", "switch", "hub"});
+  const auto choice = in_.choice(fields["kind"], "kind", kVirtualKindWords);
   // When the kind is wrong, any will do: what refers to the switch by name should not be reported as well.
-  const BridgeKind kind = choice ? virtual_kind(*choice) : BridgeKind::kLinuxBridge;
+  const BridgeKind kind = choice ? kVirtualKinds[*choice] : BridgeKind::kLinuxBridge;
   const auto bridge = build_.add_bridge(std::string(in_.text(entry.name)), kind, machine);
   if (!ok(entry.name, bridge)) return;
   model()[*bridge].line = in_.line(entry.name);
@@ -61,6 +75,7 @@ void SiteReader::read_virtual_switch(MachineId machine, const Entry& entry, cons
       in_.wrong(node, "only a hosted-bridge can filter-local");
     set(model()[*bridge].filters_local, in_.flag(node, "filters-local"));
   }
+  read_kind_options(*bridge, fields);
   read_uplinks(machine, *bridge, entry.name, fields["uplinks"]);
   read_own_interface(machine, *bridge, entry, fields, instance);
   read_bridge(*bridge, fields);
@@ -68,11 +83,10 @@ void SiteReader::read_virtual_switch(MachineId machine, const Entry& entry, cons
 
 void SiteReader::read_uplinks(MachineId machine, BridgeId bridge, NodeId name, NodeId uplinks) {
   const std::vector<NodeId> nics = in_.list(uplinks, "uplinks", true);
-  if (model()[bridge].kind == BridgeKind::kHostedBridge && nics.size() != 1) {
-    in_.wrong(
-        uplinks.valid() ? uplinks : name,
-        fmt::format("a hosted-bridge taps exactly one NIC of its host: write `uplinks: [eth0]`; found {}",
-                    nics.size()));
+  if (has_one_uplink(model()[bridge].kind) && nics.size() != 1) {
+    in_.wrong(uplinks.valid() ? uplinks : name,
+              fmt::format("{} {} has exactly one NIC of its host under it: write `uplinks: [eth0]`; found {}",
+                          a_or_an(model()[bridge].kind), to_text(model()[bridge].kind), nics.size()));
     return;
   }
   for (const NodeId nic : nics) read_uplink(machine, bridge, nic);
@@ -112,9 +126,9 @@ void SiteReader::read_own_interface(MachineId machine, BridgeId bridge, const En
                                     const Fields& fields, const Instance& instance) {
   const NodeId ip = fields["ip"], mac = fields["mac"];
   if (!ip.valid() && !mac.valid()) return;
-  if (model()[bridge].kind != BridgeKind::kLinuxBridge) {
+  if (model()[bridge].kind != BridgeKind::kLinuxBridge && model()[bridge].kind != BridgeKind::kOvs) {
     in_.wrong(ip.valid() ? ip : mac,
-              "only a linux-bridge is an interface of its machine, with `ip` and `mac`; give "
+              "only a linux-bridge or ovs is an interface of its machine, with `ip` and `mac`; give "
               "the address to the NIC instead");
     return;
   }
@@ -171,8 +185,9 @@ void SiteReader::read_switch(const Entry& entry) {
   const Fields fields = in_.fields(entry.value, sections::kSwitch);
   if (!in_.is_name(entry.name, "switch")) return;
   BridgeKind kind = BridgeKind::kSwitch;
-  if (const auto choice = in_.choice(fields["kind"], "kind", {"switch", "linux-bridge", "hub"})) {
-    constexpr BridgeKind kKinds[] = {BridgeKind::kSwitch, BridgeKind::kLinuxBridge, BridgeKind::kHub};
+  if (const auto choice = in_.choice(fields["kind"], "kind", {"switch", "linux-bridge", "ovs", "hub"})) {
+    constexpr BridgeKind kKinds[] = {BridgeKind::kSwitch, BridgeKind::kLinuxBridge, BridgeKind::kOvs,
+                                     BridgeKind::kHub};
     kind = kKinds[*choice];
   }
   const auto bridge = build_.add_bridge(std::string(in_.text(entry.name)), kind);
@@ -203,6 +218,12 @@ void SiteReader::read_bridge(BridgeId bridge, const Fields& fields) {
     read_port(id, in_.fields(port.value, sections::kPort));
   }
   if (fields.has("static")) static_lists_.emplace_back(bridge, fields["static"]);
+  if (const NodeId rules = fields["flows"]; rules.valid()) {
+    if (kind == BridgeKind::kOvs)
+      rule_lists_.emplace_back(bridge, rules);
+    else
+      in_.wrong(rules, fmt::format("only ovs has flows; '{}' means nothing to a {}", "flows", to_text(kind)));
+  }
 }
 
 void SiteReader::read_wan(const Entry& entry) {
@@ -246,6 +267,7 @@ void SiteReader::read_port(PortId port, const Fields& fields) {
   }
   set(model()[port].learning, in_.flag(fields["learning"], "learning"));
   set(model()[port].isolated, in_.flag(fields["isolated"], "isolated"));
+  read_policies(port, fields);
   set(model()[port].guard, in_.flag(fields["guard"], "guard"));
   set(model()[port].bpdu_guard, in_.flag(fields["bpdu-guard"], "bpdu-guard"));
   set(model()[port].mac_limit, in_.integer(fields["mac-limit"], kMacLimitBounds));
@@ -258,7 +280,8 @@ void SiteReader::read_port_vlans(PortId port, const Fields& fields) {
   if (!any.valid()) return;
   const BridgeId bridge = model()[port].bridge;
   const BridgeKind kind = model()[bridge].kind;
-  if (kind != BridgeKind::kSwitch && kind != BridgeKind::kLinuxBridge) {
+  if (kind != BridgeKind::kSwitch && kind != BridgeKind::kLinuxBridge && kind != BridgeKind::kOvs &&
+      kind != BridgeKind::kEsxi && kind != BridgeKind::kHyperV) {
     in_.wrong(any, fmt::format("a {} knows no VLANs; it passes tagged frames as they are", to_text(kind)));
     return;
   }

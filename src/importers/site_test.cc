@@ -287,6 +287,52 @@ TEST(SiteSwitches, Options) {
   EXPECT_EQ(bridge(m, "d").kind, BridgeKind::kHub);
 }
 
+TEST(SiteSwitches, KindsOfVirtualSwitches) {
+  const model::Model m = parse(
+      "hosts:\n"
+      "  h:\n"
+      "    nics: {a: {}, b: {}, c: {ip: 10.0.0.1/24}, d: {}, e: {}}\n"
+      "    switches:\n"
+      "      vs: {kind: esxi, uplinks: [a, b], teaming: ip-hash}\n"
+      "      mv: {kind: macvlan, uplinks: [c], mode: vepa}\n"
+      "      veb: {kind: sriov, uplinks: [d], static: [{station: 'g:n2', port: pf}]}\n"
+      "      hv: {kind: hyperv}\n"
+      "      ov: {kind: ovs, uplinks: [e], ip: 10.0.1.1/24,\n"
+      "           flows: [{in-port: e, station: 'h:ov', type: arp, output: [LOCAL, 'g:n3', normal]}]}\n"
+      "      soft: {kind: linux-bridge}\n"
+      "    guests:\n"
+      "      g:\n"
+      "        nics:\n"
+      "          n0: {on: vs, promiscuous-mode: on, access: 10}\n"
+      "          n1: {on: hv, mac-spoofing: on}\n"
+      "          n2: {on: soft}\n"
+      "          n3: {on: ov}\n"
+      "links: [['h/veb:pf', 'h/soft:pf']]\n");
+  const model::Bridge& vs = bridge(m, "vs");
+  EXPECT_EQ(vs.kind, BridgeKind::kEsxi);
+  EXPECT_EQ(vs.teaming, model::Teaming::kIpHash);
+  EXPECT_TRUE(vs.vlan_aware);
+  const model::Port &uplink = m[vs.ports[0]], &guest = m[vs.ports[2]];
+  EXPECT_TRUE(m.vlan_sets[uplink.tagged_vlans].test(10)) << "uplinks carry all VLANs";
+  EXPECT_FALSE(m.vlan_sets[uplink.tagged_vlans].test(1)) << "but the untagged one";
+  EXPECT_EQ(guest.pvid, 10);
+  EXPECT_TRUE(guest.promiscuous);
+  EXPECT_FALSE(guest.forged_transmits);
+  EXPECT_EQ(bridge(m, "mv").macvlan_mode, model::MacvlanMode::kVepa);
+  EXPECT_TRUE(m[bridge(m, "hv").ports[0]].forged_transmits);
+  ASSERT_EQ(bridge(m, "veb").static_entries.size(), 1u);
+  EXPECT_EQ(m[bridge(m, "veb").static_entries[0].port].name, "pf");
+  ASSERT_EQ(bridge(m, "ov").flow_rules.size(), 1u);
+  const model::FlowRule& rule = bridge(m, "ov").flow_rules[0];
+  EXPECT_EQ(m[rule.in].name, "e");
+  EXPECT_EQ(rule.type, model::FlowRuleType::kArp);
+  EXPECT_TRUE(rule.normal);
+  ASSERT_EQ(rule.out.size(), 2u);
+  EXPECT_EQ(m[rule.out[0]].role, model::PortRole::kHost);
+  EXPECT_EQ(m[rule.out[1]].role, model::PortRole::kGuest);
+  EXPECT_EQ(bridge(m, "ov").table_size, 8192u);
+}
+
 TEST(SiteSwitches, Ports) {
   const model::Model m = parse(
       "switches:\n"

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "switching/kinds.h"
 #include "switching/vlan.h"
 
 namespace sekimori::load {
@@ -92,6 +93,7 @@ std::string DoingTeller::bar(const Visit& v) const {
 Doing DoingTeller::tell(const Visit& v, const EntryStory& entry) const {
   const BridgeKind kind = m_[l_.forest()[v.node].bridge].kind;
   if (kind == BridgeKind::kHostedBridge) return tell_hosted(v);
+  if (switching::registers(kind)) return tell_registered(v);
   if (kind != BridgeKind::kHub) return tell_switch(v, entry);
   Doing doing{Action::kRepeats, {}, bar(v)};
   std::vector<PortId> out = v.copies;
@@ -106,6 +108,18 @@ Doing DoingTeller::tell(const Visit& v, const EntryStory& entry) const {
 
 Doing DoingTeller::tell_switch(const Visit& v, const EntryStory& entry) const {
   Doing doing;
+  if (!v.taught) {
+    doing.action = v.onward.most > 0 ? Action::kForwards : Action::kDrops;
+    if (v.onward.most <= 0) doing.drop_reason = "a flow outputs them elsewhere";
+    std::vector<PortId> out = v.copies;
+    if (v.onward.most > 0) out.insert(out.begin(), v.toward);
+    doing.says.push_back(out.empty()
+                             ? "A flow drops them, and nothing is learnt of their sender."
+                             : fmt::format("A flow outputs them to {}, without NORMAL: nothing is learnt "
+                                           "of their sender.",
+                                           ports(v.node, out)));
+    return doing;
+  }
   const bool off = v.toward == v.in;
   const bool always = entry.presence.never(), never = v.unknown.most <= 0;
   const std::string count = number_of(v.copies.size(), off ? "port" : "further port");
@@ -214,6 +228,36 @@ Doing DoingTeller::tell_hosted(const Visit& v) const {
     doing.says.push_back(
         fmt::format("Guests that bridge get everything: copies go out of {}.", ports(v.node, guests)));
   }
+  return doing;
+}
+
+Doing DoingTeller::tell_registered(const Visit& v) const {
+  Doing doing{Action::kHandsOn, {}, bar(v)};
+  const auto out = std::ranges::find_if(v.copies, [&](PortId p) { return m_[p].role == PortRole::kUplink; });
+  if (v.toward == v.in) {
+    doing.action = v.copies.empty() ? Action::kFilters : Action::kHandsOn;
+    doing.says.push_back(v.copies.empty() ? "Drops them: they are for nobody here."
+                                          : fmt::format("They are for nobody here; copies go out of {}.",
+                                                        ports(v.node, v.copies)));
+    return doing;
+  }
+  if (v.onward.most > 0) {
+    doing.says.push_back(m_[v.toward].role == PortRole::kUplink
+                             ? fmt::format("Sends them out of {}.", port(v.node, v.toward))
+                             : fmt::format("Hands them to {}.", name_of(m_, peer(m_, v.toward))));
+    if (!v.copies.empty()) doing.says.push_back(fmt::format("Copies go out of {}.", ports(v.node, v.copies)));
+    return doing;
+  }
+  doing.action = Action::kDrops;
+  if (doing.drop_reason.empty()) {
+    doing.drop_reason = fmt::format(
+        "it hands nothing from {} to {}, for it knows only the addresses of the NICs "
+        "plugged into it",
+        port(v.node, v.in), port(v.node, v.toward));
+  }
+  doing.says.push_back(out != v.copies.end() ? fmt::format("Sends them out of {} alone: {}.",
+                                                           port(v.node, *out), doing.drop_reason)
+                                             : fmt::format("Drops them: {}.", doing.drop_reason));
   return doing;
 }
 

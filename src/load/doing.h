@@ -43,6 +43,7 @@ class DoingTeller {
   std::string ports(check::NodeIndex node, const std::vector<model::PortId>& list) const;
   Doing tell_switch(const Visit& visit, const EntryStory& entry) const;
   Doing tell_hosted(const Visit& visit) const;
+  Doing tell_registered(const Visit& visit) const;
   std::string bar(const Visit& visit) const;
   void tell_spared(const Visit& visit, Doing& doing) const;
 

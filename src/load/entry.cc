@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "load/proof.h"
+#include "switching/kinds.h"
 
 namespace sekimori::load {
 
@@ -106,7 +107,7 @@ Passing EntryTeller::passing(std::uint32_t index, NodeIndex node) {
     return p;
   }
   auto [known, is_new] = traces_.try_emplace(index);
-  if (is_new) known->second = trace(l_, stream.from, stream.to);
+  if (is_new) known->second = trace(l_, stream.from, stream.to, is_arp(stream.kind));
   if (const Visit* visit = known->second.at(node); visit != nullptr) {
     if (visit->aside == 0 || !stream.to.valid())
       p.comes = Comes::kOnWay;
@@ -174,9 +175,9 @@ EntryStory EntryTeller::tell(NodeIndex node, PortId toward) {
     story.what = "no table: a hub knows nobody";
     return story;
   }
-  if (bridge.kind == BridgeKind::kHostedBridge) {
+  if (switching::registers(bridge.kind)) {
     story.state = EntryState::kNoTable;
-    story.cause = "hosted";
+    story.cause = bridge.kind == BridgeKind::kHostedBridge ? "hosted" : "registered";
     story.what = "no table: it knows its guests and its host, and takes all else to be outside";
     return story;
   }

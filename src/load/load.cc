@@ -134,7 +134,7 @@ class Carrying {
     Share absent{1 - p.most, 1 - p.least, p.by};
     if (absent.least < 1) blur(absent, n);
     const Share share = both(arriving, absent);
-    if (share.most > 0 && on_flood && (toward != in_ || !stray_ || leaked(n)))
+    if (share.most > 0 && on_flood && (toward != in_ || !stray_ || leaked(n) || misled()))
       on_flood(n, toward, share, toward == in_ && stray_);
     return share;
   }
@@ -144,7 +144,7 @@ class Carrying {
             kNone};
   }
 
-  void arrives(NodeIndex, PortId in, Share, bool stray) {
+  void arrives(NodeIndex, PortId in, Share, bool stray, bool) {
     in_ = in;
     stray_ = stray;
   }
@@ -169,6 +169,15 @@ class Carrying {
   std::function<void(NodeIndex, PortId toward, Share, bool leaked)> on_flood;
 
  private:
+  // The frame comes straight out of the wire of a switch that did not know its destination, which is behind
+  // it.
+  bool misled() const {
+    const model::Model& m = l_.model();
+    const PortId before = peer(m, in_);
+    return stray_ && m[before].bridge.valid() && m[m[before].bridge].kind == model::BridgeKind::kSriov &&
+           m[before].role == model::PortRole::kUplink;
+  }
+
   // The frame comes straight from the destination's own hosted bridge, or by hubs alone.
   bool leaked(NodeIndex n) {
     const Place& to = l_.forest().place(stream_->to);
@@ -212,7 +221,7 @@ class Worker {
         forest_(learning.forest()),
         gathering_(m_, forest_),
         carrying_(learning, gathering_),
-        walk_(m_, forest_, carrying_) {}
+        walk_(m_, forest_, learning.registrations(), carrying_) {}
 
   // Adds one stream. Returns the share that arrives.
   Range add(std::uint32_t index) {
@@ -226,10 +235,10 @@ class Worker {
     if (from.node == kNone) return {1, 1};
     carrying_.begin(index, frames);
     if (!stream.to.valid()) {
-      walk_.broadcast(from);
+      walk_.broadcast(stream.from, is_arp(stream.kind));
       return {1, 1};
     }
-    const Share arriving = walk_.unicast(from, forest_.place(stream.to));
+    const Share arriving = walk_.unicast(stream.from, stream.to, is_arp(stream.kind));
     return {arriving.least, arriving.most};
   }
 

@@ -51,7 +51,7 @@ struct Flood {
   StationId destination;  // the first station with the address
   PortId toward;          // the node's port to it
   Range frames, bytes;    // a second, of all streams together, that find no entry
-  bool leaked = false;    // they are off their way: their own host let them out (hosted bridge)
+  bool leaked = false;    // they are off their way: their own host let them out (hosted bridge, sriov)
   bool withheld = false;  // not flooded but dropped: the port to the destination takes no unknown unicast
   std::vector<std::uint32_t> streams;  // whose frames they are
 };

@@ -7,6 +7,8 @@
 #include <set>
 
 #include "base/text.h"
+#include "load/trace.h"
+#include "switching/ovs.h"
 
 namespace sekimori::load {
 
@@ -67,6 +69,7 @@ bool sends_anything(const Learning& l, StationId station) {
 // The hosted bridge whose leak brings frames for that station there; invalid when it is none.
 BridgeId leaking_bridge(const Learning& l, const Flood& flood) {
   if (!flood.leaked) return {};
+  if (l.forest()[l.forest().place(flood.destination).node].kind != BridgeKind::kHostedBridge) return {};
   return l.forest()[l.forest().place(flood.destination).node].bridge;
 }
 
@@ -81,7 +84,40 @@ struct Cause {
 
 bool is_about_bridge(Code code) {
   return code == Code::kFloodNoLearning || code == Code::kFloodTableFull ||
-         code == Code::kBlackholeSuppressed || code == Code::kFloodLeak || code == Code::kLeakLatent;
+         code == Code::kBlackholeSuppressed || code == Code::kFloodLeak || code == Code::kLeakLatent ||
+         code == Code::kFloodBypass || code == Code::kFloodVeb;
+}
+
+// What the destination sends comes by, but a flow of Open vSwitch hands it on without learning.
+const model::FlowRule* bypass(const Learning& l, const Flood& flood) {
+  const Model& m = l.model();
+  const model::Bridge& bridge = m[l.forest()[flood.node].bridge];
+  if (bridge.flow_rules.empty()) return nullptr;
+  for (const std::uint32_t i : l.streams_from(flood.destination)) {
+    const Stream& stream = l.streams()[i];
+    if (!l.possible(i)) continue;
+    const Trace passing = trace(l, stream.from, stream.to, is_arp(stream.kind));
+    const Visit* visit = passing.at(flood.node);
+    if (visit == nullptr || visit->taught) continue;
+    const wire::Mac to = stream.to.valid() ? m[stream.to].mac : wire::kBroadcast;
+    return switching::match_rule(bridge, visit->in, to, is_arp(stream.kind));
+  }
+  return nullptr;
+}
+
+// The SR-IOV NIC on the way of a stream that sends it out of the wire instead of to the bridge on its PF.
+BridgeId misled_by_veb(const Learning& l, const Flood& flood) {
+  std::vector<Step> way;
+  for (const std::uint32_t i : flood.streams) {
+    const Stream& stream = l.streams()[i];
+    l.forest().way(l.forest().place(stream.from), l.forest().place(stream.to), way);
+    for (const Step& step : way) {
+      if (l.forest()[step.node].kind != BridgeKind::kSriov) continue;
+      const auto known = l.registrations().find(step.node, {stream.from, stream.to});
+      if (!l.registrations().relays(step.node, step.in, step.out, known)) return l.forest()[step.node].bridge;
+    }
+  }
+  return {};
 }
 
 Cause cause_of(const Learning& l, const Flood& flood) {
@@ -94,10 +130,13 @@ Cause cause_of(const Learning& l, const Flood& flood) {
   if (l.overfull(bridge)) {
     return {Code::kFloodTableFull, bridge.value, l.certain_addresses(bridge) > m[bridge].table_size};
   }
+  if (const BridgeId veb = misled_by_veb(l, flood); veb.valid() && p.never())
+    return {Code::kFloodVeb, veb.value};
   // Timing decides whether anything floods at all.
   if (p.most >= 1 && !p.never()) return {Code::kFloodUndecided, station, false};
   if (flood.withheld) return {Code::kBlackholeSuppressed, bridge.value};
   if (const BridgeId leak = leaking_bridge(l, flood); leak.valid()) return {Code::kFloodLeak, leak.value};
+  if (bypass(l, flood) != nullptr) return {Code::kFloodBypass, bridge.value};
   if (!p.never()) return {Code::kFloodTimers, station};
   return {sends_anything(l, flood.destination) ? Code::kFloodAsymmetric : Code::kFloodSilent, station};
 }
@@ -253,6 +292,31 @@ class Prover {
             l_.presence(s.worst.node, s.worst.toward, s.worst.destination).never()
                 ? "but never as a source"
                 : "and hardly ever as a source");
+        break;
+      }
+      case Code::kFloodBypass: {
+        const model::FlowRule* rule = bypass(l_, s.worst);
+        f.cause = fmt::format(
+            "What {} sends matches a flow of {} that outputs to ports by itself{}. Only NORMAL learns, so {} "
+            "does not know where {} is, and what NORMAL sends to it goes out of every port.",
+            s.destinations, sw,
+            rule != nullptr && rule->line != 0 ? fmt::format(" (line {})", rule->line) : "", sw,
+            s.destinations);
+        break;
+      }
+      case Code::kFloodVeb: {
+        f.bridge = BridgeId(cause.culprit);
+        f.line = m_[f.bridge].line;
+        f.where = name_of(m_, f.bridge);
+        f.headline = fmt::format("{} sends frames for {}, behind its own PF, out of the wire; {} {} them: {}",
+                                 f.where, s.destinations, s.bridges, s.several ? "flood" : "floods", rate);
+        f.cause = fmt::format(
+            "The table of the NIC {} has the addresses of its own functions; that of {}, on a software "
+            "bridge "
+            "at the physical function, is not in it. So what virtual functions send there goes out of the "
+            "wire, is flooded outside and never arrives. What {} sends to them stays inside the NIC, so the "
+            "switches outside do not learn it. `bridge fdb add {} dev PF self` for each of them ends it.",
+            f.where, s.destinations, s.destinations, wire::to_text(m_[s.worst.destination].mac));
         break;
       }
       case Code::kFloodNoLearning:
@@ -588,9 +652,16 @@ std::vector<Phase> phases(const Model& m) {
 
 void remark_limits(const Learning& l, findings::Report& report) {
   const Model& m = l.model();
-  std::vector<std::string> rings, crossed, tight;
+  std::vector<std::string> rings, crossed, teams;
   for (const check::Component& c : l.forest().components()) {
-    if (c.broken()) (c.ring ? rings : crossed).push_back(name_of(m, l.forest()[c.first].bridge));
+    if (!c.broken()) continue;
+    (c.beyond ? teams : c.ring ? rings : crossed).push_back(name_of(m, l.forest()[c.first].bridge));
+  }
+  if (!teams.empty()) {
+    report.remarks.push_back(fmt::format(
+        "Nothing is proved about floods in the segment of {}: there a team of uplinks, a port that sends "
+        "back or a flow that outputs twice makes more than a tree of it; a run decides.",
+        base::list_words(teams, 4)));
   }
   if (!rings.empty()) {
     report.remarks.push_back(

@@ -38,8 +38,8 @@ class Recording {
     return {std::max(0.0, arriving.least - unknown.most), std::max(0.0, arriving.most - unknown.least)};
   }
 
-  void arrives(NodeIndex n, PortId in, Part w, bool stray) {
-    Visit visit{.node = n, .in = in, .toward = in, .stray = stray, .arriving = w};
+  void arrives(NodeIndex n, PortId in, Part w, bool stray, bool taught) {
+    Visit visit{.node = n, .in = in, .toward = in, .taught = taught, .stray = stray, .arriving = w};
     const std::size_t index = out_.visits.size();
     on_way_ = on_way_ && index < way_.size() && way_[index].node == n;
     if (on_way_) visit.toward = way_[index].out;
@@ -91,7 +91,7 @@ const Visit* Trace::at(NodeIndex node) const {
   return found == visits.end() ? nullptr : &*found;
 }
 
-Trace trace(const check::Learning& l, model::StationId from, model::StationId to) {
+Trace trace(const check::Learning& l, model::StationId from, model::StationId to, bool is_arp) {
   Trace result;
   const check::Place& begin = l.forest().place(from);
   if (begin.node == kNone || l.forest().components()[l.forest()[begin.node].component].broken())
@@ -102,11 +102,11 @@ Trace trace(const check::Learning& l, model::StationId from, model::StationId to
     l.forest().way(begin, l.forest().place(to), way);
   }
   Recording policy(l, to, std::move(way), result);
-  check::Walk walk(l.model(), l.forest(), policy);
+  check::Walk walk(l.model(), l.forest(), l.registrations(), policy);
   if (to.valid()) {
-    result.arriving = walk.unicast(begin, l.forest().place(to));
+    result.arriving = walk.unicast(from, to, is_arp);
   } else {
-    walk.broadcast(begin);
+    walk.broadcast(from, is_arp);
     result.arriving = {1, 1};
   }
   // In the order of the ports, not of the walk.

@@ -23,6 +23,7 @@ struct Visit {
   model::PortId toward{};                // the node's port to the destination; `in` when it is off the way
   std::size_t from = kNoVisit;           // the visit that the frames come from
   std::uint32_t aside = 0;               // bridges passed since they left the way; 0: on it
+  bool taught = true;                    // a table that learns here learns the source
   bool stray = false;                    // copies that nobody behind `in` asked for
   Part arriving{}, unknown{}, onward{};  // that come in, that find no entry, that go on to the destination
   std::vector<model::PortId> copies{};   // further ports that frames leave by, in the bridge's order
@@ -36,6 +37,6 @@ struct Trace {
 };
 
 // From one station to another of the same unbroken component; `to` invalid: a broadcast.
-Trace trace(const check::Learning& learning, model::StationId from, model::StationId to);
+Trace trace(const check::Learning& learning, model::StationId from, model::StationId to, bool is_arp = false);
 
 }  // namespace sekimori::load

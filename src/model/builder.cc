@@ -41,6 +41,13 @@ Mac mac_from_name(std::string_view machine, std::string_view nic, std::uint64_t 
   return Mac{(std::uint64_t{0x02} << 40) | (print.value() & 0xff'ffff'ffffu)};
 }
 
+VlanSet all_but(std::uint16_t untagged) {
+  VlanSet all;
+  all.set();
+  all.reset(0).reset(4095).reset(untagged);
+  return all;
+}
+
 // What is set at a port, as opposed to where it is.
 void copy_settings(const Port& from, Port& to) {
   to.pvid = from.pvid;
@@ -49,6 +56,9 @@ void copy_settings(const Port& from, Port& to) {
   to.learning = from.learning;
   to.isolated = from.isolated;
   to.guard = from.guard;
+  to.forged_transmits = from.forged_transmits;
+  to.promiscuous = from.promiscuous;
+  to.hairpin = from.hairpin;
   to.bpdu_guard = from.bpdu_guard;
   to.mac_limit = from.mac_limit;
   to.storm_control = from.storm_control;
@@ -101,7 +111,8 @@ Result<BridgeId> Builder::add_bridge(std::string name, BridgeKind kind, MachineI
   bridge.name = std::move(name);
   bridge.kind = kind;
   bridge.machine = machine;
-  bridge.vlan_aware = kind == BridgeKind::kSwitch;
+  bridge.vlan_aware = kind == BridgeKind::kSwitch || kind == BridgeKind::kOvs || kind == BridgeKind::kEsxi ||
+                      kind == BridgeKind::kHyperV;
   if (kind == BridgeKind::kLinuxBridge) bridge.table_size = 0;  // no bound (fdb_max_learned 0)
   model_.bridges.push_back(std::move(bridge));
   if (machine.valid()) model_[machine].bridges.push_back(id);
@@ -160,6 +171,12 @@ PortId Builder::bridge_port(BridgeId bridge, std::string_view name, PortRole rol
   port.name = name;
   port.bridge = bridge;
   port.role = role;
+  const BridgeKind kind = model_[bridge].kind;
+  if (kind == BridgeKind::kEsxi || kind == BridgeKind::kHyperV) {
+    // Port groups have VLANs; uplinks and the machine's own NICs carry all.
+    if (role != PortRole::kGuest) port.tagged_vlans = intern(all_but(port.pvid));
+    port.forged_transmits = false;
+  }
   model_.ports.push_back(std::move(port));
   model_[bridge].ports.push_back(next);
   return next;

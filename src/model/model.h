@@ -112,12 +112,46 @@ struct Station {
 // ---------------------------------------------------------------- bridges
 
 // What each kind does with a frame is in switching/, one file per kind.
-enum class BridgeKind : std::uint8_t { kSwitch, kLinuxBridge, kHub, kHostedBridge, kELan };
+enum class BridgeKind : std::uint8_t {
+  kSwitch,
+  kLinuxBridge,
+  kHub,
+  kHostedBridge,
+  kELan,
+  kOvs,
+  kEsxi,
+  kHyperV,
+  kMacvlan,
+  kSriov,
+};
+
+// macvlan: what frames of one guest for another do (IFLA_MACVLAN_MODE).
+enum class MacvlanMode : std::uint8_t { kBridge, kVepa, kPrivate, kPassthru };
+
+// esxi, hyperv: which of several uplinks a frame leaves by.
+enum class Teaming : std::uint8_t {
+  kPortId,    // the port it came in at decides
+  kMacHash,   // its source address
+  kIpHash,    // its IP addresses
+  kFailover,  // the first uplink that is up
+};
+
+// ovs: an OpenFlow flow that outputs. The first that matches decides, before anything is learnt.
+enum class FlowRuleType : std::uint8_t { kAny, kArp, kIp };
 
 struct StaticEntry {
   std::uint16_t vlan;
   Mac mac;
   PortId port;
+};
+
+struct FlowRule {
+  PortId in;                               // invalid: any
+  Mac destination;                         // zero: any
+  FlowRuleType type = FlowRuleType::kAny;  // by the frame's EtherType
+  std::vector<PortId> out;                 // never the one it came in at (OpenFlow 1.3 section 5.12)
+  bool normal = false;                     // and is switched and learnt as without a rule
+  SourceLine line = 0;
 };
 
 struct Bridge {
@@ -137,6 +171,11 @@ struct Bridge {
   // hosted-bridge: frames of the host for one of its guests are kept off the wire (what some products can
   // do).
   bool filters_local = false;
+  MacvlanMode macvlan_mode = MacvlanMode::kBridge;
+  // esxi, hyperv: with several uplinks.
+  Teaming teaming = Teaming::kPortId;
+  bool beacon_probing = false;       // esxi: each uplink broadcasts beacons for the others to hear
+  std::vector<FlowRule> flow_rules;  // ovs, by priority
   std::vector<PortId> ports;
   std::vector<StaticEntry> static_entries;
   SourceLine line = 0;
@@ -177,6 +216,12 @@ struct Port {
   // Frames leaving here for a station on another port of the same machine's virtual switch are dropped: the
   // remedy `guard`, as an eBPF program on the uplink does it.
   bool guard = false;
+  // esxi, hyperv: the guest may send with addresses that are not its NIC's ("forged transmits", "MAC address
+  // spoofing"), and hears what is for others ("promiscuous mode").
+  bool forged_transmits = true;
+  bool promiscuous = false;
+  bool hairpin = false;             // frames may leave where they came in (Linux: `hairpin on`, VEPA)
+  std::uint16_t lag = 0;            // ports of one bridge with the same number are one link aggregation group
   bool bpdu_guard = false;          // a BPDU that comes in shuts the port for good
   std::uint32_t mac_limit = 0;      // learnt MACs on this port; 0 is no bound
   std::uint32_t storm_control = 0;  // index into Model::storm_controls; 0 is none
@@ -320,6 +365,10 @@ std::string name_of(const Model& m, FlowId id);     // "tcp desk -> branch"
 
 // The port at the other end of this port's link; invalid when nothing is plugged in.
 PortId peer(const Model& m, PortId port);
+
+// The address of the NIC that is plugged into a bridge's port, also when a guest bridges it; zero when it is
+// none.
+Mac nic_address(const Model& m, PortId bridge_port);
 
 // True when the bridge port lets frames of this VLAN in and out, tagged or untagged.
 bool carries(const Model& m, PortId port, std::uint16_t vlan);

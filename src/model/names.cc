@@ -17,6 +17,16 @@ std::string_view to_text(BridgeKind kind) {
       return "hosted-bridge";
     case BridgeKind::kELan:
       return "e-lan";
+    case BridgeKind::kOvs:
+      return "ovs";
+    case BridgeKind::kEsxi:
+      return "esxi";
+    case BridgeKind::kHyperV:
+      return "hyperv";
+    case BridgeKind::kMacvlan:
+      return "macvlan";
+    case BridgeKind::kSriov:
+      return "sriov";
   }
   return "?";
 }
@@ -96,6 +106,19 @@ PortId peer(const Model& m, PortId port) {
   const LinkId link = m[port].link;
   if (!link.valid()) return {};
   return m[link].a == port ? m[link].b : m[link].a;
+}
+
+Mac nic_address(const Model& m, PortId bridge_port) {
+  const PortId far = peer(m, bridge_port);
+  if (!far.valid()) return {};
+  if (m[far].station.valid()) return m[m[far].station].mac;
+  // The uplink of a guest's own bridge bears the name of the NIC.
+  const MachineId owner = m[m[far].bridge].machine;
+  if (!owner.valid() || m[far].role != PortRole::kUplink) return {};
+  for (const StationId id : m[owner].stations) {
+    if (m[id].name == m[far].name) return m[id].mac;
+  }
+  return {};
 }
 
 bool carries(const Model& m, PortId port, std::uint16_t vlan) {

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "model/segments.h"
 #include "remedy/edit.h"
+#include "switching/registered.h"
 
 namespace sekimori::remedy {
 
@@ -22,9 +23,7 @@ using model::StationId;
 
 namespace {
 
-bool learns(BridgeKind kind) {
-  return kind == BridgeKind::kSwitch || kind == BridgeKind::kLinuxBridge || kind == BridgeKind::kELan;
-}
+using switching::learns;
 
 // The bridges of the finding's segments: where entries are missing, and where ports can be told to block.
 std::vector<BridgeId> bridges_around(const Model& m, const Finding& f) {
@@ -96,6 +95,60 @@ std::optional<Trial> learning_bridge(const Model& m, const Finding& f) {
     trial.model[port].floods_unknown = false;
     const StationId host = m[peer(m, port)].station;
     if (host.valid()) bridge.static_entries.push_back({m[port].pvid, m[host].mac, port});
+  }
+  return trial;
+}
+
+// Flows that output learn as well when NORMAL is one of their outputs.
+std::optional<Trial> learn_in_flows(const Model& m, const Finding& f) {
+  Trial trial{"normal", fmt::format("add NORMAL to what the flows of {} output", name_of(m, f.bridge)), m};
+  for (model::FlowRule& rule : trial.model[f.bridge].flow_rules) {
+    if (rule.normal || rule.out.empty()) continue;
+    rule.normal = true;
+    // NORMAL sends to where the destination is; what the flow sent there itself would come twice.
+    for (std::size_t s = 0; s < m.stations.size(); ++s) {
+      if (m.stations[s].mac != rule.destination) continue;
+      const PortId at = peer(m, m.stations[s].port);
+      if (!at.valid() || m[at].bridge != f.bridge || std::erase(rule.out, at) == 0) continue;
+      trial.model[f.bridge].static_entries.push_back({m[at].pvid, rule.destination, at});
+    }
+  }
+  return trial;
+}
+
+// The addresses of the stations behind the PF, in the NIC's table.
+std::optional<Trial> entries_at_pf(const Model& m, const Finding& f) {
+  Trial trial{"fdb-entry", {}, m};
+  for (const PortId port : m[f.bridge].ports) {
+    if (m[port].role != PortRole::kHost && m[port].role != PortRole::kNetwork) continue;
+    for (const StationId s : f.stations)
+      trial.model[f.bridge].static_entries.push_back({m[port].pvid, m[s].mac, port});
+    trial.description = fmt::format("add {} to the table of {}: bridge fdb add ADDRESS dev PF self",
+                                    names(m, f.stations), name_of(m, f.bridge));
+  }
+  return trial.description.empty() ? std::nullopt : std::optional(std::move(trial));
+}
+
+std::optional<Trial> team_by_port(const Model& m, const Finding& f) {
+  Trial trial{"teaming",
+              fmt::format("let {} choose the uplink by port (teaming: port-id)", name_of(m, f.bridge)), m};
+  trial.model[f.bridge].teaming = model::Teaming::kPortId;
+  return trial;
+}
+
+// What lets a guest be a bridge.
+std::optional<Trial> open_policies(const Model& m, const Finding& f) {
+  if (m[f.bridge].kind != BridgeKind::kEsxi && m[f.bridge].kind != BridgeKind::kHyperV) return std::nullopt;
+  const bool esxi = m[f.bridge].kind == BridgeKind::kEsxi;
+  Trial trial{"policies",
+              fmt::format("at {}, for guests that bridge: {}", name_of(m, f.bridge),
+                          esxi ? "promiscuous-mode and forged-transmits on" : "mac-spoofing on"),
+              m};
+  for (const PortId port : m[f.bridge].ports) {
+    const PortId far = peer(m, port);
+    if (m[port].role != PortRole::kGuest || !far.valid() || !m[far].bridge.valid()) continue;
+    trial.model[port].forged_transmits = true;
+    trial.model[port].promiscuous = esxi;
   }
   return trial;
 }
@@ -305,6 +358,10 @@ const std::vector<Row>& table() {
        {guard, filter_in_product, learning_bridge, router_before_wan, static_entry, gratuitous_arp,
         block_unknown}},
       {Code::kLeakLatent, {guard, filter_in_product, learning_bridge}},
+      {Code::kFloodBypass, {learn_in_flows, static_entry}},
+      {Code::kFloodVeb, {entries_at_pf, block_unknown}},
+      {Code::kFlapTeaming, {team_by_port}},
+      {Code::kBlackholeNested, {open_policies}},
       {Code::kFloodNoLearning, {learning_on, router_before_wan}},
       {Code::kFloodTableFull, {larger_table, router_before_wan, block_unknown}},
       {Code::kFloodSilent,

@@ -4,13 +4,13 @@
 #include <algorithm>
 
 #include "base/random.h"
-#include "switching/hosted_bridge.h"
+#include "switching/ovs.h"
 #include "switching/vlan.h"
 
 namespace sekimori::simulate {
 
 using model::BridgeKind;
-using model::PortRole;
+using switching::Family;
 using switching::Fdb;
 
 void Fabric::receive(std::uint32_t in, Frame& frame) {
@@ -33,18 +33,18 @@ void Fabric::receive(std::uint32_t in, Frame& frame) {
   const bool group = frame.dst == kBroadcastAddress;
   if (port.policed && group && !admitted(in, frame, false)) return;
 
-  switch (bridge.kind) {
-    case BridgeKind::kHostedBridge:
-      relay_hosted(bridge, in, frame);
+  switch (bridge.family) {
+    case Family::kRegisters:
+      relay_registered(bridge, in, vlan, frame);
       return;
-    case BridgeKind::kHub:
+    case Family::kRepeats:
       flood(bridge, in, vlan, frame, false);
       return;
-    case BridgeKind::kSwitch:
-    case BridgeKind::kLinuxBridge:
-    case BridgeKind::kELan:
+    case Family::kLearns:
       break;
   }
+  if (bridge.has_rules && by_rule(bridge, in, vlan, frame)) [[unlikely]]
+    return;
   if (!learn(bridge, in, vlan, frame)) return;
   if (group) {
     flood(bridge, in, vlan, frame, false);
@@ -71,13 +71,38 @@ bool Fabric::learn(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, const F
       bridge.fdb.count_port(in, now, bridge.ageing) >= settings.mac_limit) {
     return false;
   }
-  const auto learnt = bridge.fdb.learn(vlan, frame.src, in, now, bridge.ageing, bridge.table_size);
+  const auto when_full =
+      bridge.registrar.kind == BridgeKind::kOvs ? Fdb::WhenFull::kEvict : Fdb::WhenFull::kRefuse;
+  const auto learnt = bridge.fdb.learn(vlan, frame.src, in, now, bridge.ageing, bridge.table_size, when_full);
   if (learnt.what == Fdb::Learnt::kMoved) [[unlikely]] {
     observer_.moved(ports_[in].bridge, vlan, frame.src, addresses_.mac(frame.src), learnt.before, in, now);
   } else if (learnt.what == Fdb::Learnt::kRefused) [[unlikely]] {
     observer_.refused(ports_[in].bridge, vlan, frame.src);
+  } else if (learnt.what == Fdb::Learnt::kEvicted) [[unlikely]] {
+    observer_.refused(ports_[in].bridge, learnt.evicted_vlan, learnt.evicted);
   }
   return true;
+}
+
+// A flow of Open vSwitch that outputs by itself. True when that was all; false when NORMAL is to follow.
+bool Fabric::by_rule(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& frame) {
+  const model::Bridge& settings = model_.bridges[ports_[in].bridge];
+  const bool is_arp = frame.kind == FrameKind::kArpRequest || frame.kind == FrameKind::kArpReply;
+  const model::FlowRule* rule =
+      switching::match_rule(settings, model::PortId(in), addresses_.mac(frame.dst), is_arp);
+  if (rule == nullptr) return false;
+  const std::uint16_t tag_in = frame.tag;
+  const bool was_stray = frame.stray;
+  const std::uint32_t wanted = frame.dst == kBroadcastAddress
+                                   ? kNone
+                                   : towards(ports_[in].bridge, bridge.vlan_aware ? vlan : tag_in, frame.dst);
+  for (const model::PortId out : rule->out) {
+    frame.stray = was_stray || (wanted != kNone && out.value != wanted);
+    forward(in, out.value, vlan, frame);
+    frame.tag = tag_in;
+  }
+  frame.stray = was_stray;
+  return !rule->normal;
 }
 
 bool Fabric::admitted(std::uint32_t in, const Frame& frame, bool unknown) {
@@ -113,8 +138,8 @@ bool Fabric::guarded(std::uint32_t out, const Frame& frame) const {
 
 void Fabric::forward(std::uint32_t in, std::uint32_t out, std::uint16_t vlan, Frame& frame) {
   // The destination is where the frame came from: nothing to do (802.1Q 8.6.1: not among the potential
-  // ports).
-  if (out == in || ports_[out].blocked) return;
+  // ports), unless the port sends back (net/bridge/br_forward.c, should_deliver: BR_HAIRPIN_MODE).
+  if (ports_[out].blocked || (out == in && !model_.ports[in].hairpin)) return;
   const model::Port& settings = model_.ports[out];
   if (bridges_[ports_[out].bridge].vlan_aware) {
     const auto tag = switching::egress_tag(settings, model_.vlan_sets[settings.tagged_vlans], vlan);
@@ -139,7 +164,7 @@ void Fabric::flood(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& 
   const bool from_isolated = model_.ports[in].isolated;
   for (const std::uint32_t out : plan.ports) {
     const model::Port& settings = model_.ports[out];
-    if (out == in || (from_isolated && settings.isolated)) continue;
+    if ((out == in && !settings.hairpin) || (from_isolated && settings.isolated)) continue;
     if (unknown && !settings.floods_unknown) {
       withheld |= out == wanted;
       continue;
@@ -217,51 +242,6 @@ FloodReason Fabric::why_missing(std::uint32_t self, std::uint16_t vlan, AddressI
   const auto found = bridge.fdb.lookup(vlan, address, wires_.now(), bridge.ageing).what;
   if (found == Fdb::Found::kExpired) return FloodReason::kExpired;
   return observer_.was_refused(self, vlan, address) ? FloodReason::kTableFull : FloodReason::kNoEntry;
-}
-
-void Fabric::relay_hosted(Bridge& bridge, std::uint32_t in, Frame& frame) {
-  using switching::HostedDestination;
-  const std::uint32_t self = ports_[in].bridge;
-  const bool group = frame.dst == kBroadcastAddress;
-  HostedDestination known = group ? HostedDestination::kGroup : HostedDestination::kElsewhere;
-  std::uint32_t guest_station = kNone;
-  if (!group) {
-    for (const std::uint32_t station : addresses_.stations_with(frame.dst)) {
-      const std::uint32_t at = attachment(station);
-      if (at == kNone || ports_[at].bridge != self) continue;
-      if (model_.ports[at].role == PortRole::kHost) {
-        known = HostedDestination::kTheHost;
-      } else if (known != HostedDestination::kTheHost) {
-        known = HostedDestination::kOtherGuest;
-        guest_station = station;
-      }
-    }
-  }
-  const PortRole from = model_.ports[in].role;
-  const bool was_stray = frame.stray;
-  for (const model::PortId id : model_.bridges[self].ports) {
-    const std::uint32_t out = id.value;
-    if (out == in || ports_[out].lane_out == kNone) continue;
-    const PortRole role = model_.ports[out].role;
-    HostedDestination destination = known;
-    if (role == PortRole::kGuest && !group) {
-      // A guest that bridges has its NIC promiscuous and gets everything, as on a hub.
-      const bool everything = !ports_[out].leaf && model_.ports[ports_[out].peer].bridge.valid();
-      const bool its_own = guest_station != kNone &&
-                           std::ranges::any_of(addresses_.stations_with(frame.dst),
-                                               [&](std::uint32_t s) { return attachment(s) == out; });
-      if (everything || its_own) destination = HostedDestination::kThisGuest;
-    }
-    if (!switching::hosted_bridge_relays(from, role, destination, bridge.filters_local)) continue;
-    if (role == PortRole::kUplink) {
-      if (model_.ports[out].guard && guarded(out, frame)) continue;
-      frame.stray = was_stray || guest_station != kNone;
-      if (from == PortRole::kHost && guest_station != kNone)
-        observer_.leaked(self, guest_station, frame, wires_.now());
-    }
-    emit(out, frame);
-    frame.stray = was_stray;
-  }
 }
 
 }  // namespace sekimori::simulate

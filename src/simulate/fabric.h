@@ -15,6 +15,7 @@
 #include "simulate/observer.h"
 #include "simulate/wires.h"
 #include "switching/fdb.h"
+#include "switching/registered.h"
 #include "switching/token_bucket.h"
 
 namespace sekimori::simulate {
@@ -54,6 +55,11 @@ class Fabric {
     bool blocked = false;        // by the spanning tree
     bool leaf = false;           // one plain station at the other end: copies for others may be elided
     bool policed = false;        // has storm control or a MAC limit
+    // On a switch that registers its NICs: whom it hears beside those, and the address of the NIC when a
+    // guest bridges it.
+    switching::Hearing hearing = switching::Hearing::kItsOwn;
+    AddressIndex nested = kNone;
+    std::uint32_t number = 0;  // among the ports of its bridge
   };
   struct FloodPlan {
     std::uint16_t vlan = 0;
@@ -61,13 +67,16 @@ class Fabric {
     std::vector<std::uint32_t> ports;   // the others
   };
   struct Bridge {
-    model::BridgeKind kind;
-    bool vlan_aware, learns, filters_local, stp;
+    switching::Registrar registrar;
+    switching::Family family;
+    bool vlan_aware, learns, stp, has_rules;
     Duration ageing;
     std::uint32_t table_size;
     switching::Fdb fdb;
     std::vector<FloodPlan> plans;
     std::vector<std::uint32_t> trunks;  // its ports that lead to other bridges
+    // Of a switch that registers its NICs: ports that need a look for every frame, and of these the uplinks.
+    std::vector<std::uint32_t> watchful, uplinks;
   };
   struct Policer {
     switching::TokenBucket broadcast, multicast, unknown_unicast;
@@ -82,7 +91,18 @@ class Fabric {
   bool admitted(std::uint32_t port, const Frame& frame, bool unknown);
   void forward(std::uint32_t in, std::uint32_t out, std::uint16_t vlan, Frame& frame);
   void flood(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& frame, bool unknown);
-  void relay_hosted(Bridge& bridge, std::uint32_t in, Frame& frame);
+  bool by_rule(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& frame);
+  // fabric_registered.cc
+  struct Registered {
+    switching::Destination destination;
+    std::uint32_t guest_station;  // one that is on this switch and has the destination's address
+  };
+  void note_registration(std::uint32_t bridge);
+  Registered find_registered(std::uint32_t bridge, std::uint16_t vlan, const Frame& frame);
+  bool is_source(std::uint32_t port, const Frame& frame) const;
+  std::uint32_t chosen_uplink(const Bridge& bridge, std::uint32_t in, wire::Mac source,
+                              const Frame* packet) const;
+  void relay_registered(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& frame);
   void emit(std::uint32_t out, const Frame& frame);
   bool guarded(std::uint32_t out, const Frame& frame) const;
   FloodReason why_missing(std::uint32_t bridge, std::uint16_t vlan, AddressIndex address) const;
@@ -121,7 +141,8 @@ class Fabric {
   // Per address: (bridge, vlan) -> port towards it. Filled when something is flooded for the address.
   std::unordered_map<AddressIndex, std::unordered_map<std::uint64_t, std::uint32_t>> towards_;
   void forget_ways();
-  std::vector<LaneIndex> spared_;  // scratch of flood()
+  std::vector<std::uint32_t> registered_, leaving_;  // scratch of relay_registered()
+  std::vector<LaneIndex> spared_;                    // scratch of flood()
   std::vector<std::uint32_t> spared_ports_;
   bool any_stp_ = false;
 };

@@ -26,8 +26,19 @@ Fabric::Fabric(const model::Model& model, const Addresses& addresses, const Audi
   }
   for (const model::Station& station : model.stations) station_port_.push_back(station.port.value);
   for (const model::Bridge& b : model.bridges) {
-    bridges_.push_back(
-        {b.kind, b.vlan_aware, b.learning, b.filters_local, b.stp, b.ageing, b.table_size, {}, {}, {}});
+    bridges_.push_back({switching::registrar(b),
+                        switching::family(b.kind),
+                        b.vlan_aware,
+                        b.learning,
+                        b.stp,
+                        !b.flow_rules.empty(),
+                        b.ageing,
+                        b.table_size,
+                        {},
+                        {},
+                        {},
+                        {},
+                        {}});
     any_stp_ |= b.stp;
   }
   for (const model::Link& link : model.links) link_up_.push_back(link.up);
@@ -43,6 +54,7 @@ Fabric::Fabric(const model::Model& model, const Addresses& addresses, const Audi
     if (model[port].link.valid()) captured_[model[port].link.index()] = true;
   }
   number_lanes();
+  for (std::uint32_t b = 0; b < bridges_.size(); ++b) note_registration(b);
   for (std::uint32_t b = 0; b < bridges_.size(); ++b) {
     for (const model::StaticEntry& entry : model.bridges[b].static_entries) {
       const AddressIndex address = addresses.find(entry.mac);
@@ -105,7 +117,7 @@ bool Fabric::groupable(std::uint32_t index) const {
   const Port& port = ports_[index];
   const model::Port& settings = model_.ports[index];
   return port.leaf && !port.blocked && wires_.lane(port.lane_out).up && settings.floods_unknown &&
-         !settings.isolated && !settings.guard && settings.tagged_vlans == 0;
+         !settings.isolated && !settings.guard && !settings.hairpin && settings.tagged_vlans == 0;
 }
 
 Fabric::FloodPlan& Fabric::plan(Bridge& bridge, std::uint32_t index, std::uint16_t vlan) {
@@ -187,7 +199,7 @@ void Fabric::set_option(BridgeId id, model::BridgeOption option, std::int64_t va
       bridge.table_size = static_cast<std::uint32_t>(value);
       break;
     case model::BridgeOption::kFiltersLocal:
-      bridge.filters_local = value != 0;
+      bridge.registrar.filters_local = value != 0;
       break;
     case model::BridgeOption::kStp:
       bridge.stp = value != 0;

@@ -154,6 +154,8 @@ class Explainer {
           if (f.bridge == flood.bridge) return i;
           break;
         case Code::kFloodLeak:
+        case Code::kFloodBypass:
+        case Code::kFloodVeb:
         case Code::kFloodSilent:
         case Code::kFloodTimers:
         case Code::kFloodAsymmetric:
@@ -170,7 +172,8 @@ class Explainer {
   // run's words are the better ones: they tell what happened.
   void add_run_to(Finding& proof, const std::vector<const FloodRecord*>& list) {
     const bool by_bridge = proof.code == Code::kFloodNoLearning || proof.code == Code::kFloodTableFull ||
-                           proof.code == Code::kBlackholeSuppressed || proof.code == Code::kFloodLeak;
+                           proof.code == Code::kBlackholeSuppressed || proof.code == Code::kFloodLeak ||
+                           proof.code == Code::kFloodBypass || proof.code == Code::kFloodVeb;
     const std::uint32_t culprit = by_bridge ? proof.bridge.value : proof.stations.front().value;
     Finding run = flood_finding(proof.code, culprit, list);
     run.certainty = Certainty::kProved;

@@ -1,6 +1,7 @@
 #include "switching/fdb.h"
 
 #include <bit>
+#include <map>
 
 namespace sekimori::switching {
 
@@ -22,8 +23,45 @@ void Fdb::rebuild(Keep keep) {
   }
 }
 
-Fdb::LearnResult Fdb::insert(std::uint64_t key, PortIndex port, Time now, Duration ageing,
-                             std::uint32_t most) {
+std::size_t Fdb::victim() const {
+  std::map<PortIndex, std::uint32_t> counts;
+  for (const Slot& slot : slots_) {
+    if (slot.key != 0 && !slot.is_static) ++counts[slot.port];
+  }
+  PortIndex fullest = 0;
+  std::uint32_t most = 0;
+  for (const auto& [port, count] : counts) {
+    if (count > most) most = count, fullest = port;
+  }
+  std::size_t oldest = slots_.size();
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const Slot& slot = slots_[i];
+    if (slot.key == 0 || slot.is_static || slot.port != fullest) continue;
+    const bool older = oldest == slots_.size() || slot.seen < slots_[oldest].seen ||
+                       (slot.seen == slots_[oldest].seen && slot.key < slots_[oldest].key);
+    if (older) oldest = i;
+  }
+  return oldest;
+}
+
+// Linear probing: whoever stands behind the gap, and would rather stand before, moves up (Knuth, TAOCP 3,
+// 6.4, algorithm R).
+void Fdb::erase(std::size_t gap) {
+  const std::size_t mask = slots_.size() - 1;
+  for (std::size_t i = (gap + 1) & mask; slots_[i].key != 0; i = (i + 1) & mask) {
+    const std::size_t wanted = home(slots_[i].key);
+    if (((i - wanted) & mask) < ((i - gap) & mask)) continue;
+    slots_[gap] = slots_[i];
+    gap = i;
+  }
+  slots_[gap] = Slot{};
+  --used_;
+  --dynamic_;
+}
+
+Fdb::LearnResult Fdb::insert(std::uint64_t key, PortIndex port, Time now, Duration ageing, std::uint32_t most,
+                             WhenFull when_full) {
+  std::uint64_t evicted = 0;
   const auto live = [&](const Slot& slot) { return slot.is_static || now - slot.seen < ageing; };
   if (most != 0 && dynamic_ >= most) {
     // Expired entries still count in dynamic_. Drop them, but not at every frame of a table that stays full.
@@ -31,13 +69,20 @@ Fdb::LearnResult Fdb::insert(std::uint64_t key, PortIndex port, Time now, Durati
       rebuild(live);
       next_purge_ = now + ageing / 64;
     }
-    if (dynamic_ >= most) return {Learnt::kRefused, 0};
+    if (dynamic_ >= most) {
+      if (when_full == WhenFull::kRefuse) return {Learnt::kRefused, 0};
+      const std::size_t index = victim();
+      evicted = slots_[index].key;
+      erase(index);
+    }
   }
   if (std::size_t{used_} * 2 >= slots_.size()) rebuild([](const Slot&) { return true; });
   *find_slot(key) = {key, now, port, false};
   ++used_;
   ++dynamic_;
-  return {Learnt::kNew, port};
+  if (evicted == 0) return {Learnt::kNew, port};
+  return {Learnt::kEvicted, port, static_cast<std::uint16_t>(evicted >> 32),
+          static_cast<AddressIndex>(evicted)};
 }
 
 void Fdb::set_static(std::uint16_t vlan, AddressIndex address, PortIndex port) {

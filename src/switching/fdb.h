@@ -5,9 +5,9 @@
 // decided when the table is asked, not by a sweep, so a table that nobody asks costs nothing. Static entries
 // neither move nor age.
 //
-// When the table holds as many live entries as it may, a new address is not learnt; expired ones make room
-// first. Addresses are interned: an index stands for a MAC, which keeps a slot small and the comparison one
-// word.
+// When the table holds as many live entries as it may, a new address is not learnt, or drives another out
+// (Open vSwitch, ovs.h); expired ones make room first. Addresses are interned: an index stands for a MAC,
+// which keeps a slot small and the comparison one word.
 #pragma once
 
 #include <cstdint>
@@ -32,15 +32,19 @@ class Fdb {
     bool is_static = false;
   };
 
-  enum class Learnt : std::uint8_t { kRefreshed, kNew, kMoved, kRefused, kStatic };
+  enum class Learnt : std::uint8_t { kRefreshed, kNew, kMoved, kRefused, kEvicted, kStatic };
   struct LearnResult {
     Learnt what;
     PortIndex before;  // kMoved: where it was
+    // kEvicted: learnt, at the cost of this one.
+    std::uint16_t evicted_vlan = 0;
+    AddressIndex evicted = 0;
   };
+  enum class WhenFull : std::uint8_t { kRefuse, kEvict };
 
   // Notes that a frame from `address` came in at `port`. `most` bounds the dynamic entries (0: no bound).
   LearnResult learn(std::uint16_t vlan, AddressIndex address, PortIndex port, Time now, Duration ageing,
-                    std::uint32_t most) {
+                    std::uint32_t most, WhenFull when_full = WhenFull::kRefuse) {
     const std::uint64_t key = make_key(vlan, address);
     Slot* slot = find_slot(key);
     if (slot != nullptr && slot->key == key) [[likely]] {
@@ -53,7 +57,7 @@ class Fdb {
       slot->port = port;
       return {fresh ? Learnt::kMoved : Learnt::kNew, before};
     }
-    return insert(key, port, now, ageing, most);
+    return insert(key, port, now, ageing, most, when_full);
   }
 
   enum class Found : std::uint8_t { kHit, kExpired, kNone };
@@ -100,12 +104,17 @@ class Fdb {
   Slot* find_slot(std::uint64_t key) {
     if (slots_.empty()) return nullptr;
     const std::size_t mask = slots_.size() - 1;
-    std::size_t i = (key * 0x9e3779b97f4a7c15u) >> shift_;
+    std::size_t i = home(key);
     while (slots_[i].key != key && slots_[i].key != 0) i = (i + 1) & mask;
     return &slots_[i];
   }
 
-  LearnResult insert(std::uint64_t key, PortIndex port, Time now, Duration ageing, std::uint32_t most);
+  LearnResult insert(std::uint64_t key, PortIndex port, Time now, Duration ageing, std::uint32_t most,
+                     WhenFull when_full);
+  // The least recently used entry of the port with most of them (of several such ports: the lowest). O(size).
+  std::size_t victim() const;
+  void erase(std::size_t index);
+  std::size_t home(std::uint64_t key) const { return (key * 0x9e3779b97f4a7c15u) >> shift_; }
   // Rebuilds with the entries that `keep` accepts, with room for as many again.
   template <class Keep>
   void rebuild(Keep keep);

@@ -25,35 +25,24 @@
 // option `filters-local`.
 #pragma once
 
-#include "model/model.h"
+#include "switching/destination.h"
 
 namespace sekimori::switching {
 
-// What the frame's destination is to this virtual switch.
-enum class HostedDestination : std::uint8_t {
-  kGroup,       // broadcast or multicast
-  kTheHost,     // the host's own MAC
-  kThisGuest,   // registered at the guest port in question (asked for a guest port only)
-  kOtherGuest,  // registered at another guest port of this switch
-  kElsewhere,
-};
-
-// Whether a frame that came in at a port of role `in` leaves at another port, of role `out`. "As on a hub" is
-// decided by address here, since a guest's NIC discards what is not for it; a promiscuous guest gets
-// everything and is the caller's business.
-constexpr bool hosted_bridge_relays(model::PortRole in, model::PortRole out, HostedDestination destination,
-                                    bool filters_local) {
+// "As on a hub" is decided by address here, since a guest's NIC discards what is not for it; a guest that
+// bridges has a NIC that takes everything (registered.h, hears).
+constexpr bool hosted_bridge_relays(const Passage& p, bool filters_local) {
   using enum model::PortRole;
-  using enum HostedDestination;
-  const bool is_guest = destination == kThisGuest || destination == kOtherGuest;
-  switch (out) {
+  using enum Destination;
+  const bool is_guest = p.destination == kThisGuest || p.destination == kOtherGuest;
+  switch (p.out) {
     case kUplink:
-      if (in == kHost) return !(filters_local && is_guest);
-      return in == kGuest && destination != kTheHost;
+      if (p.in == kHost) return !(filters_local && is_guest);
+      return p.in == kGuest && p.destination != kTheHost;
     case kHost:
-      return in == kUplink || destination == kTheHost || destination == kGroup;
+      return p.in == kUplink || p.destination == kTheHost || p.destination == kGroup;
     case kGuest:
-      return destination == kThisGuest || destination == kGroup;
+      return p.destination == kThisGuest || p.destination == kGroup;
     case kNetwork:
       return false;
   }

@@ -5,6 +5,8 @@
 #include <numeric>
 #include <tuple>
 
+#include "switching/kinds.h"
+
 namespace sekimori::switching {
 namespace {
 
@@ -19,7 +21,7 @@ class Lans {
   Lans(const Model& m, const std::vector<bool>& link_up) : parent_(m.links.size()) {
     std::iota(parent_.begin(), parent_.end(), 0u);
     for (const model::Bridge& bridge : m.bridges) {
-      if (bridge.stp) continue;
+      if (bridge.stp || !relays_bpdus(bridge.kind)) continue;
       std::uint32_t first = model::LinkId::kNone;
       for (const PortId port : bridge.ports) {
         const LinkId link = m[port].link;

@@ -93,6 +93,64 @@ TEST(Fdb, AgreesWithANaiveTable) {
   }
 }
 
+TEST(Fdb, AFullTableOfOpenVSwitchForgetsTheOldestOfTheGreediestPort) {
+  Fdb fdb;
+  const auto learn = [&](AddressIndex address, PortIndex port, int when) {
+    return fdb.learn(0, address, port, seconds(when), seconds(300), 4, Fdb::WhenFull::kEvict);
+  };
+  learn(1, 1, 0);  // the oldest, but alone on its port
+  learn(2, 2, 1);
+  learn(3, 2, 2);
+  learn(4, 2, 3);
+  learn(2, 2, 4);  // used again
+  const auto learnt = learn(5, 3, 5);
+  EXPECT_EQ(learnt.what, Fdb::Learnt::kEvicted);
+  EXPECT_EQ(learnt.evicted, 3u);
+  EXPECT_EQ(fdb.lookup(0, 3, seconds(5), seconds(300)).what, Fdb::Found::kNone);
+  for (const AddressIndex kept : {1u, 2u, 4u, 5u})
+    EXPECT_EQ(fdb.lookup(0, kept, seconds(5), seconds(300)).what, Fdb::Found::kHit) << kept;
+  // Expired ones make room first.
+  EXPECT_EQ(learn(6, 3, 400).what, Fdb::Learnt::kNew);
+}
+
+// Against the plainest such table there is.
+TEST(Fdb, EvictionAgreesWithANaiveTable) {
+  struct Naive {
+    std::uint32_t port;
+    Time seen;
+  };
+  base::Random random(6);
+  Fdb fdb;
+  std::map<AddressIndex, Naive> naive;
+  constexpr std::uint32_t kMost = 50;
+  for (int step = 1; step <= 20'000; ++step) {
+    const Time now = milliseconds(step);
+    const auto address = static_cast<AddressIndex>(random.below(120));
+    const auto port = static_cast<std::uint32_t>(random.below(4));
+    if (!naive.contains(address) && naive.size() == kMost) {
+      std::map<std::uint32_t, int> counts;
+      for (const auto& [a, entry] : naive) ++counts[entry.port];
+      const auto fullest = std::ranges::max_element(
+          counts, {}, [](const auto& c) { return std::pair(c.second, -static_cast<int>(c.first)); });
+      auto oldest = naive.end();
+      for (auto it = naive.begin(); it != naive.end(); ++it) {
+        if (it->second.port == fullest->first &&
+            (oldest == naive.end() || it->second.seen < oldest->second.seen))
+          oldest = it;
+      }
+      naive.erase(oldest);
+    }
+    naive[address] = {port, now};
+    fdb.learn(0, address, port, now, seconds(10'000), kMost, Fdb::WhenFull::kEvict);
+    const auto asked = static_cast<AddressIndex>(random.below(120));
+    const auto found = fdb.lookup(0, asked, now, seconds(10'000));
+    ASSERT_EQ(found.what == Fdb::Found::kHit, naive.contains(asked)) << step;
+    if (naive.contains(asked)) {
+      ASSERT_EQ(found.port, naive[asked].port) << step;
+    }
+  }
+}
+
 // ---------------------------------------------------------------- VLANs
 
 TEST(Vlan, IngressAndEgress) {
@@ -114,11 +172,11 @@ TEST(Vlan, IngressAndEgress) {
 // ---------------------------------------------------------------- the hosted bridge, row by row
 
 TEST(HostedBridge, Table) {
-  using enum HostedDestination;
+  using enum Destination;
   using model::PortRole;
   struct Row {
     PortRole in, out;
-    HostedDestination destination;
+    Destination destination;
     bool relays, relays_when_filtering;
   };
   constexpr PortRole host = PortRole::kHost, guest = PortRole::kGuest, wire = PortRole::kUplink;
@@ -136,9 +194,9 @@ TEST(HostedBridge, Table) {
       {wire, guest, kElsewhere, false, false},
   };
   for (const Row& row : kRows) {
-    EXPECT_EQ(hosted_bridge_relays(row.in, row.out, row.destination, false), row.relays) << &row - kRows;
-    EXPECT_EQ(hosted_bridge_relays(row.in, row.out, row.destination, true), row.relays_when_filtering)
-        << &row - kRows;
+    const Passage passage{row.in, row.out, row.destination};
+    EXPECT_EQ(hosted_bridge_relays(passage, false), row.relays) << &row - kRows;
+    EXPECT_EQ(hosted_bridge_relays(passage, true), row.relays_when_filtering) << &row - kRows;
   }
 }
 

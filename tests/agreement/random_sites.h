@@ -167,20 +167,42 @@ class RandomSite {
   }
 
   void add_host(int h) {
-    const int kind = pick(3), net = (routed_ && !vlans_) || (vlans_ && any_aware()) ? pick(2) : 0;
-    hosts_ += fmt::format("  h{}: {{nics: {{eth0: {{{}ip: 10.0.{}.{}/24}}}}{}{}", h, mac(), net, 10 + h,
-                          arp(), gateway(net));
+    static constexpr const char* kVirtual[] = {"",
+                                               "hosted-bridge",
+                                               "linux-bridge",
+                                               "ovs",
+                                               "esxi",
+                                               "hyperv",
+                                               "macvlan, mode: bridge",
+                                               "macvlan, mode: vepa",
+                                               "macvlan, mode: private",
+                                               "sriov",
+                                               "sriov"};
+    // Plain hosts, hosted and Linux bridges most often.
+    const int roll = pick(17);
+    const int kind = roll < 9 ? roll % 3 : roll - 6;
+    const bool on_pf = kind == 10;  // host and odd guests are on a software bridge at the PF of an SR-IOV NIC
+    const int net = (routed_ && !vlans_) || (vlans_ && any_aware()) ? pick(2) : 0;
+    const std::string own = fmt::format("ip: 10.0.{}.{}/24", net, 10 + h);
+    hosts_ +=
+        fmt::format("  h{}: {{nics: {{eth0: {{{}}}}}{}{}", h, on_pf ? "" : mac() + own, arp(), gateway(net));
     senders_.push_back({fmt::format("h{}", h), net});
     if (kind > 0) {
-      hosts_ +=
-          fmt::format(", switches: {{v: {{kind: {}, uplinks: [eth0]}}}}, guests: {{",
-                      kind == 1 ? "hosted-bridge" : fmt::format("linux-bridge, ageing: {}s", 2 + pick(50)));
+      const bool table = kind == 2 || kind == 3;
+      hosts_ += fmt::format(
+          ", switches: {{v: {{kind: {}{}, uplinks: [eth0]{}}}{}}}, guests: {{", kVirtual[kind],
+          table ? fmt::format(", ageing: {}s", 2 + pick(50)) : "",
+          on_pf && pick(2) == 0 ? fmt::format(", static: [{{station: \"h{}:p\", port: pf}}]", h)
+                                : flows(h, kind),
+          on_pf ? fmt::format(", p: {{kind: linux-bridge, ageing: {}s, {}}}", 2 + pick(50), own) : "");
+      if (on_pf) links_ += fmt::format("  - [h{}/v:pf, h{}/p:pf]\n", h, h);
       const int guests = 1 + pick(2);
       for (int g = 0; g < guests; ++g) {
-        const char* blocked = blocks_ && kind == 2 && pick(4) == 0 ? ", flood: off" : "";
-        hosts_ += fmt::format("{}g{}-{}: {{nics: {{net0: {{on: v, {}ip: 10.0.{}.{}/24{}}}}}{}{}{}}}",
-                              g > 0 ? ", " : "", h, g, mac(), net, 100 + 10 * h + g, blocked, arp(),
-                              gateway(net), pick(9) == 0 ? ", state: stopped" : "");
+        const char* blocked = blocks_ && table && pick(4) == 0 ? ", flood: off" : "";
+        hosts_ +=
+            fmt::format("{}g{}-{}: {{nics: {{net0: {{on: {}, {}ip: 10.0.{}.{}/24{}}}}}{}{}{}}}",
+                        g > 0 ? ", " : "", h, g, on_pf && g > 0 ? "p" : "v", mac(), net, 100 + 10 * h + g,
+                        blocked, arp(), gateway(net), pick(9) == 0 ? ", state: stopped" : "");
         senders_.push_back({fmt::format("g{}-{}", h, g), net});
       }
       hosts_ += "}";
@@ -191,6 +213,15 @@ class RandomSite {
     links_ += fmt::format("  - [h{}:eth0, s{}:{}]\n", h, s, port);
     if (vlans_ && net == 1) set(s, port, "access: 10");
     odd(s, port);
+  }
+
+  // Of Open vSwitch, now and then: what comes in for the host, or of ARP, outputs by itself, or by NORMAL
+  // too.
+  std::string flows(int h, int kind) {
+    if (kind != 3 || pick(2) == 0) return "";
+    const char* const out[] = {"[LOCAL]", "[LOCAL]", "[normal]", "[]"};
+    return fmt::format(", flows: [{{in-port: eth0, station: \"h{}:eth0\"{}, output: {}}}]", h,
+                       pick(3) == 0 ? ", type: arp" : "", out[pick(4)]);
   }
 
   std::string gateway(int net) const {

@@ -1,0 +1,79 @@
+// A team of uplinks that hashes IP addresses sends frames of one NIC by several uplinks
+// (switching/teaming.h). Where the network outside takes these for independent ports, it hears one address
+// now here, now there: its entry flaps with every packet, and what comes back goes to whichever port was
+// last. ESXi's "route based on IP hash" therefore needs a static link aggregation group at the other end, of
+// all uplinks on one switch or one stack.
+//
+// Sources: knowledge.broadcom.com 402719, 440179; vSphere Networking 6.7, "Route Based on IP Hash".
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "check/words.h"
+
+namespace sekimori::check {
+namespace {
+
+using model::BridgeId;
+using model::PortId;
+
+// The ports outside that the team's uplinks are plugged into.
+std::vector<PortId> opposite(const model::Model& m, const model::Bridge& bridge) {
+  std::vector<PortId> list;
+  for (const PortId port : bridge.ports) {
+    if (m[port].role != model::PortRole::kUplink || !m[port].link.valid() || !m[m[port].link].up) continue;
+    if (const PortId far = peer(m, port); m[far].bridge.valid()) list.push_back(far);
+  }
+  return list;
+}
+
+// Two of them meet outside, so that the same address can be heard at both.
+bool meet_outside(const model::Model& m, const std::vector<PortId>& ports, BridgeId team) {
+  std::vector<std::uint32_t> came_from(m.bridges.size(), PortId::kNone);
+  for (const PortId port : ports) {
+    std::vector<BridgeId> open{m[port].bridge};
+    while (!open.empty()) {
+      const BridgeId bridge = open.back();
+      open.pop_back();
+      if (bridge == team || came_from[bridge.index()] == port.value) continue;
+      if (came_from[bridge.index()] != PortId::kNone) return true;
+      came_from[bridge.index()] = port.value;
+      for (const PortId out : m[bridge].ports) {
+        const PortId far = peer(m, out);
+        if (far.valid() && m[far].bridge.valid() && m[m[out].link].up) open.push_back(m[far].bridge);
+      }
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+void rule_flap_teaming(const Site& site, std::vector<findings::Finding>& out) {
+  const model::Model& m = site.model;
+  for (std::size_t b = 0; b < m.bridges.size(); ++b) {
+    const model::Bridge& bridge = m.bridges[b];
+    if (bridge.kind != model::BridgeKind::kEsxi && bridge.kind != model::BridgeKind::kHyperV) continue;
+    if (bridge.teaming != model::Teaming::kIpHash) continue;
+    const std::vector<PortId> outside = opposite(m, bridge);
+    if (outside.size() < 2 || !meet_outside(m, outside, BridgeId(b))) continue;
+    findings::Finding f = proved(findings::Code::kFlapTeaming);
+    f.bridge = BridgeId(b);
+    f.line = bridge.line;
+    f.where = name_of(m, f.bridge);
+    f.headline = fmt::format(
+        "{} sends each of its NICs' frames by {} uplinks, and nothing outside knows that "
+        "they are a team",
+        f.where, outside.size());
+    f.cause = fmt::format(
+        "The teaming of {} chooses the uplink by the IP addresses of each packet (ip-hash). {} are "
+        "independent "
+        "ports: whoever is there hears one address at all of them in turn, moves its entry each time and "
+        "sends what comes back to the last. IP hash needs a static link aggregation group at the other end; "
+        "without one, choose by port (port-id) or address (mac-hash).",
+        f.where, names(m, outside));
+    out.push_back(std::move(f));
+  }
+}
+
+}  // namespace sekimori::check

@@ -1,0 +1,51 @@
+// The kinds of switch fall into three families, and what composes switches (the simulator, the learning
+// analysis, a live switch) need not know more than that:
+//
+//   learns     keeps a table of what it hears (fdb.h): known -> one port, unknown -> all ports
+//   repeats    keeps nothing: all ports
+//   registers  knows the NICs that are plugged into it, because whoever plugs them in says so, and hears
+//              nothing of the world outside: for each pair of ports and each destination it is fixed whether
+//              a frame passes (registered.h)
+#pragma once
+
+#include "model/model.h"
+
+namespace sekimori::switching {
+
+enum class Family : std::uint8_t { kLearns, kRepeats, kRegisters };
+
+constexpr Family family(model::BridgeKind kind) {
+  using enum model::BridgeKind;
+  switch (kind) {
+    case kSwitch:
+    case kLinuxBridge:
+    case kELan:
+    case kOvs:
+      return Family::kLearns;
+    case kHub:
+      return Family::kRepeats;
+    case kHostedBridge:
+    case kEsxi:
+    case kHyperV:
+    case kMacvlan:
+    case kSriov:
+      return Family::kRegisters;
+  }
+  return Family::kLearns;
+}
+
+constexpr bool learns(model::BridgeKind kind) { return family(kind) == Family::kLearns; }
+constexpr bool registers(model::BridgeKind kind) { return family(kind) == Family::kRegisters; }
+
+// Whether a bridge that runs no spanning tree hands BPDUs on like any other frame to a group. A Linux bridge
+// does (net/bridge/br_input.c, br_handle_frame: BR_NO_STP), hubs and unmanaged switches do, and so does what
+// a hosted hypervisor taps. Open vSwitch drops them unless told otherwise (ovs-vswitchd.conf.db(5),
+// other_config:forward-bpdu). The virtual switches of server hypervisors ignore them and never join two
+// uplinks (blog.ipspace.net/2010/11/vmware-virtual-switch-no-need-for-stp.html). A provider's E-LAN tunnels
+// or drops them by contract; sites with a spanning tree over a WAN say so themselves.
+constexpr bool relays_bpdus(model::BridgeKind kind) {
+  using enum model::BridgeKind;
+  return kind == kSwitch || kind == kLinuxBridge || kind == kHub || kind == kHostedBridge || kind == kELan;
+}
+
+}  // namespace sekimori::switching
