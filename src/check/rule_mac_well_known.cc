@@ -11,6 +11,7 @@
 #include <map>
 
 #include "check/words.h"
+#include "wire/well_known_macs.h"
 
 namespace sekimori::check {
 namespace {
@@ -20,43 +21,6 @@ using model::MachineKind;
 using model::MacOrigin;
 using model::StationId;
 using wire::Mac;
-
-struct WellKnown {
-  Mac first, last;
-  std::string_view what;
-};
-
-constexpr WellKnown one(std::uint64_t mac, std::string_view what) { return {Mac{mac}, Mac{mac}, what}; }
-
-constexpr WellKnown kTable[] = {
-    // net/net.c, qemu_macaddr_default_if_unset: the first NIC without mac= has ..:56, the next ..:57.
-    // https://github.com/arighi/virtme-ng/issues/195,
-    // https://github.com/quickemu-project/quickemu/issues/1667
-    {Mac{0x5254'0012'3456}, Mac{0x5254'0012'345f}, "what QEMU gives a NIC without mac="},
-    // config/default of k8snetworkplumbingwg/kubemacpool: the range begins there and is handed out in order.
-    one(0x0200'0000'0000, "the first that KubeMacPool hands out, and the base of simulators"),
-    // 02:42 and the IPv4 address, 172.17.0.0/16 on every host: https://github.com/docker/docs/issues/13844
-    {Mac{0x0242'ac11'0000}, Mac{0x0242'ac11'ffff}, "what Docker gives a container on its default bridge"},
-    // src/VBox/HostDrivers/VBoxNetAdp: vboxnet0 is ..:00:00, vboxnet1 ..:00:01.
-    {Mac{0x0a00'2700'0000}, Mac{0x0a00'2700'00ff}, "that of VirtualBox's host-only adapters on every host"},
-    // The host's side of Xen's vif and of Calico's veth; harmless only as long as it is routed.
-    one(0xfeff'ffff'ffff, "that of every host-side Xen vif"),
-    one(0xeeee'eeee'eeee, "that of every host-side Calico interface"),
-    // mn --mac: host N has ..:0N (mininet/net.py, autoSetMacs).
-    {Mac{0x0000'0000'0001}, Mac{0x0000'0000'00ff}, "what Mininet and other simulators count from"},
-    {Mac{0xdead'beef'0000}, Mac{0xdead'beef'ffff}, "a word in hexadecimal that many choose"},
-    one(0x00de'adbe'ef00, "a word in hexadecimal that many choose"),
-    one(0x0001'0203'0405, "the first pattern that comes to mind"),
-    one(0x0011'2233'4455, "the first pattern that comes to mind"),
-    one(0x1234'5678'9abc, "the first pattern that comes to mind"),
-    one(0xaabb'ccdd'eeff, "the first pattern that comes to mind"),
-};
-
-const WellKnown* known(Mac mac) {
-  const auto* const row = std::ranges::find_if(
-      kTable, [&](const WellKnown& entry) { return entry.first <= mac && mac <= entry.last; });
-  return row == std::end(kTable) ? nullptr : row;
-}
 
 // By segment: the machine that holds its guests, as long as it is one.
 class Hosts {
@@ -95,7 +59,7 @@ void rule_mac_well_known(const Site& site, std::vector<findings::Finding>& out) 
   for (std::size_t s = 0; s < m.stations.size(); ++s) {
     // Allocated ones are this program's own; those of clones are the original's.
     if (m.stations[s].mac_origin != MacOrigin::kDeclared) continue;
-    if (known(m.stations[s].mac) != nullptr) found[m.stations[s].mac].emplace_back(s);
+    if (wire::well_known(m.stations[s].mac)) found[m.stations[s].mac].emplace_back(s);
   }
   if (found.empty()) return;
   const Hosts hosts(site);
@@ -109,7 +73,7 @@ void rule_mac_well_known(const Site& site, std::vector<findings::Finding>& out) 
     f.where = names(m, stations);
     f.line = m[stations.front()].line;
     f.headline = fmt::format("{} {} the MAC {}, {}", f.where, stations.size() == 1 ? "has" : "have",
-                             wire::to_text(mac), known(mac)->what);
+                             wire::to_text(mac), *wire::well_known(mac));
     f.cause = fmt::format(
         "{} is no address of its own but one that others use, too. {}, the two take each other's frames. "
         "Leave `mac` out or draw one at random.",

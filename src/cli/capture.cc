@@ -95,9 +95,10 @@ Step<Viewpoint> viewpoint(const DiagnoseArguments& arguments) {
   view.options.at = watch::place_of(arguments.at);
   if (view.options.at) return view;
   if (!view.site)
-    return stop(kBadInput, fmt::format("--at: {} is none of access, guest, uplink, mirror and tap, nor, without --site, "
-                                       "a port.",
-                                       report::printable(arguments.at, false)));
+    return stop(kBadInput,
+                fmt::format("--at: {} is none of access, guest, uplink, mirror and tap, nor, without --site, "
+                            "a port.",
+                            report::printable(arguments.at, false)));
   const auto port = find_port(*view.site, arguments.at, "--at");
   if (!port) return std::unexpected(port.error());
   view.options.site.port = *port;

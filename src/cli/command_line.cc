@@ -138,9 +138,10 @@ Action declare_diagnose(CLI::App& app) {
       ->type_name("N");
   add_seed(app, a->seed);
   add_report(app, a->report);
-  app.add_option("--at", a->at,
-                 "Where a capture was taken: access, guest, uplink, mirror, tap, or a port of --site, as sw1:24 "
-                 "(default: inferred)")
+  app.add_option(
+         "--at", a->at,
+         "Where a capture was taken: access, guest, uplink, mirror, tap, or a port of --site, as sw1:24 "
+         "(default: inferred)")
       ->type_name("PLACE");
   app.add_option("--site", a->site, "Site file to hold a capture against: who is declared there, and where")
       ->type_name("FILE");

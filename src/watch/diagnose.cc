@@ -77,7 +77,8 @@ void tell_limits(const Observations& o, findings::Report& report) {
 
 }  // namespace
 
-findings::Report report_of(const Observations& observations, std::optional<Place> at, const Declared& declared) {
+findings::Report report_of(const Observations& observations, std::optional<Place> at,
+                           const Declared& declared) {
   findings::Report report;
   report.kind = "capture";
   report.title = title_of(observations);

@@ -197,7 +197,8 @@ std::vector<View> views_of(const Observations& o, std::optional<Place> told) {
 }
 
 Side side_of(const View& view, const Station& s) {
-  if (const auto declared = view.declared.find(s.mac); declared != view.declared.end()) return declared->second;
+  if (const auto declared = view.declared.find(s.mac); declared != view.declared.end())
+    return declared->second;
   if (!view.sides || s.inbound + s.outbound == 0) return Side::kUnknown;
   if (s.inbound > 0 && s.outbound > 0) return Side::kBoth;
   return (s.outbound > 0) == view.near_is_outbound ? Side::kNear : Side::kFar;
@@ -211,7 +212,8 @@ Flooded flooded(const View& view, const Station& from, const Station& to) {
     if (b != Side::kUnknown) return a == b ? Flooded::kYes : Flooded::kNo;
     // A receiver that is never heard may be a silent one behind the port, unless nobody else can be there.
     if (a != Side::kFar) return Flooded::kNo;
-    return view.told && view.place == Place::kAccess && !view.locals.empty() ? Flooded::kYes : Flooded::kMaybe;
+    return view.told && view.place == Place::kAccess && !view.locals.empty() ? Flooded::kYes
+                                                                             : Flooded::kMaybe;
   }
   if (!claims.foreign_unicast) return Flooded::kNo;
   if (view.locals.contains(to.mac) || view.locals.contains(from.mac)) return Flooded::kNo;
