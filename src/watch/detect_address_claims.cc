@@ -189,12 +189,13 @@ void tell_questions_in_vain(const Case& c, Results& r) {
         fmt::format("{} asks {} for {}, and is never answered here", c.name(asker.first, asker.second),
                     count_text(questions, "time"), base::list_words(addresses, 4));
     finding.cause = fmt::format(
-        "{} there is no such station any more: it is off, gone, or in another segment. Who asks has "
-        "something for it, such as a "
-        "poll of a machine that was taken away, and every station here has to look at each question.",
+        "{} {} is off, gone or in another segment, or the answers get lost. Who asks has something for it, "
+        "such as a poll "
+        "of a machine that was taken away, and every station here has to look at each question.",
         addresses.size() == 1 ? "An answer would end the questions for a while, so"
                               : "Answers would end the questions "
-                                "for a while, so");
+                                "for a while, so",
+        base::list_words(addresses, 4));
     finding.onset = c.time(wanted.front()->first_question);
     for (const Binding* b : wanted) {
       c.show(finding, b->first_question,

@@ -121,8 +121,11 @@ bool is_true(const Claim& claim, const Truth& truth, const Traffic& traffic) {
       return about(truth.moved, claim) || about(truth.duplicates, claim);
     case Code::kIpDuplicate:
       return std::ranges::any_of(claim.ips, [&](wire::Ipv4 ip) { return truth.duplicate_ips.contains(ip); });
-    case Code::kArpUnanswered:  // the first address is the asker's own
-      return std::ranges::any_of(claim.ips, [&](wire::Ipv4 ip) { return !truth.running_ips.contains(ip); });
+    case Code::kArpUnanswered:
+      return std::ranges::any_of(claim.ips, [&](wire::Ipv4 ip) {
+        const auto answers = truth.answers.find({*claim.macs.begin(), ip});
+        return answers == truth.answers.end() || answers->second < 5;
+      });
     case Code::kMacWellKnown:
       return true;  // the address says it
     case Code::kStorm:

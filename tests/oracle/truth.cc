@@ -239,7 +239,6 @@ void duplicates(const Model& m, Truth& truth) {
     const model::Station& s = m.stations[i];
     if (++macs[{segments.of_station[i], s.mac}] > 1) truth.duplicates.insert(s.mac);
     if (s.ip.address.is_zero()) continue;
-    if (m[s.machine].running && m.changes.empty()) truth.running_ips.insert(s.ip.address);
     if (++ips[{segments.of_station[i], s.ip.address}] > 1) truth.duplicate_ips.insert(s.ip.address);
   }
 }
@@ -279,6 +278,9 @@ Played play(const Model& m, Time until,
     traffic.frame(frame);
     if (frame.is_ip && !frame.destination.is_group())
       answering[{traffic.segment(frame.tag), frame.source}].insert(frame.destination);
+    if (frame.is_arp && frame.inbound && !frame.destination.is_group() &&
+        !m[played.ports[captured.capture]].bridge.valid())
+      ++played.truth.answers[{frame.destination, frame.sender}];
     tap(captured.capture, captured);
     return {};
   };

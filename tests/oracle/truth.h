@@ -112,7 +112,8 @@ struct FloodFacts {
 struct Truth {
   std::map<Subject, FloodFacts> floods;
   std::set<Mac> duplicates, moved;
-  std::set<wire::Ipv4> duplicate_ips, running_ips;
+  std::set<wire::Ipv4> duplicate_ips;
+  std::map<std::pair<Mac, wire::Ipv4>, int> answers;  // ARP replies from an address that reached a station
   bool loops = false, flushes = false;
 };
 
