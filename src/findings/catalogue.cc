@@ -63,6 +63,8 @@ constexpr CatalogueEntry kCatalogue[] = {
      "switches flood because a topology change made them forget"},
     {kFloodMasked, "flood-masked", kWarning, "switches flood because the receiver hides its own address"},
     {kMacMoves, "mac-moves", kWarning, "a station is heard at two places in turn"},
+    {kArpUnanswered, "arp-unanswered", kWarning,
+     "somebody asks again and again for an address that nobody has"},
     {kStationUnexpected, "station-unexpected", kWarning,
      "a station is heard where, or when, the site does not have it"},
     {kVlanUnexpected, "vlan-unexpected", kWarning, "a station is heard in another VLAN than declared"},

@@ -57,6 +57,7 @@ enum class Code : std::uint8_t {
   kTopologyChanges,
   kRouterTakeover,
   kNlbCluster,
+  kArpUnanswered,
   // Of captures held against a site file.
   kStationUnknown,
   kStationUnexpected,

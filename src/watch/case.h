@@ -61,6 +61,8 @@ struct Results {
   std::set<std::uint32_t> looping;   // scopes: in a loop everything moves and everything is flooded
   bool mac_flooding = false;
   std::set<Mac> duplicates;
+  std::map<std::uint32_t, std::uint64_t>
+      forged;  // by scope: frames of poisoners that hide behind another address
 };
 
 Finding make(Code code, Certainty certainty, std::string where, std::string headline, std::string cause);

@@ -66,6 +66,7 @@ void tell_poisoning(const Case& c, std::uint32_t scope, Mac mac, const std::vect
   for (const Claim& claim : claims) {
     addresses.push_back(to_text(claim.binding->ip));
     unsolicited += claim.claimant->unsolicited;
+    r.forged[scope] += claim.claimant->mismatched;
   }
   Finding finding = make(Code::kArpPoisoning, Certainty::kObserved, c.where(scope), "", "");
   finding.headline =
@@ -143,6 +144,68 @@ void tell_duplicate(const Case& c, const Binding& b, Results& r) {
   r.findings.push_back(std::move(finding));
 }
 
+// A newcomer asks whether an address is free (RFC 5227 section 2.1.1, RFC 4862 section 5.4) and hears that it
+// is not.
+void tell_refusal(const Case& c, const Binding& b, Results& r) {
+  Finding finding = make(Code::kIpDuplicate, Certainty::kObserved, c.where(b.scope), "", "");
+  finding.severity = Severity::kWarning;
+  finding.headline = fmt::format("{} wanted {}, which {} has: {}", c.name(b.scope, b.refused), to_text(b.ip),
+                                 wire::to_text(b.refused_by), count_text(b.refusals, "refusal"));
+  finding.cause = fmt::format(
+      "It asked whether the address is free before it took it, and was told no. As long as it heeds that, "
+      "nobody is "
+      "cut off; but one address was given to two stations{}.",
+      b.ip.is_v4 ? ": by hand, or by a DHCP server that does not know of the other" : "");
+  finding.onset = c.time(b.first_refusal);
+  c.show(finding, b.first_probe, "the question whether the address is free");
+  c.show(finding, b.first_refusal, "the answer that it is not");
+  r.findings.push_back(std::move(finding));
+}
+
+// Whoever gets an answer does not ask again for a while (RFC 1122 section 2.3.2.1), so questions that are
+// repeated every few seconds are in vain, wherever the answers would go.
+constexpr Nanos kQuestionsWithin = 5 * kSecond;
+
+void tell_questions_in_vain(const Case& c, Results& r) {
+  std::map<std::pair<std::uint32_t, Mac>, std::vector<const Binding*>> by_asker;
+  for (const Binding& b : c.o.bindings) {
+    const Nanos time = since(b.last_question.at, b.first_question.at);
+    const bool heard = std::ranges::any_of(claimants_of(b), [&](const Claimant& x) {
+      return x.last.number > b.first_question.number && x.first.number < b.last_question.number;
+    });
+    if (!heard && b.questions >= kInVain && time / b.questions <= kQuestionsWithin &&
+        !r.looping.contains(b.scope))
+      by_asker[{b.scope, b.insistent}].push_back(&b);
+  }
+  for (const auto& [asker, wanted] : by_asker) {
+    std::vector<std::string> addresses;
+    std::uint64_t questions = 0;
+    for (const Binding* b : wanted) {
+      addresses.push_back(to_text(b->ip));
+      questions += b->questions;
+    }
+    Finding finding = make(Code::kArpUnanswered, Certainty::kObserved, c.where(asker.first), "", "");
+    finding.headline =
+        fmt::format("{} asks {} for {}, and is never answered here", c.name(asker.first, asker.second),
+                    count_text(questions, "time"), base::list_words(addresses, 4));
+    finding.cause = fmt::format(
+        "{} {} is off, gone or in another segment, or the answers get lost. Who asks has something for it, "
+        "such as a poll "
+        "of a machine that was taken away, and every station here has to look at each question.",
+        addresses.size() == 1 ? "An answer would end the questions for a while, so"
+                              : "Answers would end the questions "
+                                "for a while, so",
+        base::list_words(addresses, 4));
+    finding.onset = c.time(wanted.front()->first_question);
+    for (const Binding* b : wanted) {
+      c.show(finding, b->first_question,
+             fmt::format("the first of {} questions for {}", b->questions, to_text(b->ip)));
+      c.show(finding, b->last_question, "the last");
+    }
+    r.findings.push_back(std::move(finding));
+  }
+}
+
 }  // namespace
 
 void detect_address_claims(const Case& c, Results& r) {
@@ -163,9 +226,11 @@ void detect_address_claims(const Case& c, Results& r) {
     const bool proxy = std::ranges::any_of(claimants_of(b), [&](const Claimant& x) {
       return claims.addresses.at({b.scope, x.mac}) >= kProxyAddresses;
     });
-    if (is_contested(b) && !proxy && !poisoned.contains(&b) && !r.looping.contains(b.scope))
-      tell_duplicate(c, b, r);
+    if (proxy || poisoned.contains(&b) || r.looping.contains(b.scope)) continue;
+    if (is_contested(b)) tell_duplicate(c, b, r);
+    if (b.refusals > 0) tell_refusal(c, b, r);
   }
+  tell_questions_in_vain(c, r);
 }
 
 }  // namespace sekimori::watch

@@ -3,38 +3,58 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
 #include "watch/detectors.h"
+#include "wire/mac_kinds.h"
 
 namespace sekimori::watch {
 namespace {
 
 constexpr std::uint64_t kLeastFrames = 3;
 
-struct WellKnown {
-  Mac mac;
-  std::string_view whose;
-};
-constexpr WellKnown kWellKnown[] = {
-    {Mac{0x5254'0012'3456}, "QEMU gives it to the first NIC of every guest whose command line sets none"},
-    {Mac{0x5254'0012'3457}, "QEMU gives it to the second NIC of every guest whose command line sets none"},
-    {Mac{0x0011'2233'4455}, "examples and factory images use it"},
-    {Mac{0xaabb'ccdd'eeff}, "examples use it"},
-    {Mac{0xdead'beef'0000}, "examples use it"},
-    {Mac{0xdead'beef'0001}, "examples use it"},
-};
-
 void well_known(const Case& c, Results& r) {
   for (const Station& s : c.o.stations) {
-    const auto known = std::ranges::find(kWellKnown, s.mac, &WellKnown::mac);
-    if (known == std::end(kWellKnown) || s.sent == 0 || r.duplicates.contains(s.mac)) continue;
+    const wire::KnownRange* whose = wire::well_known(s.mac);
+    if (whose == nullptr || s.sent == 0 || r.duplicates.contains(s.mac)) continue;
     Finding finding = make(Code::kMacWellKnown, Certainty::kObserved, c.where(s.scope), "", "");
     finding.headline = fmt::format("{} is an address that others have, too", c.name(s.scope, s.mac));
     finding.cause = fmt::format(
-        "{}. As soon as a second station in this segment has it, neither can communicate.", known->whose);
-    finding.cause[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(finding.cause[0])));
+        "It is {}. As soon as a second station in this segment has it, neither can communicate.", whose->what);
     c.show(finding, s.first_sent, "its first frame");
+    r.findings.push_back(std::move(finding));
+  }
+}
+
+// Hyper-V gives each host 256 addresses of its own, made of the last two octets of the host's IP address at
+// the time of its installation (Microsoft KB 2804678); hosts that were installed from one image have the same
+// 256.
+constexpr std::uint64_t kHyperV = 0x00155d;
+
+void shared_pools(const Case& c, Results& r) {
+  struct Sides {
+    const Station *near = nullptr, *far = nullptr;
+  };
+  std::map<std::pair<std::uint32_t, std::uint64_t>, Sides> pools;  // by scope and the first five octets
+  for (const Station& s : c.o.stations) {
+    if (s.mac.bits >> 24 != kHyperV || s.sent == 0 || r.looping.contains(s.scope)) continue;
+    const Side side = side_of(c.view(s.scope), s);
+    Sides& sides = pools[{s.scope, s.mac.bits >> 8}];
+    if (side == Side::kNear && sides.near == nullptr) sides.near = &s;
+    if (side == Side::kFar && sides.far == nullptr) sides.far = &s;
+  }
+  for (const auto& [key, sides] : pools) {
+    if (sides.near == nullptr || sides.far == nullptr) continue;
+    Finding finding = make(Code::kMacPoolOverlap, Certainty::kUndecided, c.where(key.first), "", "");
+    finding.severity = Severity::kNote;
+    finding.headline =
+        fmt::format("{} and {} are of one host's pool of 256 addresses, and on two sides of this port",
+                    c.name(key.first, sides.near->mac), c.name(key.first, sides.far->mac));
+    finding.cause = "Each Hyper-V host has a pool of its own for its guests.";
+    finding.candidates = {"two hosts have the same pool, and will give an address twice (mac-pool-overlap)",
+                          "a guest has moved to another host, and kept its address: no fault"};
+    finding.to_decide = "Compare Get-VMHost | fl MacAddressMinimum of the two hosts.";
+    c.show(finding, sides.near->first_sent, "one of them, on this side");
+    c.show(finding, sides.far->first_sent, "one of them, on the other side");
     r.findings.push_back(std::move(finding));
   }
 }
@@ -44,6 +64,10 @@ void invalid(const Case& c, Results& r) {
   for (std::uint32_t scope = 0; scope < c.o.scopes.size(); ++scope) {
     const ScopeFacts& facts = c.o.scope_facts[scope];
     if (facts.group_sources + facts.zero_sources < kLeastFrames) continue;
+    // Who poisons and hides has been told of.
+    const auto forged = r.forged.find(scope);
+    if (facts.group_sources == 0 && forged != r.forged.end() && facts.zero_sources <= forged->second)
+      continue;
     if (facts.zero_sources == facts.frames) continue;  // a loopback device, or addresses that were wiped out
     const bool group = facts.group_sources > 0;
     Finding finding = make(Code::kMacInvalid, Certainty::kObserved, c.where(scope), "", "");
@@ -66,6 +90,7 @@ void invalid(const Case& c, Results& r) {
 
 void detect_odd_macs(const Case& c, Results& r) {
   well_known(c, r);
+  shared_pools(c, r);
   invalid(c, r);
 }
 

@@ -196,6 +196,157 @@ TEST(OddMacs, ALoopbackDeviceHasNone) {
   EXPECT_THAT(tape.report().findings, IsEmpty());
 }
 
+TEST(OddMacs, AHyperVPoolOnTwoSides) {
+  for (const bool same : {true, false}) {
+    Tape tape;
+    tape.on(0, Direction::outbound)
+        .announce(Mac{0x0015'5d01'1105}, ip(1))
+        .announce(Mac{0x0015'5d01'1106}, ip(2));
+    tape.on(0, Direction::inbound);
+    for (std::uint32_t i = 0; i < 3; ++i)
+      tape.announce(Mac{(same ? 0x0015'5d01'1110u : 0x0015'5d01'2210u) + i}, ip(10 + i));
+    const Report report = tape.report();
+    EXPECT_THAT(faults(report), IsEmpty());
+    EXPECT_EQ(finding(report, Code::kMacPoolOverlap) != nullptr, same);
+  }
+}
+
+// ---------------------------------------------------------------- questions
+
+TEST(Questions, AskedInVain) {
+  for (const bool answered : {false, true}) {
+    Tape tape;
+    for (int i = 0; i < 60; ++i) {
+      tape.after(0.5).ask(kOwner, kOwnerIp, ip(9));
+      if (answered && i % 20 == 10) tape.announce(kHost, ip(9));
+    }
+    const Report report = tape.report();
+    if (answered) {
+      EXPECT_THAT(report.findings, IsEmpty());
+    } else {
+      ASSERT_THAT(faults(report), ElementsAre("arp-unanswered"));
+      EXPECT_THAT(report.findings[0].headline, HasSubstr("asks 60 times for 10.0.1.9"));
+      EXPECT_TRUE(shows_frame(report.findings[0], 1));
+    }
+  }
+}
+
+TEST(Questions, NowAndThenAreOrdinary) {
+  Tape tape;
+  for (int i = 0; i < 60; ++i) tape.after(30).ask(kOwner, kOwnerIp, ip(9));
+  EXPECT_THAT(tape.report().findings, IsEmpty());
+}
+
+TEST(IpDuplicate, AQuestionWhetherItIsFreeIsRefused) {
+  Tape tape;
+  tape.ask(kOwner, {}, ip(1)).after(0.01).answer(kHost, ip(1), kOwner, {});
+  const Report report = tape.report();
+  ASSERT_THAT(faults(report), ElementsAre("ip-duplicate"));
+  EXPECT_EQ(report.findings[0].severity, Severity::kWarning);
+  EXPECT_THAT(report.findings[0].headline, HasSubstr("wanted 10.0.1.1"));
+}
+
+// ---------------------------------------------------------------- many addresses behind one MAC that are
+// legal
+
+// A host whose containers go out by its own MAC, all with its own stack's TTL, a proxy that answers for a
+// subnet, a router on one cable.
+TEST(OneMac, OfAHostWithContainersIsNoDuplicate) {
+  Tape tape;
+  for (std::uint32_t i = 0; i < 40; ++i) {
+    tape.after(0.1).announce(kHost, ip(i % 4));
+    tape.tcp(kHost, ip(i % 4), kOwner, kOwnerIp, i, i).tcp(kOwner, kOwnerIp, kHost, ip(i % 4), i, i);
+  }
+  EXPECT_THAT(tape.report().findings, IsEmpty());
+}
+
+TEST(OneMac, OfAProxyIsNoDuplicate) {
+  Tape tape;
+  for (std::uint32_t i = 0; i < 40; ++i) {
+    const Mac own = mac(i);
+    tape.after(0.1).announce(own, ip(i));
+    for (int k = 0; k < 4; ++k)
+      tape.after(1)
+          .ask(kOwner, kOwnerIp, ip(i))
+          .answer(kHost, ip(i), kOwner, kOwnerIp)
+          .answer(own, ip(i), kOwner, kOwnerIp);
+  }
+  EXPECT_THAT(faults(tape.report()), IsEmpty());
+}
+
+TEST(OneMac, OfARedundantRouterIsNoDuplicate) {
+  // GLBP, HSRP, HSRP 2, VRRP and CARP, VRRP of IPv6.
+  for (const std::uint64_t address :
+       {0x0007'b400'0102ul, 0x0000'0c07'ac05ul, 0x0000'0c9f'f005ul, 0x0000'5e00'0105ul}) {
+    Tape tape;
+    const Mac shared{address};
+    for (std::uint32_t i = 0; i < 12; ++i) {
+      tape.after(1)
+          .on(0, i % 2 == 0 ? Direction::inbound : Direction::outbound)
+          .announce(shared, ip(1 + i % 2));
+      tape.tcp(shared, ip(1 + i % 2), kOwner, kOwnerIp, i, i, i % 2 == 0 ? 64 : 255);
+    }
+    EXPECT_THAT(faults(tape.report()), IsEmpty()) << wire::to_text(shared);
+  }
+}
+
+// Servers of an NLB cluster answer with its MAC in frames of their own.
+TEST(OneMac, OfAnNlbClusterIsNoDuplicate) {
+  constexpr Mac kCluster{0x02bf'0a00'0005};
+  Tape tape;
+  for (std::uint32_t i = 0; i < 12; ++i) {
+    tape.after(1).ask(kOwner, kOwnerIp, ip(5));
+    const Mac server{0x0201'0a00'0005 + (std::uint64_t{i % 2} << 32)};
+    tape.arp(server, kOwner, {Arp::kReply, kCluster, ip(5), kOwner, kOwnerIp});
+  }
+  EXPECT_THAT(faults(tape.report()), IsEmpty());
+}
+
+// lldpd once sent from one address on all members of a bond (issue 65 of lldpd): switches log moves, and
+// nobody is hurt.
+TEST(OneMac, OfADiscoveryProtocolIsAMoveAtMost) {
+  Tape tape({"port1", "port2"});
+  for (std::uint32_t i = 0; i < 3; ++i) {
+    wire::Buffer frame = {0x01,
+                          0x80,
+                          0xc2,
+                          0x00,
+                          0x00,
+                          0x0e,
+                          0x00,
+                          0x60,
+                          0x08,
+                          0x69,
+                          0x97,
+                          0xef,
+                          0x88,
+                          0xcc,
+                          0x02,
+                          0x07,
+                          0x04,
+                          0x00,
+                          0x11,
+                          0x0a,
+                          0x00,
+                          0x00,
+                          static_cast<std::uint8_t>(i),
+                          0x04,
+                          0x03,
+                          0x05,
+                          0x65,
+                          0x30,
+                          0x06,
+                          0x02,
+                          0x00,
+                          0x78,
+                          0x00,
+                          0x00};
+    frame.resize(60);
+    tape.after(30).on(i % 2).raw(frame);
+  }
+  EXPECT_THAT(faults(tape.report()), IsEmpty());
+}
+
 // ---------------------------------------------------------------- DHCP
 
 struct DhcpMessage {

@@ -206,6 +206,9 @@ struct IpAddress {
 IpAddress address_of(wire::Ipv4 ip);
 wire::Ipv4 v4_of(const IpAddress& ip);  // of one that is_v4
 
+// So many questions for an address in a row, without a word from it, are in vain.
+constexpr std::uint32_t kInVain = 30;
+
 struct Binding {
   std::uint32_t scope = 0;
   IpAddress ip{};
@@ -217,6 +220,15 @@ struct Binding {
   Mac asker{}, answered_by{};  // of that request
   std::uint32_t double_answers = 0;
   FrameRef double_answer;
+  // Who asks most, by a vote that every other's question weakens; how often, and since and until when.
+  Mac insistent{};
+  std::uint32_t questions = 0, votes = 0;
+  FrameRef first_question, last_question;
+  FrameRef probe;  // the last question whether the address is free, and who asked
+  Mac prober{};
+  std::uint32_t refusals = 0;  // of such questions
+  FrameRef first_probe, first_refusal;
+  Mac refused{}, refused_by{};
   FrameRef corrected;  // a claim for another's MAC, sent by one of the claimants
   Mac corrected_by{};
 };

@@ -103,9 +103,29 @@ Binding* Observer::binding(std::uint32_t scope, const IpAddress& ip) {
 void Observer::asked(const Seen& seen, const IpAddress& ip) {
   Binding* b = binding(seen.scope, ip);
   if (b == nullptr) return;
+  if (b->votes == 0) {
+    b->insistent = seen.source;
+    b->questions = 0;
+    b->first_question = seen.ref;
+  }
+  if (b->insistent == seen.source) {
+    ++b->votes;
+    ++b->questions;
+    b->last_question = seen.ref;
+  } else {
+    --b->votes;
+  }
   b->asked = seen.ref;
   b->asker = seen.source;
   b->answered_by = {};
+}
+
+// A question whether the address is free.
+void Observer::probed(const Seen& seen, const IpAddress& ip) {
+  Binding* b = binding(seen.scope, ip);
+  if (b == nullptr) return;
+  b->probe = seen.ref;
+  b->prober = seen.source;
 }
 
 // `told`: whom a reply was for.
@@ -113,6 +133,15 @@ void Observer::claim(const Seen& seen, const IpAddress& ip, Mac mac, bool reply,
   if (mac.is_group() || mac.is_zero()) return;
   Binding* b = binding(seen.scope, ip);
   if (b == nullptr) return;
+  if (b->probe && b->prober != mac && reply && within(seen.ref.at, b->probe.at, kAnswerTime)) {
+    if (b->refusals++ == 0) {
+      b->first_probe = b->probe;
+      b->first_refusal = seen.ref;
+      b->refused = b->prober;
+      b->refused_by = mac;
+    }
+    b->probe = {};  // one answer is one refusal
+  }
   std::size_t i = 0;
   while (i < b->count && b->claimants[i].mac != mac) ++i;
   if (i == b->claimants.size()) return;
@@ -128,6 +157,7 @@ void Observer::claim(const Seen& seen, const IpAddress& ip, Mac mac, bool reply,
   }
   b->current = static_cast<std::uint8_t>(i);
   ++c.claims;
+  if (b->questions < kInVain) b->questions = b->votes = 0;  // asked for anew, from here on
   c.last = seen.ref;
   if (gratuitous) ++c.gratuitous;
   if (seen.source != mac) {
@@ -169,7 +199,9 @@ void Observer::arp(const Seen& seen, const Arp& arp) {
     claim(seen, address_of(arp.sender_ip), arp.sender_mac, reply, arp.is_gratuitous(),
           seen.destination.is_group() || seen.destination.is_zero() ? arp.target_mac : seen.destination);
   }
-  if (arp.operation == Arp::kRequest && !arp.is_gratuitous()) asked(seen, address_of(arp.target_ip));
+  if (arp.operation != Arp::kRequest || arp.is_gratuitous()) return;
+  asked(seen, address_of(arp.target_ip));
+  if (arp.sender_ip.is_zero()) probed(seen, address_of(arp.target_ip));
 }
 
 void Observer::neighbour(const Seen& seen, const wire::Icmpv6& message, const wire::Ipv6Header& ip) {
@@ -179,6 +211,7 @@ void Observer::neighbour(const Seen& seen, const wire::Icmpv6& message, const wi
       claim(seen, {ip.source, false}, *message.source_mac, false, false, {});
     }
     asked(seen, {message.target, false});
+    if (ip.source.is_unspecified()) probed(seen, {message.target, false});
   } else if (message.type == Icmpv6::kNeighborAdvertisement) {
     const Mac mac = message.target_mac.value_or(seen.source);
     claim(seen, {message.target, false}, mac, true, !message.solicited && seen.destination.is_group(),

@@ -104,6 +104,7 @@ class Observer {
   void neighbour(const Seen& seen, const wire::Icmpv6& message, const wire::Ipv6Header& ip);
   void claim(const Seen& seen, const IpAddress& ip, Mac mac, bool reply, bool gratuitous, Mac told);
   void answer(const Seen& seen, Binding& binding, Claimant& claimant, Mac told);
+  void probed(const Seen& seen, const IpAddress& ip);
   void asked(const Seen& seen, const IpAddress& ip);
   void dhcp(const Seen& seen, const wire::Dhcp& dhcp);
   void dhcp_client(const Seen& seen, const wire::Dhcp& dhcp);
