@@ -143,7 +143,7 @@ TEST(Probe, AnsweredAndEnded) {
   Play play;
   play.asked().answer().flood(0.1).pause(0.3);
   EXPECT_EQ(play.verdict(), ProbeVerdict::kOpen);
-  play.pause(9.5);
+  play.pause(9.6);
   EXPECT_EQ(play.verdict(), ProbeVerdict::kLearnt);
   EXPECT_THAT(play.words(), ::testing::HasSubstr("It has not come back in the 10.0 s since."));
   play.flood(5);
@@ -182,8 +182,8 @@ TEST(Probe, IsNotDeceivedByTheRhythm) {
   spoke.flood(1).answer(kGuest).pause(2).asked().answer().pause(2).flood(3);
   EXPECT_EQ(spoke.verdict(), ProbeVerdict::kLearnt);
   Play bursts;
-  for (int i = 0; i < 3; ++i) bursts.flood(0.5).pause(1);
-  bursts.asked().answer().pause(1).flood(0.5);
+  for (int i = 0; i < 2; ++i) bursts.flood(0.5).pause(1);
+  bursts.asked().answer().pause(1.2).flood(0.5);
   EXPECT_EQ(bursts.verdict(), ProbeVerdict::kOpen);
   EXPECT_THAT(bursts.told().cause, ::testing::HasSubstr("does not tell what became of it"));
 }
