@@ -155,6 +155,9 @@ Action declare_diagnose(CLI::App& app) {
                [a](base::Duration d) { a->listen = d; });
   app.add_flag("--promiscuous", a->promiscuous,
                "Have the interface take frames for others, too, as long as it is listened to");
+  app.add_flag(
+      "--probe", a->probe,
+      "Ask receivers of floods whether they are there, by ARP or Neighbor Discovery: sends a few frames");
   app.add_option("--save", a->save, "The frames of an interface, as pcapng, numbered as in the report")
       ->type_name("FILE");
   app.add_option_function<std::string>(

@@ -97,6 +97,9 @@ std::string bash(std::span<const VerbText> verbs) {
          "  esac\n"
          "  if [[ -n $choices ]]; then\n"
          "    COMPREPLY=($(compgen -W \"$choices\" -- \"$cur\"))\n"
+         // Bash takes a colon for a word of its own.
+         "  elif [[ $prev$cur == if: || ${COMP_WORDS[COMP_CWORD-2]}$prev == if: ]]; then\n"
+         "    COMPREPLY=($(compgen -W \"$(ls /sys/class/net 2>/dev/null)\" -- \"${cur#:}\"))\n"
          "  elif [[ $cur == -* ]]; then\n"
          "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
          "  else\n"

@@ -24,6 +24,7 @@ struct DiagnoseArguments {
   // Of interfaces.
   std::optional<base::Duration> listen;  // none: until interrupted
   bool promiscuous = false;
+  bool probe = false;
   std::string save;                          // file for the frames; empty: none
   std::uint64_t save_limit = 1'000'000'000;  // bytes
 };

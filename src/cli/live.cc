@@ -51,18 +51,30 @@ Step<void> refuse_nonsense(const DiagnoseArguments& arguments) {
   return {};
 }
 
+// As the kernel stamps frames.
+watch::Nanos clock_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
 // ---------------------------------------------------------------- listening
 
 class Listening {
  public:
   Listening(const DiagnoseArguments& arguments, sys::PacketRing ring, LiveOutput& output, SavedFrames* saved,
-            const wire::CaptureInterface& interface)
+            LiveProbe* probe, const wire::CaptureInterface& interface)
       : arguments_(arguments),
         ring_(std::move(ring)),
         output_(output),
         saved_(saved),
+        probe_(probe),
         at_(arguments.at.empty() ? std::nullopt : watch::place_of(arguments.at)),
-        detections_([at = at_](const watch::Observations& seen) { return watch::report_of(seen, at); }) {
+        detections_([at = at_, probes = probe != nullptr](const watch::Observations& seen) {
+          return watch::Detections::Detected{
+              watch::report_of(seen, at),
+              probes ? watch::probe_targets(seen, at) : std::vector<watch::ProbeTarget>()};
+        }) {
     observer_.interfaces({&interface, 1});
   }
 
@@ -81,7 +93,8 @@ class Listening {
   const DiagnoseArguments& arguments_;
   sys::PacketRing ring_;
   LiveOutput& output_;
-  SavedFrames* saved_;
+  SavedFrames* saved_;  // null: none, and so the next
+  LiveProbe* probe_;
   std::optional<watch::Place> at_;
   watch::Observer observer_;
   watch::Detections detections_;
@@ -129,6 +142,7 @@ void Listening::take(std::span<const wire::Frame> frames) {
   observer_.frames(frames);
   for (const wire::Frame& frame : frames) {
     bytes_ += frame.original_length;
+    if (probe_ != nullptr) probe_->frame(frame);
     if (saved_ == nullptr) continue;
     if (auto ended = saved_->add(frame)) notices_.push_back(std::move(*ended));
   }
@@ -136,8 +150,14 @@ void Listening::take(std::span<const wire::Frame> frames) {
 
 Step<void> Listening::look_about(Clock::time_point now) {
   next_look_ = now + kTick;
-  if (const auto report = detections_.poll(observer_, now)) {
-    if (auto done = follow(*report); !done) return done;
+  if (const auto detected = detections_.poll(observer_, now)) {
+    if (probe_ != nullptr) probe_->floods(detected->floods);
+    if (auto done = follow(detected->report); !done) return done;
+  }
+  if (probe_ != nullptr) {
+    for (const ProbeNews& news : probe_->step(clock_ns())) {
+      if (auto done = output_.probe(this->now(), news); !done) return done;
+    }
   }
   for (const std::string& notice : std::exchange(notices_, {})) {
     remarks_.push_back(notice);
@@ -223,7 +243,9 @@ Step<Report> Listening::report() {
     remarks_.push_back(notice);
     if (auto done = output_.notice(now(), notice); !done) return std::unexpected(done.error());
   }
-  Report report = watch::report_of(observer_.finish(), at_);
+  const watch::Observations seen = observer_.finish();
+  Report report = watch::report_of(seen, at_);
+  if (probe_ != nullptr) probe_->tell(seen, clock_ns(), report);
   if (auto done = follow(report); !done) return std::unexpected(done.error());
   if (auto done = output_.statistics(now(), statistics(Clock::now()), report.findings.size()); !done)
     return std::unexpected(done.error());
@@ -234,10 +256,6 @@ Step<Report> Listening::report() {
   report.source = arguments_.what;
   tell_what_limits(report);
   return report;
-}
-
-double unix_time() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
 }  // namespace
@@ -276,17 +294,28 @@ Step<int> diagnose_live(const DiagnoseArguments& arguments) {
     if (!opened) return std::unexpected(opened.error());
     saved.emplace(std::move(*opened));
   }
+  std::optional<LiveProbe> probe;
+  if (arguments.probe) {
+    auto opened = LiveProbe::open(*interface);
+    if (!opened) return std::unexpected(opened.error());
+    probe.emplace(std::move(*opened));
+  }
   LiveOutput output(arguments.report.output, std::move(json), !told->outputs().uses_stdout());
-  Listening listening(arguments, std::move(*ring), output, saved ? &*saved : nullptr, place);
+  Listening listening(arguments, std::move(*ring), output, saved ? &*saved : nullptr,
+                      probe ? &*probe : nullptr, place);
   if (auto done = output.start({.interface = interface->name,
                                 .mac = interface->mac,
                                 .promiscuous = arguments.promiscuous,
+                                .probe = arguments.probe,
                                 .snap_length = ring_options.snap_length,
                                 .listen = arguments.listen,
-                                .unix_time = unix_time()});
+                                .unix_time = static_cast<double>(clock_ns()) * 1e-9});
       !done)
     return std::unexpected(done.error());
 
+  if (probe) {
+    if (auto done = output.notice({}, probe->promise()); !done) return std::unexpected(done.error());
+  }
   const auto why = listening.listen();
   if (!why) return std::unexpected(why.error());
   auto report = listening.report();

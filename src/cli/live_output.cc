@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "report/json.h"
 #include "report/typeset.h"
+#include "watch/case.h"
 
 namespace sekimori::cli {
 namespace {
@@ -90,6 +91,7 @@ Step<void> LiveOutput::start(const LiveStart& s) {
   json["interface"] = s.interface;
   json["mac"] = s.mac.is_zero() ? ordered_json(nullptr) : ordered_json(wire::to_text(s.mac));
   json["promiscuous"] = s.promiscuous;
+  json["probe"] = s.probe;
   json["snap_length"] = s.snap_length;
   json["listen_s"] = s.listen ? report::json_seconds(*s.listen) : ordered_json(nullptr);
   return put(report::dump_line(json));
@@ -129,6 +131,18 @@ Step<void> LiveOutput::notice(base::Time at, const std::string& what) {
   if (!json_) return {};
   ordered_json json = event("notice", at);
   json["what"] = what;
+  return put(report::dump_line(json));
+}
+
+Step<void> LiveOutput::probe(base::Time at, const ProbeNews& news) {
+  screen_.erase();
+  complain(news.what);
+  if (!json_) return {};
+  ordered_json json = event("probe", at);
+  json["step"] = news.step;
+  json["mac"] = wire::to_text(news.mac);
+  json["ip"] = watch::to_text(news.ip);
+  json["what"] = news.what;
   return put(report::dump_line(json));
 }
 

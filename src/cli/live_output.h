@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "cli/live_probe.h"
 #include "cli/output.h"
 #include "findings/finding.h"
 #include "sys/screen.h"
@@ -20,7 +21,7 @@ namespace sekimori::cli {
 struct LiveStart {
   std::string interface;
   wire::Mac mac{};
-  bool promiscuous = false;
+  bool promiscuous = false, probe = false;
   std::uint32_t snap_length = 0;
   std::optional<base::Duration> listen;
   double unix_time = 0;
@@ -50,6 +51,7 @@ class LiveOutput {
   Step<void> statistics(base::Time at, const LiveStatistics& statistics, std::size_t findings);
   // Something a user should know now: to stderr, too.
   Step<void> notice(base::Time at, const std::string& what);
+  Step<void> probe(base::Time at, const ProbeNews& news);
   // `reason`: "time", "interrupt", "interface".
   Step<void> end(base::Time at, std::string_view reason, const findings::Report& report);
 

@@ -92,15 +92,16 @@ void add_address(const ifaddrs& entry, NetworkInterface& out) {
     sockaddr_in address{}, mask{};
     std::memcpy(&address, entry.ifa_addr, sizeof address);
     std::memcpy(&mask, entry.ifa_netmask, sizeof mask);
-    out.addresses.push_back(
+    out.ipv4.push_back(
         {.address = {ntohl(address.sin_addr.s_addr)}, .length = std::popcount(mask.sin_addr.s_addr)});
-  } else if (entry.ifa_addr->sa_family == AF_INET6) {
-    sockaddr_in6 address{};
+  } else if (entry.ifa_addr->sa_family == AF_INET6 && entry.ifa_netmask != nullptr) {
+    sockaddr_in6 address{}, mask{};
     std::memcpy(&address, entry.ifa_addr, sizeof address);
-    if (!IN6_IS_ADDR_LINKLOCAL(&address.sin6_addr)) return;
-    wire::Ipv6 ip;
-    std::memcpy(ip.octets.data(), &address.sin6_addr, ip.octets.size());
-    out.link_local = ip;
+    std::memcpy(&mask, entry.ifa_netmask, sizeof mask);
+    Ipv6Prefix& prefix = out.ipv6.emplace_back();
+    std::memcpy(prefix.address.octets.data(), &address.sin6_addr, prefix.address.octets.size());
+    prefix.length = 0;
+    for (const std::uint8_t octet : mask.sin6_addr.s6_addr) prefix.length += std::popcount(octet);
   }
 }
 
@@ -112,6 +113,14 @@ void ask_addresses(NetworkInterface& out) {
 }
 
 }  // namespace
+
+bool Ipv6Prefix::contains(const wire::Ipv6& other) const {
+  for (int bit = 0; bit < length; ++bit) {
+    const auto octet = static_cast<std::size_t>(bit / 8);
+    if (((address.octets[octet] ^ other.octets[octet]) >> (7 - bit % 8) & 1) != 0) return false;
+  }
+  return true;
+}
 
 std::vector<std::string> interface_names() {
   std::vector<std::string> names;

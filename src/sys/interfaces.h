@@ -13,6 +13,13 @@
 
 namespace sekimori::sys {
 
+struct Ipv6Prefix {
+  wire::Ipv6 address{};
+  int length = 128;
+
+  bool contains(const wire::Ipv6& other) const;
+};
+
 struct NetworkInterface {
   std::string name;
   unsigned index = 0;
@@ -21,8 +28,8 @@ struct NetworkInterface {
   bool up = false;             // by its administrator
   bool running = false;        // its link is there
   bool is_port = false;        // of a bridge, a bond or another virtual switch of this machine
-  std::vector<wire::Ipv4Prefix> addresses;
-  std::optional<wire::Ipv6> link_local;
+  std::vector<wire::Ipv4Prefix> ipv4;
+  std::vector<Ipv6Prefix> ipv6;  // link-local ones, too
 };
 
 // The error names the nearest that exist.

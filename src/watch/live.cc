@@ -32,12 +32,12 @@ bool changed(const findings::Finding& a, const findings::Finding& b) {
 
 }  // namespace
 
-std::optional<findings::Report> Detections::poll(const Observer& observer, Clock::time_point now) {
+std::optional<Detections::Detected> Detections::poll(const Observer& observer, Clock::time_point now) {
   if (running_.valid()) {
     if (running_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return std::nullopt;
     Done done = running_.get();
     next_ = now + std::max<Clock::duration>(kLeastPause, kPauseFactor * (copied_ + done.took));
-    return std::move(done.report);
+    return std::move(done.detected);
   }
   if (now < next_) return std::nullopt;
   const auto start = Clock::now();

@@ -16,7 +16,7 @@
 
 #include "findings/finding.h"
 #include "watch/observer.h"
-#include "watch/place.h"
+#include "watch/probe.h"
 
 namespace sekimori::watch {
 
@@ -26,15 +26,19 @@ class Detections {
   static constexpr auto kLeastPause = std::chrono::milliseconds(500);
   static constexpr int kPauseFactor = 40;  // of what copy and detection took: 2.5 % of the time
 
-  using Detect = std::function<findings::Report(const Observations&)>;
+  struct Detected {
+    findings::Report report;
+    std::vector<ProbeTarget> floods;  // that may be asked about
+  };
+  using Detect = std::function<Detected(const Observations&)>;
   explicit Detections(Detect detect) : detect_(std::move(detect)) {}
 
-  // Begins a detection when it is time, and returns the report of one that is done.
-  std::optional<findings::Report> poll(const Observer& observer, Clock::time_point now);
+  // Begins a detection when it is time, and returns what one that is done has found.
+  std::optional<Detected> poll(const Observer& observer, Clock::time_point now);
 
  private:
   struct Done {
-    findings::Report report;
+    Detected detected;
     Clock::duration took{};
   };
   Detect detect_;

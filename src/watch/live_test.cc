@@ -53,7 +53,7 @@ TEST(Detections, RunBesideTheObserverWithPausesThatFollowTheirCost) {
   Detections detections([&frames](const Observations& o) {
     frames = o.frames;
     std::this_thread::sleep_for(30ms);
-    return findings::Report{};
+    return Detections::Detected{};
   });
   const auto start = Detections::Clock::now();
   EXPECT_FALSE(detections.poll(observer, start));

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "wire/icmpv6.h"
 
 namespace sekimori::wire {
 namespace {
@@ -150,6 +151,32 @@ void append_icmp_echo(Buffer& out, const FrameShape& shape, const Ipv4Header& ip
   put_pattern(out, payload);
   store_be16(out, message + 2, fold_checksum(add_checksum(Bytes(out).subspan(message))));
   pad(out, start, shape);
+}
+
+void append_neighbor_solicitation(Buffer& out, Mac source, const Ipv6& sender, const Ipv6& target) {
+  constexpr std::uint16_t kMessage = 32;
+  const std::uint64_t low = read_be32(target.octets.data() + 12) & 0xff'ffff;
+  Ipv6 group{{0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff}};
+  std::copy(target.octets.begin() + 13, target.octets.end(), group.octets.begin() + 13);
+  const auto put = [&out](const auto& octets) { out.insert(out.end(), octets.begin(), octets.end()); };
+
+  put_ethernet(out, {Mac{0x3333'ff00'0000u | low}, source}, ethertype::kIpv6);
+  put_be32(out, 0x6000'0000);
+  put_be16(out, kMessage);
+  put_be16(out, ip_protocol::kIcmpv6 << 8 | 255);  // a hop limit that no router can have touched
+  const std::size_t addresses = out.size();
+  put(sender.octets);
+  put(group.octets);
+  const std::size_t message = out.size();
+  put_be16(out, Icmpv6::kNeighborSolicitation << 8);
+  put_be16(out, 0);
+  put_be32(out, 0);
+  put(target.octets);
+  put_be16(out, 0x0101);  // option: source link-layer address, one unit of eight bytes
+  put(source.octets());
+  const std::uint32_t pseudo =
+      add_checksum(Bytes(out).subspan(addresses, 32), kMessage + ip_protocol::kIcmpv6);
+  store_be16(out, message + 2, fold_checksum(add_checksum(Bytes(out).subspan(message), pseudo)));
 }
 
 void append_tcp(Buffer& out, const FrameShape& shape, const Ipv4Header& ip, const Tcp& tcp,

@@ -50,6 +50,10 @@ void append_icmp_echo(Buffer& out, const FrameShape& shape, const Ipv4Header& ip
 void append_tcp(Buffer& out, const FrameShape& shape, const Ipv4Header& ip, const Tcp& tcp,
                 std::optional<std::size_t> payload_bytes = std::nullopt);
 
+// Asks who has `target` (RFC 4861, section 7.2.2), of the target's solicited-node group (RFC 4291, section
+// 2.7.1). Untagged, of 86 bytes; the sender tells its MAC.
+void append_neighbor_solicitation(Buffer& out, Mac source, const Ipv6& sender, const Ipv6& target);
+
 // STP configuration (version 0), RSTP (version 2), or TCN, in LLC. The destination is kStpGroup, as a rule.
 void append_bpdu(Buffer& out, const FrameShape& shape, const Bpdu& bpdu);
 

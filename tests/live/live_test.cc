@@ -29,7 +29,7 @@ wire::Buffer hello(Mac mac, Ipv4 ip) {
 }
 
 // A machine with one cable to another.
-class CableTest : public LiveTest {
+class CableTest : public Program, public ::testing::Test {
  protected:
   CableTest() { here_.join(there_, "eth0", "far0"); }
 
@@ -51,8 +51,8 @@ class CableTest : public LiveTest {
 };
 
 TEST_F(CableTest, ListensForAsLongAsTold) {
-  Child run = sekimori(here_, {"diagnose", "if:eth0", "--for", "300ms"});
-  EXPECT_EQ(run.wait(), cli::kClean);
+  Child live = run(here_, {"diagnose", "if:eth0", "--for", "300ms"});
+  EXPECT_EQ(live.wait(), cli::kClean);
   EXPECT_THAT(out(), HasSubstr("CLEAN"));
   EXPECT_THAT(out(), HasSubstr("There is no frame in it."));
   EXPECT_THAT(out(), HasSubstr("--promiscuous"));
@@ -60,11 +60,11 @@ TEST_F(CableTest, ListensForAsLongAsTold) {
 }
 
 TEST_F(CableTest, AnInterruptIsTheProperEnd) {
-  Child run = sekimori(here_, {"diagnose", "if:eth0", "--json"});
+  Child live = run(here_, {"diagnose", "if:eth0", "--json"});
   await_start();
-  EXPECT_TRUE(run.runs());
-  run.signal(SIGINT);
-  EXPECT_EQ(run.wait(), cli::kClean);
+  EXPECT_TRUE(live.runs());
+  live.signal(SIGINT);
+  EXPECT_EQ(live.wait(), cli::kClean);
   const auto all = events();
   EXPECT_EQ(all.front()["event"], "start");
   EXPECT_EQ(all.front()["interface"], "eth0");
@@ -77,25 +77,23 @@ TEST_F(CableTest, AnInterruptIsTheProperEnd) {
 
 // Unicast for a third, that is never heard: it comes up while it goes on, and the saved frames tell the same.
 TEST_F(CableTest, FindsAFloodWhileItGoesOn) {
-  Child run =
-      sekimori(here_, {"diagnose", "if:eth0", "--promiscuous", "--json", "--save", path("all.pcapng")});
+  Child live = run(here_, {"diagnose", "if:eth0", "--promiscuous", "--json", "--save", path("all.pcapng")});
   await_start();
   Child flood = send({datagram(kHost, kSink), datagram(kHost, kSink)}, 150, 20ms);
   for (int i = 0; i < 1000 && changes().empty(); ++i) std::this_thread::sleep_for(10ms);
   EXPECT_TRUE(flood.runs()) << "it was found only at the end";
   EXPECT_EQ(flood.wait(), 0);
-  run.signal(SIGINT);
-  EXPECT_EQ(run.wait(), cli::kFindings);
+  live.signal(SIGINT);
+  EXPECT_EQ(live.wait(), cli::kFindings);
   EXPECT_EQ(changes(), std::vector<std::string>{"new flood-undecided"});
-  const json live = report()["findings"][0];
+  const json first = report()["findings"][0];
   EXPECT_EQ(report()["title"].get<std::string>().substr(0, 11), "300 frames,");
 
-  Child again =
-      sekimori(here_, {"diagnose", path("all.pcapng"), "--json", "--evidence", path("some.pcapng")});
+  Child again = run(here_, {"diagnose", path("all.pcapng"), "--json", "--evidence", path("some.pcapng")});
   EXPECT_EQ(again.wait(), cli::kFindings);
   const json later = json::parse(out())["findings"][0];
-  EXPECT_EQ(later["evidence"], live["evidence"]);
-  EXPECT_EQ(later["headline"], live["headline"]);
+  EXPECT_EQ(later["evidence"], first["evidence"]);
+  EXPECT_EQ(later["headline"], first["headline"]);
   auto evidence = wire::CaptureReader::open_file(path("some.pcapng"));
   ASSERT_TRUE(evidence);
   wire::Frame frame;
@@ -104,9 +102,9 @@ TEST_F(CableTest, FindsAFloodWhileItGoesOn) {
 }
 
 TEST_F(CableTest, TellsFindingsAsLinesWhereNobodyLooks) {
-  Child run = sekimori(here_, {"diagnose", "if:eth0", "--promiscuous", "--for", "3s"});
+  Child live = run(here_, {"diagnose", "if:eth0", "--promiscuous", "--for", "3s"});
   Child flood = send({datagram(kHost, kSink)}, 100, 20ms);
-  EXPECT_EQ(run.wait(), cli::kFindings);
+  EXPECT_EQ(live.wait(), cli::kFindings);
   EXPECT_THAT(out(),
               HasSubstr("s: new: error flood-undecided: unicast for 02:11:00:00:00:09 floods this port"));
   EXPECT_THAT(out(), HasSubstr("BROKEN: 1 error"));
@@ -114,13 +112,13 @@ TEST_F(CableTest, TellsFindingsAsLinesWhereNobodyLooks) {
 
 // What the card or driver took out of the frame is in the bytes again.
 TEST_F(CableTest, PutsVlanTagsBack) {
-  Child run = sekimori(here_, {"diagnose", "if:eth0", "--json", "--save", path("all.pcapng")});
+  Child live = run(here_, {"diagnose", "if:eth0", "--json", "--save", path("all.pcapng")});
   await_start();
   const wire::Buffer tagged = datagram(kHost, kSink, wire::VlanTag{.vid = 12});
   EXPECT_EQ(send({tagged, hello(kHost, kHostIp)}, 3, 1ms).wait(), 0);
   std::this_thread::sleep_for(200ms);
-  run.signal(SIGTERM);
-  EXPECT_EQ(run.wait(), cli::kClean);
+  live.signal(SIGTERM);
+  EXPECT_EQ(live.wait(), cli::kClean);
   auto saved = wire::CaptureReader::open_file(path("all.pcapng"));
   ASSERT_TRUE(saved);
   wire::Frame frame;
@@ -136,13 +134,13 @@ TEST_F(CableTest, PutsVlanTagsBack) {
 
 TEST_F(CableTest, CountsEveryFrame) {
   constexpr std::uint64_t kSent = 400'000;
-  Child run = sekimori(here_, {"diagnose", "if:eth0", "--promiscuous", "--json"});
+  Child live = run(here_, {"diagnose", "if:eth0", "--promiscuous", "--json"});
   await_start();
   Child flood = there_.start(
       [] { return RawSender("far0").send_many(datagram(kHost, kSink), kSent) == kSent ? 0 : 1; });
   EXPECT_EQ(flood.wait(), 0);
-  run.signal(SIGINT);
-  EXPECT_GE(run.wait(), 0);
+  live.signal(SIGINT);
+  EXPECT_GE(live.wait(), 0);
   json last;
   for (const json& e : events()) {
     if (e["event"] == "statistics") last = e;
@@ -152,13 +150,13 @@ TEST_F(CableTest, CountsEveryFrame) {
 }
 
 TEST_F(CableTest, StopsSavingAtTheLimit) {
-  Child run = sekimori(here_, {"diagnose", "if:eth0", "--promiscuous", "--json", "--save", path("all.pcapng"),
-                               "--save-limit", "2kB"});
+  Child live = run(here_, {"diagnose", "if:eth0", "--promiscuous", "--json", "--save", path("all.pcapng"),
+                           "--save-limit", "2kB"});
   await_start();
   EXPECT_EQ(send({hello(kHost, kHostIp)}, 40, 1ms).wait(), 0);
   std::this_thread::sleep_for(300ms);
-  run.signal(SIGINT);
-  run.wait();
+  live.signal(SIGINT);
+  live.wait();
   EXPECT_THAT(err(), HasSubstr("the limit is reached: frames from number 19 on are not saved"));
   EXPECT_LE(std::filesystem::file_size(path("all.pcapng")), 2200u);
   auto saved = wire::CaptureReader::open_file(path("all.pcapng"));
@@ -174,11 +172,11 @@ TEST_F(CableTest, StopsSavingAtTheLimit) {
 // ---------------------------------------------------------------- bad input
 
 TEST_F(CableTest, AnInterfaceThatIsTakenDownEndsItWithAReport) {
-  Child run = sekimori(here_, {"diagnose", "if:eth0", "--json"});
+  Child live = run(here_, {"diagnose", "if:eth0", "--json"});
   await_start();
   EXPECT_EQ(send({hello(kHost, kHostIp)}, 5, 1ms).wait(), 0);
   here_.sh("ip link set eth0 down");
-  EXPECT_EQ(run.wait(10s), cli::kBadInput);
+  EXPECT_EQ(live.wait(10s), cli::kBadInput);
   EXPECT_EQ(events().back()["reason"], "interface");
   EXPECT_EQ(report()["incomplete"], true);
   EXPECT_THAT(report()["remarks"][0], HasSubstr("eth0 was taken down while it was listened to."));
@@ -186,15 +184,15 @@ TEST_F(CableTest, AnInterfaceThatIsTakenDownEndsItWithAReport) {
 }
 
 TEST_F(CableTest, AnInterfaceThatVanishesEndsItWithAReport) {
-  Child run = sekimori(here_, {"diagnose", "if:eth0", "--json"});
+  Child live = run(here_, {"diagnose", "if:eth0", "--json"});
   await_start();
   there_.sh("ip link del far0");
-  EXPECT_EQ(run.wait(10s), cli::kBadInput);
+  EXPECT_EQ(live.wait(10s), cli::kBadInput);
   EXPECT_THAT(report()["remarks"][0], HasSubstr("eth0 has vanished"));
 }
 
 TEST_F(CableTest, ALostLinkIsToldAndWaitedFor) {
-  Child run = sekimori(here_, {"diagnose", "if:eth0", "--json"});
+  Child live = run(here_, {"diagnose", "if:eth0", "--json"});
   await_start();
   std::this_thread::sleep_for(300ms);
   there_.sh("ip link set far0 down");
@@ -203,27 +201,27 @@ TEST_F(CableTest, ALostLinkIsToldAndWaitedFor) {
   there_.sh("ip link set far0 up");
   for (int i = 0; i < 300 && out().find("came back") == std::string::npos; ++i)
     std::this_thread::sleep_for(10ms);
-  EXPECT_TRUE(run.runs());
-  run.signal(SIGINT);
-  EXPECT_EQ(run.wait(), cli::kClean);
+  EXPECT_TRUE(live.runs());
+  live.signal(SIGINT);
+  EXPECT_EQ(live.wait(), cli::kClean);
   EXPECT_THAT(err(), HasSubstr("was lost"));
   EXPECT_THAT(err(), HasSubstr("came back"));
 }
 
 TEST_F(CableTest, WhatCannotBeListenedTo) {
-  EXPECT_EQ(sekimori(here_, {"diagnose", "if:eth1"}).wait(), cli::kBadInput);
+  EXPECT_EQ(run(here_, {"diagnose", "if:eth1"}).wait(), cli::kBadInput);
   EXPECT_THAT(
       err(), HasSubstr("There is no interface \"eth1\": did you mean eth0? The interfaces are lo and eth0."));
-  EXPECT_EQ(sekimori(here_, {"diagnose", "if:"}).wait(), cli::kBadInput);
-  EXPECT_EQ(sekimori(here_, {"diagnose", "if:lo"}).wait(), cli::kBadInput);
+  EXPECT_EQ(run(here_, {"diagnose", "if:"}).wait(), cli::kBadInput);
+  EXPECT_EQ(run(here_, {"diagnose", "if:lo"}).wait(), cli::kBadInput);
   EXPECT_THAT(err(), HasSubstr("lo: is the loopback"));
-  EXPECT_EQ(sekimori(here_, {"diagnose", "if:eth0", "--for", "1s"}, 65534).wait(), cli::kBadInput);
+  EXPECT_EQ(run(here_, {"diagnose", "if:eth0", "--for", "1s"}, 65534).wait(), cli::kBadInput);
   EXPECT_THAT(err(), HasSubstr("needs the capability CAP_NET_RAW"));
   EXPECT_THAT(err(), HasSubstr("setcap"));
-  EXPECT_EQ(sekimori(here_, {"diagnose", "if:eth0", "--evidence", path("e.pcapng")}).wait(), cli::kBadInput);
+  EXPECT_EQ(run(here_, {"diagnose", "if:eth0", "--evidence", path("e.pcapng")}).wait(), cli::kBadInput);
   EXPECT_THAT(err(), HasSubstr("--save"));
   here_.sh("ip link set eth0 down");
-  EXPECT_EQ(sekimori(here_, {"diagnose", "if:eth0", "--for", "1s"}).wait(), cli::kBadInput);
+  EXPECT_EQ(run(here_, {"diagnose", "if:eth0", "--for", "1s"}).wait(), cli::kBadInput);
   EXPECT_THAT(err(), HasSubstr("ip link set eth0 up"));
   EXPECT_EQ(out(), "");
 }

@@ -30,20 +30,23 @@ inline std::string read_file(const std::filesystem::path& path) {
   return text.str();
 }
 
-class LiveTest : public ::testing::Test {
- protected:
-  LiveTest() {
+// A run of the program, and where its output goes.
+class Program {
+ public:
+  Program() {
     std::string pattern = (std::filesystem::temp_directory_path() / "sekimori-live-XXXXXX").string();
     folder_ = mkdtemp(pattern.data());
   }
-  ~LiveTest() override { std::filesystem::remove_all(folder_); }
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+  ~Program() { std::filesystem::remove_all(folder_); }
 
   std::string path(const std::string& name) const { return (folder_ / name).string(); }
   std::string out() const { return read_file(folder_ / "out"); }
   std::string err() const { return read_file(folder_ / "err"); }
 
-  // The program, in that namespace, with its output in files.
-  Child sekimori(const Netns& where, std::vector<std::string> arguments, uid_t user = 0) const {
+  // In that namespace, with its output in files.
+  Child run(const Netns& where, std::vector<std::string> arguments, uid_t user = 0) const {
     return where.start([this, arguments = std::move(arguments), user] {
       if (freopen(path("out").c_str(), "w", stdout) == nullptr) return 96;
       if (freopen(path("err").c_str(), "w", stderr) == nullptr) return 96;
@@ -81,6 +84,7 @@ class LiveTest : public ::testing::Test {
     return words;
   }
 
+ private:
   std::filesystem::path folder_;
 };
 

@@ -1,0 +1,119 @@
+#include "cli/live_probe.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "watch/case.h"
+#include "wire/emit.h"
+
+namespace sekimori::cli {
+
+using watch::IpAddress;
+using watch::Probe;
+
+namespace {
+
+constexpr std::uint16_t kEthernet = 1;  // ARPHRD_ETHER
+
+wire::Ipv4 ipv4_of(const IpAddress& ip) { return {wire::read_be32(ip.octets.octets.data() + 12)}; }
+
+// The address of ours that stations on the target's subnet know how to answer; zero if there is none, which
+// in ARP is a probe (RFC 5227): it is answered, too, and teaches nobody anything.
+wire::Ipv4 source_for(const sys::NetworkInterface& interface, wire::Ipv4 target) {
+  for (const wire::Ipv4Prefix& own : interface.ipv4) {
+    if (own.contains(target)) return own.address;
+  }
+  return {};
+}
+
+// Answers to Neighbor Discovery need a sender; without an address we don't ask.
+const wire::Ipv6* source_for(const sys::NetworkInterface& interface, const wire::Ipv6& target) {
+  for (const sys::Ipv6Prefix& own : interface.ipv6) {
+    if (own.contains(target)) return &own.address;
+  }
+  return interface.ipv6.empty() ? nullptr : &interface.ipv6.front().address;
+}
+
+bool is_on_link(const sys::NetworkInterface& interface, const IpAddress& ip) {
+  if (ip.is_v4) return !source_for(interface, ipv4_of(ip)).is_zero();
+  return std::ranges::any_of(interface.ipv6, [&](const sys::Ipv6Prefix& p) { return p.contains(ip.octets); });
+}
+
+}  // namespace
+
+LiveProbe::LiveProbe(const sys::NetworkInterface& interface, sys::PacketSender sender)
+    : interface_(interface),
+      sender_(std::move(sender)),
+      probe_(interface.mac, [interface](const IpAddress& ip) { return is_on_link(interface, ip); }) {}
+
+Step<LiveProbe> LiveProbe::open(const sys::NetworkInterface& interface) {
+  if (interface.hardware != kEthernet || interface.mac.is_zero())
+    return stop(kBadInput, fmt::format("{}: --probe needs an Ethernet interface.", interface.name));
+  auto sender = sys::PacketSender::open(interface);
+  if (!sender) return stop(kBadInput, sender.error().what);
+  return LiveProbe(interface, std::move(*sender));
+}
+
+std::string LiveProbe::promise() const {
+  return fmt::format(
+      "--probe: receivers of floods will be asked for by ARP or Neighbor Discovery, from {} out of {}: at "
+      "most a "
+      "question a second, {} for a station, {} stations.",
+      wire::to_text(interface_.mac), interface_.name, Probe::kMostQuestions, Probe::kMostStations);
+}
+
+wire::Buffer LiveProbe::frame_of(const Probe::Question& question, std::string& as) const {
+  wire::Buffer frame;
+  if (question.ip.is_v4) {
+    const wire::Ipv4 target = ipv4_of(question.ip), source = source_for(interface_, target);
+    as = wire::to_text(source);
+    wire::append_arp(frame, {wire::kBroadcast, interface_.mac},
+                     {wire::Arp::kRequest, interface_.mac, source, {}, target});
+  } else if (const wire::Ipv6* source = source_for(interface_, question.ip.octets)) {
+    as = wire::to_text(*source);
+    wire::append_neighbor_solicitation(frame, interface_.mac, *source, question.ip.octets);
+  }
+  return frame;
+}
+
+ProbeNews LiveProbe::ask(const Probe::Question& question) {
+  ProbeNews news{"asked", question.mac, question.ip, ""};
+  std::string as;
+  const wire::Buffer frame = frame_of(question, as);
+  const std::string whom = watch::to_text(question.ip);
+  if (frame.empty()) {
+    news.step = "failed";
+    news.what = fmt::format("{} can't be asked for: {} has no IPv6 address.", whom, interface_.name);
+  } else if (auto sent = sender_.send(frame); !sent) {
+    news.step = "failed";
+    news.what = sent.error().what;
+  } else {
+    news.what =
+        fmt::format("Asked who has {} (flooded as {}), by {} from {}.", whom, wire::to_text(question.mac),
+                    question.ip.is_v4 ? "ARP" : "Neighbor Discovery", as);
+  }
+  return news;
+}
+
+std::vector<ProbeNews> LiveProbe::step(watch::Nanos now) {
+  std::vector<ProbeNews> news;
+  if (const auto question = probe_.due(now)) news.push_back(ask(*question));
+  for (Probe::Station& s : probe_.stations()) {
+    const auto verdict = probe_.judge(s, now);
+    const bool back = static_cast<bool>(s.back);
+    if (verdict == watch::ProbeVerdict::kOpen || (verdict == s.told && back == s.told_back)) continue;
+    s.told = verdict;
+    s.told_back = back;
+    news.push_back(
+        {std::string(watch::to_text(verdict)), s.target.mac, *s.ip, watch::in_words(s, verdict, now)});
+  }
+  return news;
+}
+
+void LiveProbe::tell(const watch::Observations& o, watch::Nanos now, findings::Report& report) const {
+  report.remarks.push_back(promise());
+  probe_.tell(o, now, report);
+}
+
+}  // namespace sekimori::cli
