@@ -48,7 +48,7 @@ def medians(command, rounds, check=None):
 
 def row(name, frames, runs):
     wall, cpu, mib = (statistics.median(getattr(r, key) for r in runs) for key in ("wall", "cpu", "mib"))
-    best = min(r.wall for r in runs)
+    best, cpu = min(r.wall for r in runs), max(cpu, 0.01)  # its resolution
     print(f"{name:34} {frames:>10} {frames / wall * 1e-6:9.2f} {frames / best * 1e-6:9.2f} {frames / cpu * 1e-6:11.2f} {mib:8.1f}", flush=True)
 
 
