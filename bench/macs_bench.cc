@@ -14,8 +14,10 @@
 
 #include "base/random.h"
 #include "macs/audit.h"
+#include "macs/etcd_registry.h"
 #include "macs/sqlite_registry.h"
 #include "sys/entropy.h"
+#include "tests/macs/etcd_server.h"
 
 namespace {
 
@@ -104,13 +106,11 @@ BENCHMARK(audit_a_million)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 class Store {
  public:
+  explicit Store(const std::string& url) : Store(macs::create_etcd_registry(url)) {}
   Store() {
     std::string pattern = (std::filesystem::temp_directory_path() / "sekimori-bench-XXXXXX").string();
     folder_ = mkdtemp(pattern.data());
-    auto made = macs::create_sqlite_registry(folder_ / "macs.db");
-    if (!made) return;
-    registry = std::move(*made);
-    if (!registry->add_pool({"p", *macs::parse_pool_range("02:aa:00:00:00:00/16")})) registry.reset();
+    take(macs::create_sqlite_registry(folder_ / "macs.db"));
   }
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
@@ -122,12 +122,16 @@ class Store {
   std::unique_ptr<macs::Registry> registry;
 
  private:
+  explicit Store(macs::Outcome<std::unique_ptr<macs::Registry>> made) { take(std::move(made)); }
+  void take(macs::Outcome<std::unique_ptr<macs::Registry>> made) {
+    if (made && (*made)->add_pool({"p", *macs::parse_pool_range("02:aa:00:00:00:00/16")}))
+      registry = std::move(*made);
+  }
   std::filesystem::path folder_;
 };
 
 // Every answer is on disk before the next request.
-void allocate(benchmark::State& state, bool with_owners) {
-  Store store;
+void allocate(benchmark::State& state, Store& store, bool with_owners) {
   if (!store.registry) state.SkipWithError("no registry");
   const auto count = static_cast<std::size_t>(state.range(0));
   std::set<Mac> seen;
@@ -150,9 +154,43 @@ void allocate(benchmark::State& state, bool with_owners) {
   state.counters["MACs/s"] =
       benchmark::Counter(static_cast<double>(count), benchmark::Counter::kIsIterationInvariantRate);
 }
-void allocate_for_nobody(benchmark::State& state) { allocate(state, false); }
-void allocate_for_owners(benchmark::State& state) { allocate(state, true); }
+void allocate_for_nobody(benchmark::State& state) {
+  Store store;
+  allocate(state, store, false);
+}
+void allocate_for_owners(benchmark::State& state) {
+  Store store;
+  allocate(state, store, true);
+}
 BENCHMARK(allocate_for_nobody)->Arg(1)->Arg(100)->Arg(1000)->Unit(benchmark::kMicrosecond)->UseRealTime();
 BENCHMARK(allocate_for_owners)->Arg(1)->Arg(1000)->Unit(benchmark::kMicrosecond)->UseRealTime();
+
+// One server on loopback, with its data on the same disk; first its own rate of puts through the same client.
+const macs_tests::EtcdCluster& cluster() {
+  static const macs_tests::EtcdCluster one(1);
+  return one;
+}
+
+void etcd_put(benchmark::State& state) {
+  macs::Etcd etcd(*macs::parse_etcd_address(cluster().url()));
+  const auto count = static_cast<std::size_t>(state.range(0));
+  std::size_t key = 0;
+  for (auto _ : state) {
+    macs::Json puts = macs::Json::array();
+    for (std::size_t i = 0; i < count; ++i)
+      puts.push_back(macs::Etcd::put(fmt::format("put/{}", key++), std::string(120, 'x')));
+    if (!etcd.transaction(macs::Json::array(), std::move(puts), macs::Json::array()))
+      state.SkipWithError("no put");
+  }
+  state.counters["puts/s"] =
+      benchmark::Counter(static_cast<double>(count), benchmark::Counter::kIsIterationInvariantRate);
+}
+void etcd_allocate(benchmark::State& state) {
+  static int run = 0;
+  Store store(fmt::format("{}/bench{}", cluster().url(), run++));
+  allocate(state, store, false);
+}
+BENCHMARK(etcd_put)->Arg(1)->Arg(98)->Unit(benchmark::kMicrosecond)->UseRealTime();
+BENCHMARK(etcd_allocate)->Arg(1)->Arg(98)->Arg(980)->Unit(benchmark::kMicrosecond)->UseRealTime();
 
 }  // namespace

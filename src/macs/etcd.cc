@@ -113,13 +113,15 @@ struct Etcd::Members {
   std::size_t current = 0;
 };
 
-Etcd::Etcd(const EtcdAddress& address) : members_(std::make_unique<Members>()) {
+Etcd::Etcd(const EtcdAddress& address, std::int64_t patience_ms)
+    : members_(std::make_unique<Members>()), patience_(patience_ms) {
   for (const auto& [host, port] : address.members) {
     auto client = std::make_unique<httplib::Client>(host, port);
     client->set_keep_alive(true);
     client->set_tcp_nodelay(true);  // else each request waits for a delayed acknowledgement
     client->set_connection_timeout(std::chrono::seconds(2));
-    client->set_read_timeout(std::chrono::seconds(6));  // etcd itself gives up after 5 s and an election
+    client->set_read_timeout(std::min<std::chrono::milliseconds>(
+        patience_, std::chrono::seconds(6)));  // etcd itself gives up after 5 s and an election
     client->set_write_timeout(std::chrono::seconds(3));
     members_->clients.push_back(std::move(client));
     members_->names.push_back(fmt::format("{}:{}", host, port));
@@ -130,7 +132,7 @@ Etcd::~Etcd() = default;
 
 Outcome<Json> Etcd::call(const char* path, const Json& body, bool writes) {
   const std::string request = body.dump();
-  const auto end = Clock::now() + std::chrono::milliseconds(kPatienceMs);
+  const auto end = Clock::now() + patience_;
   bool may_be_done = false;
   std::string trouble;
   for (int attempt = 0;; ++attempt) {

@@ -7,6 +7,7 @@
 // they write with a token. Only when the time is up the outcome is unknown.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -33,12 +34,12 @@ struct EtcdKey {
 
 class Etcd {
  public:
-  explicit Etcd(const EtcdAddress& address);
-  Etcd(Etcd&&) noexcept;
-  ~Etcd();
-
   // How long a request is tried altogether.
   static constexpr std::int64_t kPatienceMs = 20'000;
+
+  explicit Etcd(const EtcdAddress& address, std::int64_t patience_ms = kPatienceMs);
+  Etcd(Etcd&&) noexcept;
+  ~Etcd();
 
   // Keys from `first` to before `end` (empty: just the one), at most `limit`, as of `revision` (0: now, which
   // is then set). `more`: there are further ones.
@@ -67,6 +68,7 @@ class Etcd {
   struct Members;
   Outcome<Json> call(const char* path, const Json& body, bool writes);
   std::unique_ptr<Members> members_;
+  std::chrono::milliseconds patience_;
 };
 
 }  // namespace sekimori::macs

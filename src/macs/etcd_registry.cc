@@ -18,9 +18,9 @@ namespace {
 using Kind = Failure::Kind;
 
 constexpr std::string_view kVersion = "1";
-constexpr int kPage = 2000;                 // keys of one range
-constexpr int kRounds = 50;                 // of trying again after others were faster
-constexpr std::size_t kMissesAllowed = 20;  // per address, before the free ones are listed
+constexpr int kPage = 2000;                // keys of one range
+constexpr int kRounds = 50;                // of trying again after others were faster
+constexpr std::size_t kMissesAllowed = 5;  // per address, before the free ones are listed
 
 // ---------------------------------------------------------------- values
 
@@ -121,7 +121,8 @@ struct Change {
 
 class EtcdRegistry final : public Registry {
  public:
-  EtcdRegistry(const EtcdAddress& address) : etcd_(address), prefix_(address.prefix + "/") {}
+  EtcdRegistry(const EtcdAddress& address, std::int64_t patience_ms)
+      : etcd_(address, patience_ms), prefix_(address.prefix + "/") {}
   Outcome<void> prepare(bool create);
 
   Outcome<std::vector<Pool>> pools() override;
@@ -635,8 +636,8 @@ void EtcdRegistry::undo(const std::vector<Grant>& grants, const std::string& tok
     if (!entry || entry->token != token) continue;
     Json then = {Etcd::remove(mac_key(grant.mac))};
     if (grant.owner.known()) then.push_back(Etcd::remove(owner_key(grant.owner)));
-    static_cast<void>(etcd_.transaction({Etcd::unchanged(mac_key(grant.mac), (*key)->mod_revision)},
-                                        std::move(then), Json::array()));
+    [[maybe_unused]] const auto ignored = etcd_.transaction(
+        {Etcd::unchanged(mac_key(grant.mac), (*key)->mod_revision)}, std::move(then), Json::array());
   }
 }
 
@@ -696,10 +697,10 @@ Outcome<void> EtcdRegistry::list(const Filter& filter, const std::function<void(
   });
 }
 
-Outcome<std::unique_ptr<Registry>> open_at(std::string_view url, bool create) {
+Outcome<std::unique_ptr<Registry>> open_at(std::string_view url, bool create, std::int64_t patience_ms) {
   const auto address = parse_etcd_address(url);
   if (!address) return failed(Kind::kRefused, address.error().what);
-  auto registry = std::make_unique<EtcdRegistry>(*address);
+  auto registry = std::make_unique<EtcdRegistry>(*address, patience_ms);
   if (auto done = registry->prepare(create); !done) return std::unexpected(done.error());
   return registry;
 }
@@ -708,8 +709,12 @@ bool is_etcd(std::string_view where) { return where.starts_with("etcd:"); }
 
 }  // namespace
 
-Outcome<std::unique_ptr<Registry>> open_etcd_registry(std::string_view url) { return open_at(url, false); }
-Outcome<std::unique_ptr<Registry>> create_etcd_registry(std::string_view url) { return open_at(url, true); }
+Outcome<std::unique_ptr<Registry>> open_etcd_registry(std::string_view url, std::int64_t patience_ms) {
+  return open_at(url, false, patience_ms);
+}
+Outcome<std::unique_ptr<Registry>> create_etcd_registry(std::string_view url) {
+  return open_at(url, true, Etcd::kPatienceMs);
+}
 
 Outcome<std::unique_ptr<Registry>> open_registry(const std::string& where) {
   return is_etcd(where) ? open_etcd_registry(where) : open_sqlite_registry(where);

@@ -15,6 +15,7 @@
 // known by its token, and that is an answer as good; or nothing, and does it.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string_view>
 
@@ -22,7 +23,8 @@
 
 namespace sekimori::macs {
 
-Outcome<std::unique_ptr<Registry>> open_etcd_registry(std::string_view url);
+Outcome<std::unique_ptr<Registry>> open_etcd_registry(std::string_view url,
+                                                      std::int64_t patience_ms = 20'000);
 Outcome<std::unique_ptr<Registry>> create_etcd_registry(std::string_view url);
 
 // A file or etcd://..., by what it begins with.

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "macs/etcd.h"
-#include "stores.h"
+#include "tests/macs/stores.h"
 
 namespace sekimori::macs_tests {
 

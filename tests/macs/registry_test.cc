@@ -3,10 +3,10 @@
 
 #include <set>
 
-#include "etcd_server.h"
 #include "macs/etcd_registry.h"
-#include "stores.h"
 #include "sys/entropy.h"
+#include "tests/macs/etcd_server.h"
+#include "tests/macs/stores.h"
 
 namespace sekimori::macs_tests {
 namespace {
