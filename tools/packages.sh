@@ -17,6 +17,8 @@ sekimori_build_packages='
   zlib1g-dev          <zlib.h>
   libzstd-dev         <zstd.h>
   libsqlite3-dev      <sqlite3.h>
+  libcpp-httplib-dev  <httplib.h>
+  libpugixml-dev      <pugixml.hpp>
 '
 sekimori_test_packages='
   libgtest-dev        <gtest/gtest.h>
@@ -25,6 +27,7 @@ sekimori_test_packages='
   python3             python3
   iproute2            ip
   iputils-ping        ping
+  etcd-server         etcd
   clang-19            clang++-19
   clang-format-19     clang-format-19
   clang-tidy-19       clang-tidy-19

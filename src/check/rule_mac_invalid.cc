@@ -21,7 +21,6 @@ namespace {
 
 using model::MacOrigin;
 using model::StationId;
-using wire::Mac;
 
 void tell_invalid(const model::Model& m, const std::vector<StationId>& stations,
                   std::vector<findings::Finding>& out) {

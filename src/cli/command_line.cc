@@ -330,6 +330,12 @@ constexpr Verb kVerbs[] = {
      "  sekimori mac fix vc1.csv pve.csv --registry macs.db\n"
      "  sekimori mac fix fleet.csv --manager rack7=libvirt\n\n",
      declare_mac_fix},
+    {"mac hook libvirt", "Refuse to start a guest whose MAC another has",
+     "To be called by /etc/libvirt/hooks/qemu, with the domain's XML on standard input (docs/macs.md).\n\n"
+     "Examples:\n"
+     "  exec sekimori mac hook libvirt \"$@\" --registry /var/lib/sekimori/macs.db\n"
+     "  virsh dumpxml web01 | sekimori mac hook libvirt web01 prepare begin - --registry macs.db\n\n",
+     declare_mac_hook_libvirt},
     {"mac allocate", "Hand out addresses that nobody has",
      "Text: one address a line, in the order of the owners.\n\n"
      "Examples:\n"

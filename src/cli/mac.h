@@ -69,6 +69,13 @@ struct MacFixArguments {
   std::string json;
 };
 
+struct MacHookArguments {
+  std::string registry;
+  std::vector<std::string> words;  // GUEST OPERATION SUB-OPERATION EXTRA
+  bool warn_only = false, strict = false;
+};
+
+int mac_hook_libvirt(const MacHookArguments& arguments);
 int mac_audit(const MacAuditArguments& arguments);
 int mac_fix(const MacFixArguments& arguments);
 int mac_allocate(const MacAllocateArguments& arguments);

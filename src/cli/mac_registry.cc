@@ -6,7 +6,7 @@
 
 #include "cli/mac.h"
 #include "cli/mac_sources.h"
-#include "macs/sqlite_registry.h"
+#include "macs/etcd_registry.h"
 #include "report/typeset.h"
 #include "sys/entropy.h"
 
@@ -132,7 +132,7 @@ Step<wire::Mac> parse_mac_argument(const std::string& text) {
 }
 
 Step<std::unique_ptr<macs::Registry>> open_registry(const std::string& where, bool create) {
-  auto registry = create ? macs::create_sqlite_registry(where) : macs::open_sqlite_registry(where);
+  auto registry = create ? macs::create_registry(where) : macs::open_registry(where);
   if (!registry) return std::unexpected(stop_of(registry.error()));
   return std::move(*registry);
 }

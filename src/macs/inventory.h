@@ -25,8 +25,8 @@ using Text = base::Id<struct TextTag>;  // Texts: a string; 0 is the empty one
 class Texts {
  public:
   Texts() { keep(""); }
-  Texts(Texts&&) = default;
-  Texts& operator=(Texts&&) = default;
+  Texts(Texts&&) noexcept = default;
+  Texts& operator=(Texts&&) noexcept = default;
   Text keep(std::string_view text);
   std::string_view operator[](Text text) const { return texts_[text.index()]; }
 

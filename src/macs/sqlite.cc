@@ -128,8 +128,8 @@ Outcome<Transaction> Transaction::begin(Database& database) {
 
 Transaction::~Transaction() {
   // Some errors have rolled it back already.
-  if (database_ != nullptr && sqlite3_get_autocommit(database_->handle()) == 0)
-    static_cast<void>(database_->run("ROLLBACK"));
+  if (database_ != nullptr && sqlite3_get_autocommit(database_->handle()) == 0) [[maybe_unused]]
+    const auto ignored = database_->run("ROLLBACK");
 }
 
 Outcome<void> Transaction::commit() {

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "base/random.h"
-#include "history.h"
-#include "stores.h"
 #include "sys/entropy.h"
+#include "tests/macs/history.h"
+#include "tests/macs/stores.h"
 
 namespace sekimori::macs_tests {
 

@@ -1,5 +1,5 @@
 // The judge itself: it must see what is wrong.
-#include "history.h"
+#include "tests/macs/history.h"
 
 #include <gtest/gtest.h>
 

@@ -3,8 +3,10 @@
 
 #include <set>
 
-#include "stores.h"
+#include "macs/etcd_registry.h"
 #include "sys/entropy.h"
+#include "tests/macs/etcd_server.h"
+#include "tests/macs/stores.h"
 
 namespace sekimori::macs_tests {
 namespace {
@@ -20,11 +22,19 @@ using macs::State;
 
 class RegistryTest : public testing::TestWithParam<std::string> {
  protected:
-  RegistryTest() { registry_ = open(true); }
+  static void TearDownTestSuite() { server_.reset(); }
+
+  RegistryTest() {
+    where_ = folder_ / "macs.db";
+    if (GetParam() == "etcd") {
+      if (!server_) server_ = std::make_unique<EtcdCluster>(1);
+      where_ = server_->url() + folder_.path().string();  // a prefix of its own
+    }
+    registry_ = open(true);
+  }
 
   std::unique_ptr<Registry> open(bool create = false) {
-    const std::string path = folder_ / "macs.db";
-    return must(create ? macs::create_sqlite_registry(path) : macs::open_sqlite_registry(path));
+    return must(create ? macs::create_registry(where_) : macs::open_registry(where_));
   }
 
   static Request request(std::size_t count, std::int64_t now = 1000) {
@@ -52,7 +62,9 @@ class RegistryTest : public testing::TestWithParam<std::string> {
     EXPECT_TRUE(outcome.error().what.contains(says)) << outcome.error().what;
   }
 
+  static inline std::unique_ptr<EtcdCluster> server_;
   Folder folder_;
+  std::string where_;
   std::unique_ptr<Registry> registry_;
 };
 
@@ -193,6 +205,25 @@ TEST_P(RegistryTest, Reserving) {
   EXPECT_EQ(must(registry_->lookup(inside))->state, State::kReserved) << "all or none";
 }
 
+// Many at once are several transactions of etcd; all of them or none.
+TEST_P(RegistryTest, ManyAtOnce) {
+  must(registry_->add_pool(pool("p", "02:aa:00:00:00:00-02:aa:00:00:03:ff")));
+  std::vector<Owner> owners;
+  for (int i = 0; i < 150; ++i) owners.push_back({"m", "ns/vm-" + std::to_string(i), "n"});
+  const auto of_owners = allocate(request(owners));
+  EXPECT_EQ(allocate(request(owners)), of_owners);
+  const auto others = allocate(request(500));
+  std::set<Mac> all(of_owners.begin(), of_owners.end());
+  all.insert(others.begin(), others.end());
+  EXPECT_EQ(all.size(), 650u);
+  expect_refused(registry_->allocate(request(375)), "no address left");
+  EXPECT_EQ(everything(*registry_).size(), 650u);
+  EXPECT_EQ(allocate(request(374)).size(), 374u);
+  must(registry_->release(others, 1000));
+  EXPECT_EQ(everything(*registry_, {.state = State::kFreed}).size(), 500u);
+  EXPECT_EQ(allocate(request(500, 1100)).size(), 500u);
+}
+
 TEST_P(RegistryTest, BadRequests) {
   must(registry_->add_pool(pool("p", "02:aa:00:00:00:00/24")));
   expect_refused(registry_->allocate(request(0)), "1 to");
@@ -202,7 +233,7 @@ TEST_P(RegistryTest, BadRequests) {
   expect_refused(registry_->allocate(r), "2 addresses for 1");
 }
 
-INSTANTIATE_TEST_SUITE_P(Stores, RegistryTest, testing::Values("sqlite"),
+INSTANTIATE_TEST_SUITE_P(Stores, RegistryTest, testing::Values("sqlite", "etcd"),
                          [](const auto& store) { return store.param; });
 
 }  // namespace

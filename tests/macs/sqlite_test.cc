@@ -6,7 +6,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "clients.h"
+#include "tests/macs/clients.h"
 
 namespace sekimori::macs_tests {
 namespace {

@@ -1,12 +1,12 @@
 // The stores that the registry's tests run on, each with a server of its own where it needs one.
 #pragma once
 
-#include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <stdexcept>
 #include <string>
 
 #include "macs/sqlite_registry.h"
