@@ -353,8 +353,9 @@ base::Result<std::vector<LinkState>> Links::list() {
     link.carrier = attributes.get<std::uint8_t>(IFLA_CARRIER).value_or(0) != 0;
     const auto state = attributes.get<std::uint8_t>(IFLA_OPERSTATE).value_or(IF_OPER_UNKNOWN);
     const auto port = attributes.nested(IFLA_LINKINFO).nested(IFLA_INFO_SLAVE_DATA);
-    link.passes = (state == IF_OPER_UP || state == IF_OPER_UNKNOWN) &&
-                  port.get<std::uint8_t>(IFLA_BRPORT_STATE).value_or(BR_STATE_FORWARDING) == BR_STATE_FORWARDING;
+    link.passes =
+        (state == IF_OPER_UP || state == IF_OPER_UNKNOWN) &&
+        port.get<std::uint8_t>(IFLA_BRPORT_STATE).value_or(BR_STATE_FORWARDING) == BR_STATE_FORWARDING;
     // Older kernels send fewer counters.
     rtnl_link_stats64 stats{};
     const auto bytes = attributes.find(IFLA_STATS64);
