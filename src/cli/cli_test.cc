@@ -341,7 +341,7 @@ TEST_F(CliTest, CompletionIsGoodBash) {
   char text[256];
   const std::size_t length = std::fread(text, 1, sizeof text, bash);
   EXPECT_EQ(pclose(bash), 0);
-  EXPECT_EQ(std::string(text, length), "diagnose\n--no-remedies\nauto always\nplan up status down\n");
+  EXPECT_EQ(std::string(text, length), "diagnose\n--no-remedies\nauto always\nplan up run status down\n");
   for (const std::string shell : {"zsh", "fish"}) {
     EXPECT_EQ(run({"completion", shell}), kClean);
     EXPECT_NE(out_.find("diagnose"), std::string::npos);

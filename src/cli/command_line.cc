@@ -226,7 +226,7 @@ Action declare_explain(CLI::App& app) {
 
 Action declare_lab(CLI::App& app) {
   auto a = std::make_shared<LabArguments>();
-  app.add_option("ACTION", a->action, "What to do: plan, up, status, down")
+  app.add_option("ACTION", a->action, "What to do: plan, up, run, status, down")
       ->required()
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(kLabActions), std::end(kLabActions))))
       ->type_name("ACTION");
@@ -242,11 +242,13 @@ Action declare_lab(CLI::App& app) {
          },
          "Multiply all times of the site, to watch hours in minutes: 1/60 (default: 1)")
       ->type_name("S");
+  add_duration(app, "--for", "T", "run: how long (default: 10s)", [a](base::Duration d) { a->run_for = d; });
+  app.add_flag("--keep", a->keep, "run: leave the lab up that was built for the run");
   app.add_flag("--skip-unsupported", a->skip_unsupported,
                "Build what can be built, and tell what is left out");
   add_seed(app, a->seed);
   add_output(app, a->output,
-             "Plan or status as JSON (docs/lab.md) to stdout instead of text, or to FILE besides the text",
+             "What it tells as JSON (docs/lab.md) to stdout instead of text, or to FILE besides the text",
              "Only the summary");
   return [a] { return lab(*a); };
 }
@@ -382,11 +384,13 @@ constexpr Verb kVerbs[] = {
     {"lab", "Build the site on this kernel, with real frames in network namespaces",
      "  plan    what would be built, without building it\n"
      "  up      build it (as root): a namespace for each machine and switch, a veth pair for each link\n"
+     "  run     play the site's traffic in it, and tell what was predicted beside what is measured\n"
      "  status  whether it is there and whole; without SITE all labs\n"
      "  down    remove it, also what a crash left\n\n"
      "Examples:\n"
      "  sekimori lab plan site.yaml\n"
      "  sudo sekimori lab up site.yaml --scale 1/60\n"
+     "  sudo sekimori lab run site.yaml --for 20s\n"
      "  sudo ip netns exec sekimori.site.desk ping 10.0.0.1\n"
      "  sudo sekimori lab down site.yaml\n\n",
      declare_lab},

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "cli/lab_output.h"
+#include "cli/lab_run.h"
 #include "cli/site.h"
 #include "lab/lab.h"
 #include "lab/plan.h"
@@ -112,6 +113,47 @@ Step<int> do_up(const LabArguments& arguments) {
   return kClean;
 }
 
+// ---------------------------------------------------------------- run
+
+Step<lab::Measurement> measure(const LabArguments& arguments, const Lab& lab) {
+  sys::Progress progress = make_progress(arguments.output);
+  progress.begin();
+  const lab::RunOptions options{.time = arguments.run_for, .progress = [&](double share) {
+                                  progress.update("running the lab", share);
+                                  return !sys::interrupted();
+                                }};
+  auto measured = lab::run(lab.site, lab.plan, options);
+  progress.erase();
+  if (!measured) return stop(kFailed, measured.error().what);
+  return std::move(*measured);
+}
+
+// A lab that is not there is built for the run, and removed after it unless it is to be kept.
+Step<int> do_run(const LabArguments& arguments) {
+  const auto lab = load_lab(arguments);
+  if (!lab) return std::unexpected(lab.error());
+  const auto before = lab::status(lab->plan);
+  if (!before) return stop(kFailed, before.error().what);
+  const bool builds = before->there == 0 && before->foreign.empty();
+  if (builds) {
+    if (auto up = bring_up(arguments, *lab); !up) return std::unexpected(up.error());
+  }
+  const auto measured = measure(arguments, *lab);
+  if (builds && !arguments.keep) {
+    if (auto gone = lab::down(lab->plan.lab); !gone) return stop(kFailed, gone.error().what);
+  }
+  if (!measured) return std::unexpected(measured.error());
+  const auto predicted = predict(lab->site, measured->time);
+  if (!predicted) return stop(kFailed, predicted.error().what);
+  const lab::Comparison comparison = lab::compare(lab->site, *predicted, *measured);
+  auto told =
+      tell(arguments,
+           comparison_text(lab->site, lab->plan.lab, *measured, comparison, text_options(arguments.output)),
+           comparison_json(lab->site, lab->plan.lab, *measured, comparison));
+  if (!told) return std::unexpected(told.error());
+  return measured->stopped ? kInterrupted : kClean;
+}
+
 // ---------------------------------------------------------------- plan, status, down
 
 Step<int> do_plan(const LabArguments& arguments) {
@@ -163,6 +205,7 @@ Step<int> do_down(const LabArguments& arguments) {
 Step<int> act(const LabArguments& arguments) {
   if (arguments.action == "plan") return do_plan(arguments);
   if (arguments.action == "up") return do_up(arguments);
+  if (arguments.action == "run") return do_run(arguments);
   if (arguments.action == "status") return do_status(arguments);
   return do_down(arguments);
 }

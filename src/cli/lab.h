@@ -10,7 +10,7 @@
 
 namespace sekimori::cli {
 
-constexpr std::string_view kLabActions[] = {"plan", "up", "status", "down"};
+constexpr std::string_view kLabActions[] = {"plan", "up", "run", "status", "down"};
 
 struct LabArguments {
   std::string action;  // one of kLabActions
@@ -18,7 +18,7 @@ struct LabArguments {
   std::string name;    // of the lab; empty: after the site file
   lab::Scale scale;
   std::optional<std::uint64_t> seed;
-  std::optional<base::Duration> run_for;
+  base::Duration run_for = base::seconds(10);
   bool skip_unsupported = false;
   bool keep = false;  // run: leaves a lab that it brought up
   OutputArguments output;

@@ -66,8 +66,9 @@ class Builder {
     return plan_.has_live() ? start_live(site_, plan_) : Result<void>{};
   }
 
-  // The kernel notices a carrier a little later than it is there, and until then drops what is sent. Ports that the
-  // spanning tree blocks, and those without a carrier, are not waited for longer than it takes all others.
+  // The kernel notices a carrier a little later than it is there, and until then drops what is sent. Ports
+  // that the spanning tree blocks, and those without a carrier, are not waited for longer than it takes all
+  // others.
   Result<void> wait_for_links() {
     const auto until = std::chrono::steady_clock::now() + kLinksComeUp;
     for (SpaceIndex s = 0; s < spaces_.size(); ++s) {
@@ -76,7 +77,8 @@ class Builder {
       while (std::chrono::steady_clock::now() < until) {
         const auto all = links->list();
         if (!all) return std::unexpected(all.error());
-        if (std::ranges::all_of(*all, [](const sys::LinkState& l) { return !l.up || !l.carrier || l.passes; }))
+        if (std::ranges::all_of(*all,
+                                [](const sys::LinkState& l) { return !l.up || !l.carrier || l.passes; }))
           break;
         std::this_thread::sleep_for(std::chrono::milliseconds(2));
       }

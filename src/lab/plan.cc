@@ -104,6 +104,10 @@ class Planner {
     for (const model::Change& change : site_.changes) {
       if (const auto* move = std::get_if<model::MigrateMachine>(&change.what))
         leave_out(model::name_of(site_, move->machine), "It does not move to another host.");
+      if (const auto* option = std::get_if<model::SetBridge>(&change.what);
+          option != nullptr &&
+          (option->option != model::BridgeOption::kAgeing || plan_.bridges[option->bridge.index()].live()))
+        leave_out(model::name_of(site_, option->bridge), "This change of its settings is not made.");
     }
     return std::move(plan_);
   }

@@ -44,6 +44,7 @@ class Fabric {
   void converge();
   bool runs_spanning_tree() const { return any_stp_; }
 
+  std::vector<TableEntry> tables() const;  // live entries of all bridges
   // For the report: when the bridge last heard that address, -1 if never.
   Time last_heard(model::BridgeId bridge, std::uint16_t vlan, wire::Mac mac) const;
 

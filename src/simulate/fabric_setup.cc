@@ -273,6 +273,19 @@ std::uint32_t Fabric::towards(std::uint32_t bridge, std::uint16_t vlan, AddressI
   return way == ways.end() ? kNone : way->second;
 }
 
+std::vector<TableEntry> Fabric::tables() const {
+  std::vector<TableEntry> entries;
+  for (std::size_t b = 0; b < bridges_.size(); ++b) {
+    for (const auto& slot : bridges_[b].fdb.entries()) {
+      const Duration unheard = slot.is_static ? Duration{0} : wires_.now() - slot.seen;
+      if (slot.key == 0 || (!slot.is_static && unheard >= bridges_[b].ageing)) continue;
+      entries.push_back({BridgeId(b), addresses_.mac(switching::Fdb::address_of(slot)),
+                         switching::Fdb::vlan_of(slot), PortId(slot.port), unheard, slot.is_static});
+    }
+  }
+  return entries;
+}
+
 Time Fabric::last_heard(BridgeId bridge, std::uint16_t vlan, wire::Mac mac) const {
   const auto* slot = bridges_[bridge.index()].fdb.find(vlan, addresses_.find(mac));
   return slot == nullptr || slot->is_static ? Time{-1} : slot->seen;

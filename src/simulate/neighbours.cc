@@ -25,6 +25,15 @@ NeighbourIndex Neighbours::entry(std::uint32_t station, std::uint32_t ip) {
   return found->second;
 }
 
+std::vector<NeighbourEntry> Neighbours::list() const {
+  std::vector<NeighbourEntry> entries;
+  for (const Neighbour& n : neighbours_) {
+    if (n.address != kNone)
+      entries.push_back({model::StationId(n.station), {n.ip}, addresses_.mac(n.address)});
+  }
+  return entries;
+}
+
 void Neighbours::arm(NeighbourIndex index, Duration after) {
   Neighbour& n = neighbours_[index];
   if (n.timer == kNone) n.timer = wires_.add_timer(TimerKind::kNeighbour, index);

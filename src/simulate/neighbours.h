@@ -62,6 +62,8 @@ class Neighbours {
 
   void on_timer(NeighbourIndex index);
 
+  std::vector<NeighbourEntry> list() const;  // those with an address
+
  private:
   enum class State : std::uint8_t {
     kNothing,  // no address, nobody asked

@@ -168,6 +168,10 @@ class Run {
     result_.lanes = read_lanes();
     result_.flows = stacks_.counters();
     result_.sent_by_station = stacks_.sent_by_station();
+    if (options_.tables) {
+      result_.tables = fabric_.tables();
+      result_.neighbours = stacks_.neighbours();
+    }
     base::Fingerprint print;
     for (const LaneCounters& lane : result_.lanes) {
       result_.frame_hops += lane.frames;

@@ -60,6 +60,7 @@ struct CapturedFrame {
 struct Options {
   Time until = base::seconds(900);
   Duration window{0};       // length of a window; 0: one window, the whole run
+  bool tables = false;      // hand over what bridges and stations know at the end
   bool lane_series = true;  // keep the lanes' counters per window (big on big sites)
   std::vector<model::PortId> captures;
   std::function<base::Result<void>(const CapturedFrame&)> on_frame;
@@ -138,6 +139,21 @@ struct LoopRecord {
   bool storm = false;  // it grew until the run was cut short
 };
 
+// What a bridge's table holds at the end of the run, and what a station's ARP cache does.
+struct TableEntry {
+  model::BridgeId bridge;
+  wire::Mac mac;
+  std::uint16_t vlan = 0;
+  model::PortId port;
+  Duration unheard{0};
+  bool is_static = false;
+};
+struct NeighbourEntry {
+  model::StationId station;
+  wire::Ipv4 ip;
+  wire::Mac mac;
+};
+
 struct RunResult {
   Time ended{0};         // == Options::until unless cut short
   bool stopped = false;  // progress() asked for it
@@ -154,6 +170,8 @@ struct RunResult {
   std::vector<MisdeliveryRecord> misdeliveries;
   std::vector<AddressConflictRecord> address_conflicts;
   std::vector<LoopRecord> loops;
+  std::vector<TableEntry> tables;  // with Options::tables
+  std::vector<NeighbourEntry> neighbours;
   std::vector<std::int64_t> sent_by_station;  // frames put on the wire, per station
 };
 

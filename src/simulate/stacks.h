@@ -29,6 +29,7 @@ class Stacks final : Neighbours::Transmitter {
   // Announces all addresses of the machine now.
   void announce(model::MachineId machine);
 
+  std::vector<NeighbourEntry> neighbours() const { return neighbours_.list(); }
   // Flow counters as of now.
   std::vector<FlowCounters> counters() const;
   const std::vector<std::int64_t>& sent_by_station() const { return sent_; }

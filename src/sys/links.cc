@@ -64,6 +64,8 @@ ifinfomsg link_header(int index) {
   return header;
 }
 
+constexpr std::uint64_t kLeastBurst = 3092;  // two full frames with their overhead
+
 constexpr std::uint16_t kCreate = NLM_F_CREATE | NLM_F_EXCL;
 
 }  // namespace
@@ -250,8 +252,8 @@ base::Result<void> Links::shape(const std::string& name, const Shaper& shaper) {
   const auto at = index(name);
   if (!at) return std::unexpected(at.error());
   const auto bytes_per_second = static_cast<std::uint64_t>(shaper.rate.bits_per_second / 8);
-  const auto burst = static_cast<std::uint32_t>(
-      std::max<std::uint64_t>(bytes_per_second / 1000, std::uint64_t{2 * (1522 + 24)}));
+  const auto burst =
+      static_cast<std::uint32_t>(std::max<std::uint64_t>(bytes_per_second / 1000, kLeastBurst));
   tc_tbf_qopt options{};
   options.rate.linklayer = TC_LINKLAYER_ETHERNET;
   options.rate.overhead = static_cast<std::uint16_t>(shaper.overhead);
@@ -353,8 +355,9 @@ base::Result<std::vector<LinkState>> Links::list() {
     link.carrier = attributes.get<std::uint8_t>(IFLA_CARRIER).value_or(0) != 0;
     const auto state = attributes.get<std::uint8_t>(IFLA_OPERSTATE).value_or(IF_OPER_UNKNOWN);
     const auto port = attributes.nested(IFLA_LINKINFO).nested(IFLA_INFO_SLAVE_DATA);
-    link.passes = (state == IF_OPER_UP || state == IF_OPER_UNKNOWN) &&
-                  port.get<std::uint8_t>(IFLA_BRPORT_STATE).value_or(BR_STATE_FORWARDING) == BR_STATE_FORWARDING;
+    link.passes =
+        (state == IF_OPER_UP || state == IF_OPER_UNKNOWN) &&
+        port.get<std::uint8_t>(IFLA_BRPORT_STATE).value_or(BR_STATE_FORWARDING) == BR_STATE_FORWARDING;
     // Older kernels send fewer counters.
     rtnl_link_stats64 stats{};
     const auto bytes = attributes.find(IFLA_STATS64);

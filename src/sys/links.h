@@ -27,8 +27,8 @@ struct LinkState {
   wire::Mac mac;
   bool up = false;
   bool carrier = false;
-  // Frames pass: it has a carrier, and the kernel has taken note of that (linkwatch does so a little later); a port of
-  // a bridge forwards.
+  // Frames pass: it has a carrier, and the kernel has taken note of that (linkwatch does so a little later);
+  // a port of a bridge forwards.
   bool passes = false;
   LinkCounters counters;
 };

@@ -1,0 +1,54 @@
+// What was predicted beside what was measured: every direction of every link, every table entry, every
+// neighbour.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "lab/run.h"
+
+namespace sekimori::lab {
+
+// As an engine predicts it, in the measurement's own terms.
+struct Prediction {
+  std::vector<LaneCount> lanes;  // as in Measurement
+  std::vector<TableEntry> tables;
+  std::vector<NeighbourEntry> neighbours;
+};
+
+struct LaneComparison {
+  model::LinkId link;
+  bool from_a = true;
+  LaneCount predicted, measured;
+  double bytes_off = 0;  // (measured - predicted) / predicted; 1 when nothing was predicted
+};
+
+enum class Agreement : std::uint8_t {
+  kEqual,
+  kTiming,
+  kDifferent
+};  // kTiming: about to age out in one of the two
+
+struct EntryComparison {
+  model::BridgeId bridge;
+  model::Mac mac;
+  std::uint16_t vlan = 0;
+  std::optional<model::PortId> predicted, measured;  // the port; none: no entry
+  Agreement agreement = Agreement::kEqual;
+};
+
+struct NeighbourComparison {
+  model::StationId station;
+  model::Ipv4 ip;
+  std::optional<model::Mac> predicted, measured;
+};
+
+struct Comparison {
+  std::vector<LaneComparison> lanes;  // those that carried something, biggest first
+  std::vector<EntryComparison> entries;
+  std::vector<NeighbourComparison> neighbours;
+};
+
+Comparison compare(const model::Model& site, const Prediction& prediction, const Measurement& measurement);
+
+}  // namespace sekimori::lab

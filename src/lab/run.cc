@@ -1,0 +1,264 @@
+#include "lab/run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <sstream>
+#include <thread>
+#include <unordered_map>
+
+#include "lab/lab.h"
+#include "lab/live.h"
+#include "sys/links.h"
+#include "sys/namespaces.h"
+#include "sys/service.h"
+
+namespace sekimori::lab {
+
+using base::Duration;
+using base::Result;
+using base::Time;
+using model::PortId;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Counters = std::unordered_map<std::string, sys::LinkCounters>;  // of one namespace, by device
+
+// After the last packet, for what is still under way in queues and delay lines.
+constexpr std::chrono::milliseconds kSettles{150};
+
+class Run {
+ public:
+  Run(const model::Model& site, const Plan& plan, const RunOptions& options)
+      : site_(site), plan_(plan), options_(options) {}
+
+  Result<Measurement> measure() {
+    if (auto opened = open(); !opened) return std::unexpected(opened.error());
+    if (auto emptied = empty_tables(); !emptied) return std::unexpected(emptied.error());
+    auto traffic = Traffic::open(site_, plan_, spaces_);
+    if (!traffic) return std::unexpected(traffic.error());
+    const auto before = counters();
+    if (!before) return std::unexpected(before.error());
+    if (auto played = play(*traffic); !played) return std::unexpected(played.error());
+    std::this_thread::sleep_for(kSettles);
+    traffic->drain();
+    const auto after = counters();
+    if (!after) return std::unexpected(after.error());
+    result_.flows = traffic->results();
+    count_lanes(*before, *after);
+    if (auto read = read_bridges(); !read) return std::unexpected(read.error());
+    if (auto read = read_neighbours(); !read) return std::unexpected(read.error());
+    return std::move(result_);
+  }
+
+ private:
+  Result<void> open() {
+    if (auto room = sys::allow_open_files(2 * plan_.spaces.size() + 4 * site_.flows.size() + 256); !room)
+      return room;
+    for (SpaceIndex s = 0; s < plan_.spaces.size(); ++s) {
+      auto space = sys::Namespace::open(plan_.namespace_of(s));
+      if (!space) return std::unexpected(space.error());
+      spaces_.push_back(std::move(*space));
+    }
+    return {};
+  }
+
+  Result<sys::Links> links_of(SpaceIndex space) const { return sys::Links::open(spaces_[space]); }
+
+  // As at the start of the site's time: nobody knows anybody.
+  Result<void> empty_tables() {
+    for (SpaceIndex s = 0; s < spaces_.size(); ++s) {
+      auto links = links_of(s);
+      if (!links) return std::unexpected(links.error());
+      if (auto flushed = links->flush_neighbours(); !flushed) return flushed;
+    }
+    for (const PlannedBridge& bridge : plan_.bridges) {
+      if (bridge.live()) continue;
+      auto links = links_of(bridge.space);
+      if (!links) return std::unexpected(links.error());
+      if (auto flushed = links->flush_fdb(bridge.device); !flushed) return flushed;
+    }
+    ask_live("flush");
+    return {};
+  }
+
+  std::string ask_live(std::string_view word) const {
+    for (const sys::Namespace& space : spaces_) {
+      auto inside = sys::InNamespace::enter(space);
+      if (!inside) continue;
+      if (auto answer = sys::ask_service(kLiveService, word)) return *answer;
+    }
+    return "";
+  }
+
+  Result<std::vector<Counters>> counters() const {
+    std::vector<Counters> all(spaces_.size());
+    for (SpaceIndex s = 0; s < spaces_.size(); ++s) {
+      auto links = links_of(s);
+      if (!links) return std::unexpected(links.error());
+      const auto list = links->list();
+      if (!list) return std::unexpected(list.error());
+      for (const sys::LinkState& link : *list) all[s].emplace(link.name, link.counters);
+    }
+    return all;
+  }
+
+  // ---------------------------------------------------------------- playing
+
+  Result<void> play(Traffic& traffic) {
+    const Clock::time_point start = Clock::now();
+    std::size_t change = 0;
+    Time now{0};
+    while ((now = std::chrono::duration_cast<Time>(Clock::now() - start)) < options_.time) {
+      if (options_.progress && !options_.progress(base::to_seconds(now) / base::to_seconds(options_.time))) {
+        result_.stopped = true;
+        break;
+      }
+      while (change < site_.changes.size() && site_.changes[change].at <= now) {
+        if (auto made = make(site_.changes[change]); !made) return made;
+        ++change;
+      }
+      const Time next = change < site_.changes.size() ? site_.changes[change].at : options_.time;
+      traffic.turn(now, std::min(next, options_.time));
+    }
+    result_.time = now;
+    return {};
+  }
+
+  Result<void> make(const model::Change& change) {
+    return std::visit([this](const auto& what) { return apply(what); }, change.what);
+  }
+  Result<void> apply(const model::StartMachine& change) { return switch_machine(change.machine, true); }
+  Result<void> apply(const model::StopMachine& change) { return switch_machine(change.machine, false); }
+  Result<void> apply(const model::SetLink& change) { return switch_link(change.link, change.up); }
+  Result<void> apply(const model::MigrateMachine&) { return {}; }  // the plan says so
+  Result<void> apply(const model::SetBridge& change) {
+    const PlannedBridge& bridge = plan_.bridges[change.bridge.index()];
+    if (bridge.live() || change.option != model::BridgeOption::kAgeing) return {};  // the plan says so
+    auto links = links_of(bridge.space);
+    if (!links) return std::unexpected(links.error());
+    return links->set_ageing(bridge.device, Duration(change.value));
+  }
+
+  Result<void> switch_machine(model::MachineId machine, bool on) {
+    for (const model::StationId station : site_[machine].stations) {
+      const model::LinkId link = site_[site_[station].port].link;
+      if (!link.valid()) continue;
+      if (auto done = switch_link(link, on); !done) return done;
+    }
+    return {};
+  }
+  Result<void> switch_link(model::LinkId link, bool up) {
+    const Device& device = plan_.ports[switching_end(site_, link).index()];
+    if (!device.built()) return {};
+    auto links = links_of(device.space);
+    if (!links) return std::unexpected(links.error());
+    return links->set_up(device.name, up);
+  }
+
+  // ---------------------------------------------------------------- reading
+
+  void count_lanes(const std::vector<Counters>& before, const std::vector<Counters>& after) {
+    result_.lanes.resize(2 * site_.links.size());
+    const auto gained = [&](const Device& device) -> std::optional<sys::LinkCounters> {
+      const auto then = before[device.space].find(device.name), now = after[device.space].find(device.name);
+      if (then == before[device.space].end() || now == after[device.space].end()) return std::nullopt;
+      const sys::LinkCounters &a = then->second, &b = now->second;
+      return sys::LinkCounters{b.rx_frames - a.rx_frames, b.rx_bytes - a.rx_bytes, b.tx_frames - a.tx_frames,
+                               b.tx_bytes - a.tx_bytes};
+    };
+    for (const PlannedLink& planned : plan_.links) {
+      const model::Link& link = site_[planned.link];
+      for (const bool from_a : {true, false}) {
+        const PortId from = from_a ? link.a : link.b;
+        const auto counted = gained(plan_.ports[from.index()]);
+        if (!counted) continue;
+        // To the bridge's own interface is what that interface receives.
+        const bool inward = planned.is_bridge_interface && site_[from].bridge.valid();
+        result_.lanes[2 * planned.link.index() + (from_a ? 0 : 1)] =
+            inward ? LaneCount{counted->rx_frames, counted->rx_bytes}
+                   : LaneCount{counted->tx_frames, counted->tx_bytes};
+      }
+    }
+  }
+
+  Result<void> read_bridges() {
+    for (const PlannedBridge& bridge : plan_.bridges) {
+      if (bridge.live() || site_[bridge.bridge].kind == model::BridgeKind::kHub) continue;
+      auto links = links_of(bridge.space);
+      if (!links) return std::unexpected(links.error());
+      const auto entries = links->fdb(bridge.device);
+      if (!entries) return std::unexpected(entries.error());
+      std::unordered_map<int, PortId> port_of;
+      for (const PortId port : site_[bridge.bridge].ports) {
+        const Device& device = plan_.ports[port.index()];
+        if (!device.built()) continue;
+        if (const auto index = links->index(device.name)) port_of[*index] = port;
+      }
+      for (const sys::FdbEntry& entry : *entries) {
+        const auto port = port_of.find(entry.port);
+        if (entry.permanent || port == port_of.end()) continue;
+        result_.tables.push_back(
+            {bridge.bridge, entry.mac, entry.vlan, port->second, entry.unheard, entry.is_static});
+      }
+    }
+    if (plan_.has_live()) read_live();
+    return {};
+  }
+
+  void read_live() {
+    std::istringstream lines(ask_live("table"));
+    std::uint32_t bridge = 0, port = 0;
+    std::uint16_t vlan = 0;
+    std::string mac, seconds;
+    while (lines >> bridge >> port >> vlan >> mac >> seconds) {
+      const auto address = wire::parse_mac(mac);
+      if (!address || bridge >= site_.bridges.size() || port >= site_.ports.size()) continue;
+      const bool is_static = seconds == "-";
+      result_.tables.push_back(
+          {model::BridgeId(bridge), *address, vlan, PortId(port),
+           is_static ? Duration{0} : base::from_seconds(std::strtod(seconds.c_str(), nullptr)), is_static});
+    }
+  }
+
+  Result<void> read_neighbours() {
+    for (std::size_t s = 0; s < site_.stations.size(); ++s) {
+      const model::Station& station = site_.stations[s];
+      const Device& device = plan_.ports[station.port.index()];
+      if (!device.built() || station.ip.address.is_zero() || station.vlan != 0) continue;
+      auto links = links_of(device.space);
+      if (!links) return std::unexpected(links.error());
+      const auto index = links->index(device.name);
+      const auto all = links->neighbours();
+      if (!index) return std::unexpected(index.error());
+      if (!all) return std::unexpected(all.error());
+      for (const sys::NeighbourState& neighbour : *all) {
+        if (neighbour.device == *index && neighbour.usable)
+          result_.neighbours.push_back({model::StationId(s), neighbour.ip, neighbour.mac});
+      }
+    }
+    return {};
+  }
+
+  const model::Model& site_;
+  const Plan& plan_;
+  const RunOptions& options_;
+  std::vector<sys::Namespace> spaces_;
+  Measurement result_;
+};
+
+}  // namespace
+
+Result<Measurement> run(const model::Model& site, const Plan& plan, const RunOptions& options) {
+  const auto there = status(plan);
+  if (!there) return std::unexpected(there.error());
+  if (!there->up(plan)) {
+    return base::fail(
+        fmt::format("The lab {} is not up, or not whole: see \"sekimori lab status\".", plan.lab));
+  }
+  return Run(site, plan, options).measure();
+}
+
+}  // namespace sekimori::lab
