@@ -150,18 +150,19 @@ Told unlearnt(const Case& c, const FloodCrowd&, const Flood& f) {
   Finding finding = describe(c, f, Code::kFloodUndecided, Certainty::kUndecided);
   const std::string receiver = receiver_text(c, f);
   finding.cause = fmt::format(
-      "{} is heard here {}, and {} for it came within a second of its own: whoever floods them has heard it, and has "
+      "{} is heard here {}, and {} for it came within a second of its own: whoever floods them has heard it, "
+      "and has "
       "not learnt it.",
       receiver, count_text(f.receiver->sent, "time"), count_text(f.fresh, "frame"));
-  finding.candidates = {
-      "the switch does not learn, or not what comes in at its port (flood-no-learning)",
-      "there is no room for it: a full table, or the limit of its port (flood-table-full)"};
+  finding.candidates = {"the switch does not learn, or not what comes in at its port (flood-no-learning)",
+                        "there is no room for it: a full table, or the limit of its port (flood-table-full)"};
   if (f.pairs.size() == 1 && (f.one_side || !c.view(f.scope).sides))
     finding.candidates.push_back(fmt::format(
         "it is a guest of {}, and this is the port of both (flood-leak); say --at uplink if it is",
         c.name(f.scope, f.pairs.front()->source)));
   finding.to_decide = fmt::format(
-      "Look for {} in the tables of the switches on the way from {}: the first that lacks it has no room, or its port "
+      "Look for {} in the tables of the switches on the way from {}: the first that lacks it has no room, or "
+      "its port "
       "does not learn.",
       receiver, c.name(f.scope, f.pairs.front()->source));
   return finding;
@@ -188,11 +189,12 @@ Told other_way(const Case& c, const FloodCrowd&, const Flood& f) {
       "The receiver lives: {}. But its frames to {} never teach this segment's switches where it is, so they "
       "take another way. {}",
       life_text(f), senders_text(c, f),
-      router ? "One of the two speaks for other IP addresses than its own: it is a router, and the answers pass "
-               "another router or VLAN."
-             : "Its answers to several stations are missing alike, so they leave it by another NIC, MAC or "
-               "VLAN; that they are handed over "
-               "inside a machine is ruled out, as only one of the senders could be its host.");
+      router
+          ? "One of the two speaks for other IP addresses than its own: it is a router, and the answers pass "
+            "another router or VLAN."
+          : "Its answers to several stations are missing alike, so they leave it by another NIC, MAC or "
+            "VLAN; that they are handed over "
+            "inside a machine is ruled out, as only one of the senders could be its host.");
   return finding;
 }
 
@@ -206,7 +208,8 @@ Told leak(const Case& c, const FloodCrowd& crowd, const Flood& f) {
   finding.cause = fmt::format(
       "{} answers {}: {}. But no frame of it to {} teaches the switches on the way. They do learn: for {} "
       "after its last broadcast "
-      "nothing was flooded, not even the opening of the connection. As two stations of a VLAN have one path for both directions, the answers are "
+      "nothing was flooded, not even the opening of the connection. As two stations of a VLAN have one path "
+      "for both directions, the answers are "
       "taken off before the first "
       "switch: {} is a guest of {}, whose virtual switch hands the guest's frames to the host, but sends the "
       "host's frames for the guest "
@@ -276,7 +279,8 @@ Told silent_undecided(const Case& c, const FloodCrowd&, const Flood& f) {
       "the receiver is silent, or off (flood-silent), perhaps heard now and then (flood-timers)",
       "it answers, but inside its host, which leaks (flood-leak), or by another way (flood-asymmetric)"};
   if (!f.learnt && !f.kept_away)
-    finding.candidates.emplace_back("it answers, and the switch does not learn it (flood-no-learning, flood-table-full)");
+    finding.candidates.emplace_back(
+        "it answers, and the switch does not learn it (flood-no-learning, flood-table-full)");
   if (ageing_of(f)) {
     finding.cause +=
         fmt::format(" The flood paused for {} more than once: an ageing time, or the senders' own rhythm.",
@@ -293,13 +297,14 @@ Told silent_undecided(const Case& c, const FloodCrowd&, const Flood& f) {
 // The site says that both ends are on one machine, and by what switch.
 Told leak_by_site(const Case& c, const FloodCrowd&, const Flood& f) {
   const bool together = c.site != nullptr && std::ranges::all_of(f.pairs, [&](const Pair* pair) {
-    return c.site->hosted_together(pair->source, pair->destination);
-  });
+                          return c.site->hosted_together(pair->source, pair->destination);
+                        });
   if (!together) return std::nullopt;
   Finding finding = describe(c, f, Code::kFloodLeak, Certainty::kObserved);
   const std::string from = c.name(f.scope, f.pairs.front()->source), to = receiver_text(c, f);
   finding.cause = fmt::format(
-      "By the site, {} and {} are on one machine, behind a virtual switch that sends what is for its guests out of the "
+      "By the site, {} and {} are on one machine, behind a virtual switch that sends what is for its guests "
+      "out of the "
       "physical NIC as well. What it hands over inside never teaches the switches outside.",
       from, to);
   return finding;
@@ -311,11 +316,10 @@ struct Cause {
 };
 constexpr Cause kCauses[] = {
     {"the receiver hides its address", masked},  {"the flood is at its source", leaves_here},
-    {"both ends on one machine", leak_by_site},
-    {"it speaks, and is not learnt", unlearnt},  {"on and off with the ageing time", timers},
-    {"answers by another way", other_way},       {"answers inside the host", leak},
-    {"it answers, unheard", alive_undecided},    {"a receiver that never answers", silent},
-    {"too little is known", silent_undecided},
+    {"both ends on one machine", leak_by_site},  {"it speaks, and is not learnt", unlearnt},
+    {"on and off with the ageing time", timers}, {"answers by another way", other_way},
+    {"answers inside the host", leak},           {"it answers, unheard", alive_undecided},
+    {"a receiver that never answers", silent},   {"too little is known", silent_undecided},
 };
 
 // At a port whose own station is silent, what is for it looks like a flood.

@@ -1,8 +1,9 @@
-// Seen against declared: stations that the site file does not know, or has elsewhere, in another VLAN, with another IP
-// address, or switched off; and those that it has and that were not heard.
+// Seen against declared: stations that the site file does not know, or has elsewhere, in another VLAN, with
+// another IP address, or switched off; and those that it has and that were not heard.
 //
-// A place is one broadcast domain for each tag. So all stations that are heard in one scope belong to one segment: the
-// one that the port has for that tag, or, when the port is not known, the one that most of them are declared in.
+// A place is one broadcast domain for each tag. So all stations that are heard in one scope belong to one
+// segment: the one that the port has for that tag, or, when the port is not known, the one that most of them
+// are declared in.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -47,11 +48,12 @@ void unknown(const Case& c, const Site& site, Results& r) {
     std::vector<std::string> names;
     for (const Station* s : stations) names.push_back(mac_and_ip(c, *s));
     Finding finding = make(Code::kStationUnknown, Certainty::kObserved, c.where(scope), "", "");
-    finding.headline = fmt::format("{} that the site does not declare {} here: {}",
-                                   count_text(stations.size(), "station"), stations.size() == 1 ? "speaks" : "speak",
-                                   base::list_words(names, 4));
-    finding.cause = "The site file has neither the MAC nor the IP address. The file is not up to date, or somebody "
-                    "plugged in what nobody planned.";
+    finding.headline =
+        fmt::format("{} that the site does not declare {} here: {}", count_text(stations.size(), "station"),
+                    stations.size() == 1 ? "speaks" : "speak", base::list_words(names, 4));
+    finding.cause =
+        "The site file has neither the MAC nor the IP address. The file is not up to date, or somebody "
+        "plugged in what nobody planned.";
     for (std::size_t i = 0; i < std::min(stations.size(), kMostShown); ++i)
       c.show(finding, stations[i]->first_sent, fmt::format("{} speaks", names[i]));
     finding.onset = c.time(stations.front()->first_sent);
@@ -77,7 +79,8 @@ std::map<std::uint32_t, std::vector<Heard>> known(const Case& c, const Site& sit
   return out;
 }
 
-std::optional<std::uint32_t> segment_here(const Site& site, const Scope& scope, const std::vector<Heard>& heard) {
+std::optional<std::uint32_t> segment_here(const Site& site, const Scope& scope,
+                                          const std::vector<Heard>& heard) {
   if (site.port().valid()) {
     const auto found = site.tags().find(scope.outer);
     return found == site.tags().end() ? std::nullopt : std::optional(found->second);
@@ -124,10 +127,11 @@ std::optional<Finding> wrong_segment(const Case& c, const Site& site, const Hear
     if (!vlans.empty() && *vlans.rbegin() != 0) expected = tag_text(*vlans.rbegin());
   }
   if (!expected.empty())
-    return misplaced(c, Code::kVlanUnexpected, s,
-                     fmt::format("{} is heard with {}, and belongs to {}", name, tag_text(tag), expected),
-                     "The site has it in another VLAN. An access port is set to the wrong VLAN, a native VLAN differs "
-                     "between the ends of a link, or two VLANs are joined.");
+    return misplaced(
+        c, Code::kVlanUnexpected, s,
+        fmt::format("{} is heard with {}, and belongs to {}", name, tag_text(tag), expected),
+        "The site has it in another VLAN. An access port is set to the wrong VLAN, a native VLAN differs "
+        "between the ends of a link, or two VLANs are joined.");
   if (!here && !site.port().valid()) return std::nullopt;
   return misplaced(c, Code::kStationUnexpected, s,
                    fmt::format("{} is heard in a segment that it does not belong to", name),
@@ -139,13 +143,15 @@ std::optional<Finding> wrong_side(const Case& c, const Site& site, const Heard& 
   const Station& s = *h.station;
   const View& view = c.view(s.scope);
   const Side declared = site.side(s.mac);
-  if ((s.inbound > 0) == (s.outbound > 0) || (declared != Side::kNear && declared != Side::kFar)) return std::nullopt;
+  if ((s.inbound > 0) == (s.outbound > 0) || (declared != Side::kNear && declared != Side::kFar))
+    return std::nullopt;
   if (((s.outbound > 0) == view.near_is_outbound) == (declared == Side::kNear)) return std::nullopt;
-  return misplaced(c, Code::kStationUnexpected, s,
-                   fmt::format("{} is heard from the wrong side of {}", c.name(s.scope, s.mac),
-                               name_of(site.model(), site.port())),
-                   "All its frames come from the side where the site does not have it: it has moved, or the site file "
-                   "is out of date.");
+  return misplaced(
+      c, Code::kStationUnexpected, s,
+      fmt::format("{} is heard from the wrong side of {}", c.name(s.scope, s.mac),
+                  name_of(site.model(), site.port())),
+      "All its frames come from the side where the site does not have it: it has moved, or the site file "
+      "is out of date.");
 }
 
 bool ever_runs(const model::Model& m, model::MachineId machine) {
@@ -200,22 +206,26 @@ std::optional<Finding> wrong_address(const Case& c, const Site& site, const Bind
   const wire::Ipv4 ip = v4_of(b.ip);
   const auto& by_mac = site.stations(x.mac);
   const auto& by_ip = site.stations(ip);
-  const bool same = std::ranges::any_of(by_mac, [&](StationId s) { return std::ranges::find(by_ip, s) != by_ip.end(); });
+  const bool same =
+      std::ranges::any_of(by_mac, [&](StationId s) { return std::ranges::find(by_ip, s) != by_ip.end(); });
   if (same || (by_mac.empty() && by_ip.empty()) || is_virtual_router(x.mac)) return std::nullopt;
   const std::string who = c.name(b.scope, x.mac);
   Finding finding = make(Code::kAddressUnexpected, Certainty::kObserved, c.where(b.scope), "", "");
   if (by_ip.empty()) {
     if (is_self_assigned(ip)) return std::nullopt;
-    finding.headline = fmt::format("{} has {}; the site gives it {}", who, wire::to_text(ip),
-                                   declared_ips(site, by_mac));
-    finding.cause = "The MAC is declared, with another IP address. It was changed by hand, or comes of DHCP; or another "
-                    "machine has the MAC.";
+    finding.headline =
+        fmt::format("{} has {}; the site gives it {}", who, wire::to_text(ip), declared_ips(site, by_mac));
+    finding.cause =
+        "The MAC is declared, with another IP address. It was changed by hand, or comes of DHCP; or another "
+        "machine has the MAC.";
   } else {
     finding.headline = fmt::format("{} of {} is claimed by {}", wire::to_text(ip),
                                    name_of(site.model(), by_ip.front()), who);
     finding.cause = fmt::format(
-        "The site gives {} to {}, whose MAC is {}. Somebody else has taken the address, or the machine was replaced.",
-        wire::to_text(ip), name_of(site.model(), by_ip.front()), wire::to_text(site.model()[by_ip.front()].mac));
+        "The site gives {} to {}, whose MAC is {}. Somebody else has taken the address, or the machine was "
+        "replaced.",
+        wire::to_text(ip), name_of(site.model(), by_ip.front()),
+        wire::to_text(site.model()[by_ip.front()].mac));
   }
   finding.onset = c.time(x.first);
   c.show(finding, x.first, fmt::format("{} claims {}", wire::to_text(x.mac), wire::to_text(ip)));
@@ -248,7 +258,8 @@ void unseen(const Case& c, const Site& site, Results& r) {
     if (const auto segment = segment_here(site, c.o.scopes[scope], stations)) here.insert(*segment);
   }
   if (heard.empty()) {
-    r.remarks.emplace_back("Nobody whom the site declares is heard here: is it the right site, and the right port?");
+    r.remarks.emplace_back(
+        "Nobody whom the site declares is heard here: is it the right site, and the right port?");
     return;
   }
   std::vector<std::string> silent;
@@ -260,10 +271,12 @@ void unseen(const Case& c, const Site& site, Results& r) {
   }
   if (silent.empty()) return;
   Finding finding = make(Code::kStationUnseen, Certainty::kObserved, "", "", "");
-  finding.headline = fmt::format("{} of this segment {} not heard: {}", count_text(silent.size(), "declared station"),
-                                 silent.size() == 1 ? "was" : "were", base::list_words(silent, 4));
+  finding.headline =
+      fmt::format("{} of this segment {} not heard: {}", count_text(silent.size(), "declared station"),
+                  silent.size() == 1 ? "was" : "were", base::list_words(silent, 4));
   finding.cause = fmt::format(
-      "Within {} no frame of theirs came by. They are off, or had nothing to say to all: unicast between others does "
+      "Within {} no frame of theirs came by. They are off, or had nothing to say to all: unicast between "
+      "others does "
       "not come here.",
       seconds_text(since(c.o.last.at, c.o.first.at)));
   r.findings.push_back(std::move(finding));

@@ -29,7 +29,8 @@ struct Options {
 findings::Report diagnose(wire::CaptureReader& reader, const Options& options);
 
 // The same of observations that are there already.
-findings::Report report_of(const Observations& observations, std::optional<Place> at, const Declared& site = {});
+findings::Report report_of(const Observations& observations, std::optional<Place> at,
+                           const Declared& site = {});
 
 // The evidence frames of a report, copied out of the same capture read anew, each with what it shows as its
 // comment.

@@ -37,8 +37,8 @@ void add_pair(Flood& flood, const Pair& pair, const OneWay& way) {
   if (way.last_progress.number > flood.last_progress.number) flood.last_progress = way.last_progress;
 }
 
-// The switches knew the receiver once: what is flooded now are connections whose opening was not, although the
-// capture had begun.
+// The switches knew the receiver once: what is flooded now are connections whose opening was not, although
+// the capture had begun.
 bool was_learnt(const Case& c, const Flood& f) {
   const bool opened_here = std::ranges::any_of(
       f.pairs, [&](const Pair* p) { return p->opens || c.o.one_way[p->one_way].syn > 0; });

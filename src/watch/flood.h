@@ -6,15 +6,16 @@
 //   Within one VLAN a spanning tree has one path between two stations, so the answers of the receiver pass
 //   every switch that its peer's frames pass on their way. If it answers, and the switch still does not know
 //   it, its answers were taken off before the switch (a hosted bridge that hands them to the host: the leak),
-//   or they take another way (a second NIC, another VLAN: asymmetric), or the switch does not learn it (learning
-//   is off, everywhere or at its port, or there is no room). The last is out if the switch did know it once: when
-//   the flooded connection was opened, which this port has not seen.
+//   or they take another way (a second NIC, another VLAN: asymmetric), or the switch does not learn it
+//   (learning is off, everywhere or at its port, or there is no room). The last is out if the switch did know
+//   it once: when the flooded connection was opened, which this port has not seen.
 //
 //   A receiver that speaks here, and is flooded within the same second, is not learnt: nothing else remains.
 //
-// Whether unicast here is a flood at all depends on the place. The receiver may be a silent station behind this very
-// port, if nobody says who is there and directions don't tell. It is not if it answers, for its answers would pass
-// here as well; nor if it was learnt elsewhere now and then, which kept its frames away from here.
+// Whether unicast here is a flood at all depends on the place. The receiver may be a silent station behind
+// this very port, if nobody says who is there and directions don't tell. It is not if it answers, for its
+// answers would pass here as well; nor if it was learnt elsewhere now and then, which kept its frames away
+// from here.
 #pragma once
 
 #include <optional>

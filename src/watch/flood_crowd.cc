@@ -26,8 +26,7 @@ std::map<std::uint32_t, Fresh> fresh_of(const Case& c) {
     const std::uint64_t frames =
         pair.frames - std::min(pair.frames, quiet + 2);  // the first were not looked at
     if (frames < kLeastFresh) continue;
-    const Flooded verdict =
-        flooded(c.view(pair.scope), c.o.stations[pair.from], c.o.stations[pair.to]);
+    const Flooded verdict = flooded(c.view(pair.scope), c.o.stations[pair.from], c.o.stations[pair.to]);
     if (verdict == Flooded::kNo) continue;
     Fresh& fresh = all[pair.scope];
     fresh.certain = fresh.certain && verdict == Flooded::kYes;
@@ -71,7 +70,8 @@ void FloodCrowd::not_learnt(Results& r) {
     if (r.looping.contains(scope) || fresh.receivers.size() < least) continue;
     // If some are learnt, or it is one station that sends, each receiver has a cause of its own.
     if (!fresh.both_ways || somebody_is_learnt(scope)) continue;
-    if (c_.site != nullptr && c_.site->hosted_together(fresh.busiest->source, fresh.busiest->destination)) continue;
+    if (c_.site != nullptr && c_.site->hosted_together(fresh.busiest->source, fresh.busiest->destination))
+      continue;
     const Nanos time = since(c_.o.last.at, c_.o.first.at);
     Finding finding = make(Code::kFloodNoLearning, Certainty::kObserved, c_.where(scope), "", "");
     finding.headline =
@@ -107,18 +107,21 @@ void FloodCrowd::doubt(std::uint32_t scope, const Fresh& fresh, bool mac_floodin
                       std::ranges::all_of(fresh.receivers, is_virtual_nic);
   if (!fresh.certain) {
     finding.severity = Severity::kNote;
-    finding.candidates.emplace_back("no flood: this is a mirror port, or the link to a station that is in most of "
-                                    "the traffic");
+    finding.candidates.emplace_back(
+        "no flood: this is a mirror port, or the link to a station that is in most of "
+        "the traffic");
     finding.to_decide = "Say where the capture was taken (--at access). ";
   }
   if (guests) {
-    finding.candidates.emplace_back("they are guests of one machine, whose virtual switch sends what they say to each "
-                                    "other out of the NIC as well (flood-leak)");
+    finding.candidates.emplace_back(
+        "they are guests of one machine, whose virtual switch sends what they say to each "
+        "other out of the NIC as well (flood-leak)");
     finding.to_decide = "See whether they are guests of one machine, or capture at a third port. ";
   }
   if (mac_flooding) {
     finding.candidates.emplace_back("made-up addresses fill the table (flood-table-full)");
-    finding.to_decide += "Stop the source of the made-up addresses, wait for the ageing time, and capture again.";
+    finding.to_decide +=
+        "Stop the source of the made-up addresses, wait for the ageing time, and capture again.";
   } else if (!room) {
     finding.candidates.emplace_back("the switch's table is full (flood-table-full)");
     finding.to_decide += "Look how many addresses the switch has learnt, and for how many it has room.";

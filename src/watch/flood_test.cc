@@ -53,7 +53,8 @@ TEST(Flood, OfALivingReceiverThatWasNeverHeardIsUndecided) {
   spell(tape, 301, 100, one_sided(tape));
   const Report report = tape.report();
   ASSERT_THAT(faults(report), ElementsAre("flood-undecided"));
-  EXPECT_EQ(report.findings[0].candidates.size(), 2u) << "its connection was opened unseen, so it was learnt once";
+  EXPECT_EQ(report.findings[0].candidates.size(), 2u)
+      << "its connection was opened unseen, so it was learnt once";
   EXPECT_THAT(report.findings[0].to_decide, HasSubstr("--at uplink"));
 }
 
@@ -146,7 +147,8 @@ TEST(Flood, SyslogToASilentReceiver) {
     tape.owner_talks();
     spell(tape, 301, 200, [&](std::uint32_t) { tape.udp(kHost, kHostIp, kGuest, kGuestIp, port); });
     // A question over DNS may have been answered inside the host: that stays open.
-    EXPECT_THAT(faults(tape.report(Place::kAccess)), ElementsAre(port == 514 ? "flood-silent" : "flood-undecided"));
+    EXPECT_THAT(faults(tape.report(Place::kAccess)),
+                ElementsAre(port == 514 ? "flood-silent" : "flood-undecided"));
   }
 }
 
@@ -186,8 +188,8 @@ TEST(Flood, OfReceiversThatJustSpokeMeansNoLearning) {
   EXPECT_THAT(faults(tape.report(Place::kAccess)), ElementsAre("flood-no-learning"));
 }
 
-// A link towards a router that is in all of the traffic looks like the router's own port, and the receiver may be
-// beyond it, too.
+// A link towards a router that is in all of the traffic looks like the router's own port, and the receiver
+// may be beyond it, too.
 TEST(Flood, ForASilentReceiverIsANoteIfThePlaceIsAGuess) {
   Tape tape;
   tape.owner_talks();

@@ -59,8 +59,8 @@ struct View {
   bool told = false;   // by the user
   bool sides = false;  // directions are known
   bool near_is_outbound = false;
-  std::set<Mac> locals;  // the port's own stations, as far as known
-  std::string why;       // a clause
+  std::set<Mac> locals;          // the port's own stations, as far as known
+  std::string why;               // a clause
   std::map<Mac, Side> declared;  // by the site, where it knows the port
 };
 

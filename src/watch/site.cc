@@ -136,7 +136,8 @@ bool Site::hosted_together(Mac a, Mac b) const {
   for (const StationId x : stations(a)) {
     for (const StationId y : stations(b)) {
       const model::BridgeId bridge = bridge_of(x);
-      if (bridge.valid() && bridge == bridge_of(y) && m[bridge].kind == model::BridgeKind::kHostedBridge) return true;
+      if (bridge.valid() && bridge == bridge_of(y) && m[bridge].kind == model::BridgeKind::kHostedBridge)
+        return true;
     }
   }
   return false;

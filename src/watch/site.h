@@ -1,7 +1,8 @@
-// What a site file declares, beside what a capture shows: who is who, and on which side of the capture's port.
+// What a site file declares, beside what a capture shows: who is who, and on which side of the capture's
+// port.
 //
-// A station is known by its MAC. Where the site file leaves the MAC out, or has it drawn, nobody knows it beforehand:
-// then the station is the one that claims its IP address.
+// A station is known by its MAC. Where the site file leaves the MAC out, or has it drawn, nobody knows it
+// beforehand: then the station is the one that claims its IP address.
 #pragma once
 
 #include <map>
@@ -35,8 +36,8 @@ class Site {
   const std::vector<model::StationId>& stations(Mac mac) const;
   const std::vector<model::StationId>& stations(wire::Ipv4 ip) const;
   std::string name(Mac mac) const;  // "app:net0"; empty: not declared
-  // A guest and its host, or two guests of one host: by a virtual switch that sends what they say to each other out of
-  // the NIC as well.
+  // A guest and its host, or two guests of one host: by a virtual switch that sends what they say to each
+  // other out of the NIC as well.
   bool hosted_together(Mac a, Mac b) const;
 
   // On what side of port(): kNear is the smaller one.

@@ -73,9 +73,11 @@ bool flood_is(Code code, const FloodFacts& facts, const Claim& claim, const Trut
     case Code::kFloodLeak:
       return facts.leaks;
     case Code::kFloodSilent:
-      return facts.unheard || std::ranges::none_of(claim.macs, [&](Mac mac) { return facts.answers.contains(mac); });
+      return facts.unheard ||
+             std::ranges::none_of(claim.macs, [&](Mac mac) { return facts.answers.contains(mac); });
     case Code::kFloodTimers:
-      return facts.forgotten && (!claim.ageing_ms || std::ranges::any_of(facts.ageing_ms, [&](std::int64_t ms) {
+      return facts.forgotten &&
+             (!claim.ageing_ms || std::ranges::any_of(facts.ageing_ms, [&](std::int64_t ms) {
                return near(*claim.ageing_ms, ms);
              }));
     case Code::kFloodAsymmetric:
@@ -109,8 +111,8 @@ bool some_code_is_true(const Claim& claim, const Subject& receiver, const Truth&
 
 bool is_true(const Claim& claim, const Truth& truth, const Traffic& traffic) {
   const Code code = claim.finding->code;
-  if (truth.loops && (code == Code::kLoop || code == Code::kStorm || code == Code::kReflection ||
-                      code == Code::kMacMoves))
+  if (truth.loops &&
+      (code == Code::kLoop || code == Code::kStorm || code == Code::kReflection || code == Code::kMacMoves))
     return true;
   switch (code) {
     case Code::kMacDuplicate:
@@ -166,13 +168,14 @@ class PortJudge {
         ++verdict.misled;
         continue;
       }
-      verdict.false_claims.push_back(fmt::format("{} ({}): {}: {}. {} [{}]", name_, mode,
-                                                 findings::entry(claim.finding->code).word, claim.finding->headline,
-                                                 claim.finding->cause, fmt::join(claim.finding->candidates, "; ")));
+      verdict.false_claims.push_back(fmt::format(
+          "{} ({}): {}: {}. {} [{}]", name_, mode, findings::entry(claim.finding->code).word,
+          claim.finding->headline, claim.finding->cause, fmt::join(claim.finding->candidates, "; ")));
     }
     const auto tell = [&](std::string what, Outcome outcome) {
       count(outcome, score);
-      if (outcome == Outcome::kMissed) verdict.misses.push_back(fmt::format("{} ({}): {}", name_, mode, what));
+      if (outcome == Outcome::kMissed)
+        verdict.misses.push_back(fmt::format("{} ({}): {}", name_, mode, what));
     };
     for (const Subject& subject : faults_of_floods())
       tell("flood for " + wire::to_text(subject.mac), flood(claims, subject));
@@ -184,14 +187,16 @@ class PortJudge {
   }
 
   int visible() const {
-    return static_cast<int>(faults_of_floods().size() + duplicates().size() + contested().size()) + (loops() ? 1 : 0);
+    return static_cast<int>(faults_of_floods().size() + duplicates().size() + contested().size()) +
+           (loops() ? 1 : 0);
   }
 
  private:
   bool loops() const { return truth_.loops && traffic_.loops(); }
 
   bool is_misled(const Claim& claim) const {
-    return is_flood(claim.finding->code) && std::ranges::any_of(receivers_of(claim, flooded_), [&](const Subject& subject) {
+    return is_flood(claim.finding->code) &&
+           std::ranges::any_of(receivers_of(claim, flooded_), [&](const Subject& subject) {
              const auto facts = truth_.floods.find(subject);
              return facts != truth_.floods.end() && facts->second.not_learnt;
            });
@@ -287,19 +292,22 @@ Verdict& Verdict::operator+=(const Verdict& other) {
 
 Verdict judge(const model::Model& model, base::Time until) {
   std::vector<std::unique_ptr<Tap>> taps;
-  for (const model::PortId port : linked_ports(model)) taps.push_back(std::make_unique<Tap>(name_of(model, port)));
+  for (const model::PortId port : linked_ports(model))
+    taps.push_back(std::make_unique<Tap>(name_of(model, port)));
   const Played played = play(model, until, [&](std::size_t port, const simulate::CapturedFrame& frame) {
     taps[port]->frame(frame);
   });
   Verdict verdict;
-  verdict.healthy = !played.truth.loops && played.truth.duplicates.empty() && played.truth.duplicate_ips.empty();
+  verdict.healthy =
+      !played.truth.loops && played.truth.duplicates.empty() && played.truth.duplicate_ips.empty();
   for (std::size_t i = 0; i < played.ports.size(); ++i) {
     if (played.traffic[i].frames() == 0) continue;
     const PortJudge port(played.truth, played.traffic[i], name_of(model, played.ports[i]));
     ++verdict.ports;
     verdict.visible += port.visible();
     verdict.healthy = verdict.healthy && port.visible() == 0;
-    port.judge(watch::report_of(taps[i]->directed.finish(), std::nullopt), verdict, verdict.directed, "directed");
+    port.judge(watch::report_of(taps[i]->directed.finish(), std::nullopt), verdict, verdict.directed,
+               "directed");
     port.judge(watch::report_of(taps[i]->plain.finish(), std::nullopt), verdict, verdict.plain, "plain");
   }
   return verdict;

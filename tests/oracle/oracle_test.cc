@@ -16,9 +16,9 @@ namespace sekimori::oracle {
 namespace {
 
 std::string row(std::string_view name, const Verdict& v) {
-  return fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |", name, v.ports, v.visible, v.directed.named,
-                     v.directed.open, v.directed.missed, v.plain.named, v.plain.open, v.plain.missed,
-                     v.false_claims.size());
+  return fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |", name, v.ports, v.visible,
+                     v.directed.named, v.directed.open, v.directed.missed, v.plain.named, v.plain.open,
+                     v.plain.missed, v.false_claims.size());
 }
 
 void expect_no_false_claim(std::string_view name, const Verdict& v) {

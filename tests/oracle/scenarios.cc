@@ -357,7 +357,8 @@ const Scenario kScenarios[] = {
 void make_quick(model::Model& m) {
   for (model::Bridge& bridge : m.bridges) bridge.ageing = std::min(bridge.ageing, base::Duration(seconds(5)));
   for (model::Machine& machine : m.machines) {
-    if (machine.arp.timeout <= seconds(14'400)) machine.arp.timeout = std::min(machine.arp.timeout, base::Duration(seconds(30)));
+    if (machine.arp.timeout <= seconds(14'400))
+      machine.arp.timeout = std::min(machine.arp.timeout, base::Duration(seconds(30)));
   }
   for (model::Flow& flow : m.flows) {
     flow.rate = std::min(flow.rate, base::kbit(400));
@@ -371,9 +372,10 @@ void make_quick(model::Model& m) {
 std::span<const Scenario> scenarios() { return kScenarios; }
 
 model::Model model_of(const Scenario& scenario) {
-  auto model = scenario.story.empty()
-                   ? importers::parse_site("sekimori: 1\n" + std::string(scenario.yaml), std::string(scenario.name))
-                   : importers::load_site("examples/" + std::string(scenario.story) + "/site.yaml");
+  auto model =
+      scenario.story.empty()
+          ? importers::parse_site("sekimori: 1\n" + std::string(scenario.yaml), std::string(scenario.name))
+          : importers::load_site("examples/" + std::string(scenario.story) + "/site.yaml");
   if (!model) {
     ADD_FAILURE() << model.error().text();
     return {};

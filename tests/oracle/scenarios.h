@@ -1,5 +1,5 @@
-// What the oracle plays: the stories of examples/ with shorter times, and sites made up to be hard. Ageing times are of
-// seconds, so that a minute shows what takes hours outside.
+// What the oracle plays: the stories of examples/ with shorter times, and sites made up to be hard. Ageing
+// times are of seconds, so that a minute shows what takes hours outside.
 #pragma once
 
 #include <gtest/gtest.h>

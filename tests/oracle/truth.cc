@@ -36,7 +36,8 @@ void add_arrivals(const Model& m, PortId port, std::set<Mac>& out) {
   }
 }
 
-// 802.1Q: the VLAN of a frame with this tag inside the bridge, and the tag with which it leaves; -1: it does not.
+// 802.1Q: the VLAN of a frame with this tag inside the bridge, and the tag with which it leaves; -1: it does
+// not.
 int vlan_inside(const Model& m, PortId port, int tag) {
   if (!m[m[port].bridge].vlan_aware) return tag;
   if (tag == 0) return m[port].pvid != 0 ? m[port].pvid : -1;
@@ -89,7 +90,8 @@ Passing passing(const simulate::CapturedFrame& captured) {
   p.at = captured.at;
   p.inbound = captured.inbound;
   p.bytes = captured.bytes.size();
-  const wire::Bytes bytes(reinterpret_cast<const std::uint8_t*>(captured.bytes.data()), captured.bytes.size());
+  const wire::Bytes bytes(reinterpret_cast<const std::uint8_t*>(captured.bytes.data()),
+                          captured.bytes.size());
   const auto header = wire::parse_ethernet(bytes);
   if (!header) return p;
   p.source = header->source;
@@ -126,7 +128,8 @@ void Traffic::frame(const Passing& f) {
     in_second_ = second == second_ ? in_second_ + 1 : 1;
     second_ = second;
     busiest_ = std::max(busiest_, in_second_);
-    // The simulator's broadcasts are ARP: the same from one sender and for one address are copies, or seconds apart.
+    // The simulator's broadcasts are ARP: the same from one sender and for one address are copies, or seconds
+    // apart.
     const std::uint64_t kind = base::mix64(f.source.bits ^ std::uint64_t{f.sender.bits} << 16);
     most_copies_ = std::max(most_copies_, ++copies_[kind]);
   } else {
@@ -170,7 +173,8 @@ std::set<Subject> Traffic::never_learnt() const {
   if (!port.bridge.valid()) return out;
   const model::Bridge& bridge = (*model_)[port.bridge];
   if (bridge.kind == model::BridgeKind::kHostedBridge) return out;
-  if (bridge.kind != model::BridgeKind::kHub && bridge.learning && port.learning && bridge.ageing > base::Duration(0))
+  if (bridge.kind != model::BridgeKind::kHub && bridge.learning && port.learning &&
+      bridge.ageing > base::Duration(0))
     return out;
   for (const auto& [tag, vlan] : vlans_) {
     for (const Mac mac : vlan.outside) out.insert({vlan.segment, mac});
@@ -195,7 +199,8 @@ std::set<Subject> Traffic::unclear() const {
 std::set<Mac> Traffic::two_sided() const {
   std::set<Mac> out;
   for (const auto& [mac, sides] : sides_) {
-    if (!sides.in.empty() && !sides.out.empty() && sides.in != sides.out && sides.changes >= 2) out.insert(mac);
+    if (!sides.in.empty() && !sides.out.empty() && sides.in != sides.out && sides.changes >= 2)
+      out.insert(mac);
   }
   return out;
 }
@@ -208,8 +213,8 @@ std::set<wire::Ipv4> Traffic::contested() const {
   return out;
 }
 
-// Not the virtual cable from a hosted bridge to its host's own stack: a capture on the host's interface sees what the
-// uplink carries.
+// Not the virtual cable from a hosted bridge to its host's own stack: a capture on the host's interface sees
+// what the uplink carries.
 std::vector<PortId> linked_ports(const Model& m) {
   const auto hosted = [&](PortId port) {
     return m[port].bridge.valid() && m[port].role == model::PortRole::kHost &&
@@ -271,7 +276,7 @@ Played play(const Model& m, Time until,
     const Passing frame = passing(captured);
     Traffic& traffic = played.traffic[captured.capture];
     traffic.frame(frame);
-    if (frame.is_ip && !frame.destination.is_group()) 
+    if (frame.is_ip && !frame.destination.is_group())
       answering[{traffic.segment(frame.tag), frame.source}].insert(frame.destination);
     tap(captured.capture, captured);
     return {};

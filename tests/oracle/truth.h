@@ -25,8 +25,8 @@ struct Subject {
   friend auto operator<=>(const Subject&, const Subject&) = default;
 };
 
-// MACs of the stations that a frame with this tag can reach when it enters through `port`, whatever spanning trees
-// and switched off links forbid: what is not among them is certainly the wrong way.
+// MACs of the stations that a frame with this tag can reach when it enters through `port`, whatever spanning
+// trees and switched off links forbid: what is not among them is certainly the wrong way.
 std::set<Mac> reach(const model::Model& model, model::PortId port, std::uint16_t tag);
 
 // A frame as far as the judge looks into it.
@@ -51,7 +51,8 @@ class Traffic {
   std::int64_t frames() const { return frames_; }
   // Stations whose frames went astray here for at least a second and twenty frames.
   std::set<Subject> flooded() const;
-  // Stations that a migration brings here, so that the way to them changes; and those that stray in small numbers.
+  // Stations that a migration brings here, so that the way to them changes; and those that stray in small
+  // numbers.
   std::set<Subject> unclear() const;
   std::uint32_t segment(std::uint16_t tag);
   // Stations of a machine whose frames for each other leave it here, by the uplink of its hosted bridge.
@@ -122,7 +123,8 @@ struct Played {
   std::shared_ptr<model::Segments> segments;
 };
 
-// Plays the site; `tap` sees every frame at every port with a link, with the number of the port in Played::ports.
+// Plays the site; `tap` sees every frame at every port with a link, with the number of the port in
+// Played::ports.
 Played play(const model::Model& model, Time until,
             const std::function<void(std::size_t port, const simulate::CapturedFrame& frame)>& tap);
 std::vector<model::PortId> linked_ports(const model::Model& model);
