@@ -20,8 +20,8 @@ using Bytes = std::span<const std::byte>;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kAddressBytes = 12, kTagBytes = 4;
-constexpr std::size_t kFramesPerTurn = 256;          // of one port, before the others have theirs
-constexpr std::size_t kMostDelayedBytes = 16 << 20;  // in a delay line
+constexpr std::size_t kFramesPerTurn = 256;  // of one port, before the others have theirs
+constexpr std::size_t kMostDelayedBytes = std::size_t{16} << 20;  // in a delay line
 constexpr std::size_t kLongestCopy = sys::kMostFrameBytes;
 
 std::uint16_t read16(Bytes frame, std::size_t at) {
