@@ -84,7 +84,8 @@ std::string bash(std::span<const VerbText> verbs) {
       const std::string list = fmt::format("{}", fmt::join(option.choices, " "));
       if (option.names.empty()) {
         positionals += fmt::format(
-            "      [[ -z $choices && $cur != -* ]] && ((COMP_CWORD == at + {})) && choices=\"{}\"\n", place, list);
+            "      [[ -z $choices && $cur != -* ]] && ((COMP_CWORD == at + {})) && choices=\"{}\"\n", place,
+            list);
       } else {
         choices += fmt::format("        {}) choices=\"{}\" ;;\n", fmt::join(option.names, "|"), list);
       }
