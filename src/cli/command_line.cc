@@ -130,10 +130,10 @@ constexpr std::string_view kPlaces[] = {"access", "guest", "uplink", "mirror", "
 
 Action declare_diagnose(CLI::App& app) {
   auto a = std::make_shared<DiagnoseArguments>();
-  app.add_option("WHAT", a->what,
-                 "Site file, capture (pcap, pcapng, packed or not), - is standard input; if:NAME, an "
-                 "interface; folder of "
-                 "exports, host:local or ssh:NAME")
+  app.add_option(
+         "WHAT", a->what,
+         "Site file, capture (pcap, pcapng, packed or not), - is standard input; if:NAME, an interface; folder of "
+         "exports, host:local or ssh:NAME")
       ->required()
       ->type_name("WHAT");
   add_duration(app, "--until", "T",
