@@ -18,7 +18,6 @@ sekimori_build_packages='
   libzstd-dev         <zstd.h>
   libsqlite3-dev      <sqlite3.h>
   libcpp-httplib-dev  <httplib.h>
-  libpugixml-dev      <pugixml.hpp>
 '
 sekimori_test_packages='
   libgtest-dev        <gtest/gtest.h>

@@ -28,7 +28,6 @@ PACKAGE_HEADERS = {
     "zstd.h": "PkgConfig::zstd",
     "sqlite3.h": "SQLite::SQLite3",
     "httplib.h": "PkgConfig::httplib",
-    "pugixml.hpp": "pugixml::pugixml",
 }
 TEST_HEADERS = ("gtest/", "gmock/", "rapidcheck")  # in test files only
 TEST_FILES = ("_test.cc", "test_support.cc", "test_support.h")
