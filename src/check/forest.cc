@@ -195,8 +195,9 @@ void Forest::judge_ports(Component& component) {
       const bool local =
           port.role == model::PortRole::kHost &&
           std::ranges::any_of(bridge.static_entries, [&](const auto& e) { return e.port == id; });
-      component.plain &= (port.floods_unknown || local) && !port.isolated && !port.guard &&
-                         port.mac_limit == 0 && port.storm_control == 0;
+      component.bends |= port.locked;
+      component.plain &= (port.floods_unknown || local) && port.floods_broadcast && !port.isolated &&
+                         !port.guard && port.mac_limit == 0 && port.storm_control == 0;
     }
   }
 }

@@ -1,7 +1,8 @@
-// The switches of the family `registers` (switching/registered.h) as the analysis asks them: which ports a
-// frame of one station for another leaves by.
+// What keeps a frame from passing a switch by the addresses it bears, as the analysis asks: switches of the
+// family `registers` (switching/registered.h), locked ports, ports without broadcasts.
 #pragma once
 
+#include <algorithm>
 #include <unordered_map>
 #include <vector>
 
@@ -58,8 +59,9 @@ class Registrations {
     return switching::relays(switching::registrar(bridge), passage);
   }
 
-  // The port takes frames of its own NIC only.
+  // The port takes frames of its own NIC only, or it is locked and the table does not have the sender there.
   bool refuses(NodeIndex n, PortId in, StationId from) const {
+    if (m_[in].locked) return !is_static(n, in, m_[from].mac);
     if (!is_bridged(in)) return false;
     return switching::refuses_source(forest_[n].kind, m_[in], nic_address(m_, in) == m_[from].mac);
   }
@@ -72,14 +74,26 @@ class Registrations {
   // On a way from one to the other, nobody keeps a frame from going on.
   bool passes(const std::vector<Step>& way, const Ends& ends) const {
     for (const Step& step : way) {
-      if (!switching::registers(forest_[step.node].kind)) continue;
       if (refuses(step.node, step.in, ends.from)) return false;
+      if (!ends.to.valid() && !takes_broadcast(step.in, step.out)) return false;
+      if (!switching::registers(forest_[step.node].kind)) continue;
       if (!relays(step.node, step.in, step.out, find(step.node, ends))) return false;
     }
     return true;
   }
 
+  // A Linux bridge's port without broadcast-flood gets those of the host alone.
+  bool takes_broadcast(PortId in, PortId out) const {
+    return m_[out].floods_broadcast || m_[in].role == model::PortRole::kHost;
+  }
+
  private:
+  bool is_static(NodeIndex n, PortId port, wire::Mac mac) const {
+    const model::Bridge& bridge = m_[forest_[n].bridge];
+    return std::ranges::any_of(bridge.static_entries, [&](const model::StaticEntry& entry) {
+      return entry.mac == mac && entry.port == port && (!bridge.vlan_aware || entry.vlan == forest_[n].vlan);
+    });
+  }
   bool is_bridged(PortId port) const {
     if (m_[port].role != model::PortRole::kGuest) return false;
     const PortId far = peer(m_, port);

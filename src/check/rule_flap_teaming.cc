@@ -4,6 +4,9 @@
 // last. ESXi's "route based on IP hash" therefore needs a static link aggregation group at the other end, of
 // all uplinks on one switch or one stack.
 //
+// Beacon probing does not go with a team that is one link: knowledge.broadcom.com 394235,
+// elatov.github.io/2012/ 03/beacon-probes-with-port-channel-causing-mac-flapping.
+//
 // Sources: knowledge.broadcom.com 402719, 440179; vSphere Networking 6.7, "Route Based on IP Hash".
 #include <fmt/format.h>
 
@@ -47,6 +50,35 @@ bool meet_outside(const model::Model& m, const std::vector<PortId>& ports, Bridg
   return false;
 }
 
+// They are one link aggregation group.
+bool are_one(const model::Model& m, const std::vector<PortId>& ports) {
+  return std::ranges::all_of(ports, [&](PortId port) {
+    return m[port].lag != 0 && m[port].lag == m[ports.front()].lag &&
+           m[port].bridge == m[ports.front()].bridge;
+  });
+}
+
+findings::Finding beacons(const model::Model& m, BridgeId bridge, const std::vector<PortId>& outside,
+                          bool aggregated) {
+  findings::Finding f = proved(findings::Code::kFlapTeaming);
+  f.severity = findings::Severity::kWarning;
+  f.bridge = bridge;
+  f.line = m[bridge].line;
+  f.where = name_of(m, bridge);
+  f.headline = fmt::format("{} probes with beacons over uplinks that {}", f.where,
+                           aggregated ? "are one link outside" : "it chooses by IP hash");
+  f.cause = fmt::format(
+      "Each uplink of {} sends beacons for the others to hear, with its own address, and an address of the "
+      "hypervisor is the same as an uplink's. {} Beacons of one uplink never reach another that way, so good "
+      "uplinks are taken for dead, and addresses are heard at several ports. Use link status only, and "
+      "beacon "
+      "probing not below three uplinks.",
+      f.where,
+      aggregated ? fmt::format("{} are one link aggregation group.", names(m, outside))
+                 : fmt::format("IP hash sends that address by {} too.", names(m, outside)));
+  return f;
+}
+
 }  // namespace
 
 void rule_flap_teaming(const Site& site, std::vector<findings::Finding>& out) {
@@ -54,9 +86,14 @@ void rule_flap_teaming(const Site& site, std::vector<findings::Finding>& out) {
   for (std::size_t b = 0; b < m.bridges.size(); ++b) {
     const model::Bridge& bridge = m.bridges[b];
     if (bridge.kind != model::BridgeKind::kEsxi && bridge.kind != model::BridgeKind::kHyperV) continue;
-    if (bridge.teaming != model::Teaming::kIpHash) continue;
     const std::vector<PortId> outside = opposite(m, bridge);
     if (outside.size() < 2 || !meet_outside(m, outside, BridgeId(b))) continue;
+    const bool aggregated = are_one(m, outside);
+    if (bridge.beacon_probing && (aggregated || bridge.teaming == model::Teaming::kIpHash)) {
+      out.push_back(beacons(m, BridgeId(b), outside, aggregated));
+      if (aggregated) continue;
+    }
+    if (aggregated || bridge.teaming != model::Teaming::kIpHash) continue;
     findings::Finding f = proved(findings::Code::kFlapTeaming);
     f.bridge = BridgeId(b);
     f.line = bridge.line;

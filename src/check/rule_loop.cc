@@ -76,10 +76,14 @@ class RingSearch {
     return true;
   }
 
-  // Nothing goes from one uplink of a virtual switch that registers its NICs to another, and ports of a link
-  // aggregation group are one.
+  // Nothing goes from one uplink of a virtual switch that registers its NICs to another, and of a link
+  // aggregation group one link counts.
   bool is_of_team(PortId port) const {
-    if (m_[port].lag != 0) return true;
+    if (m_[port].lag != 0) {
+      const auto& ports = m_[m_[port].bridge].ports;
+      return port != *std::ranges::find_if(
+                         ports, [&](PortId p) { return m_[p].lag == m_[port].lag && m_[p].link.valid(); });
+    }
     if (m_[port].role != model::PortRole::kUplink) return false;
     const model::Bridge& bridge = m_[m_[port].bridge];
     return switching::registers(bridge.kind) && std::ranges::count_if(bridge.ports, [&](PortId p) {

@@ -50,7 +50,8 @@ class Collector {
  public:
   Collector(const Model& m, const Forest& forest, Time when)
       : m_(m), forest_(forest), registrations_(m, forest), when_(when) {
-    for (const model::Bridge& bridge : m.bridges) any_registers_ |= switching::registers(bridge.kind);
+    for (const model::Bridge& bridge : m.bridges) any_gates_ |= switching::registers(bridge.kind);
+    for (const model::Port& port : m.ports) any_gates_ |= port.locked || !port.floods_broadcast;
     for (std::size_t s = 0; s < m.stations.size(); ++s) {
       if (forest.place(StationId(s)).plugged() && !m.stations[s].ip.address.is_zero())
         owners_.push_back({m.stations[s].ip.address.bits, StationId(s)});
@@ -78,7 +79,8 @@ class Collector {
     const auto [first, last] =
         std::ranges::equal_range(owners_, ip, {}, &std::pair<std::uint32_t, StationId>::first);
     for (auto it = first; it != last; ++it) {
-      if (it->second == asker || !forest_.connected(asker, it->second) || !can_ask(asker, it->second))
+      if (it->second == asker || !forest_.connected(asker, it->second) ||
+          !(can_ask(asker, it->second) || can_ask(it->second, asker)))
         continue;
       if (found.valid()) {
         out_.contested.push_back(found);
@@ -94,7 +96,7 @@ class Collector {
   // by registration.
   bool can_ask(StationId asker, StationId asked) {
     const Place &from = forest_.place(asker), &to = forest_.place(asked);
-    if (!any_registers_ || from.node == kNone || to.node == kNone ||
+    if (!any_gates_ || from.node == kNone || to.node == kNone ||
         forest_.components()[forest_[from.node].component].broken())
       return true;
     forest_.way(from, to, way_);
@@ -181,6 +183,8 @@ class Collector {
     if (component.plain && !component.bends) return true;
     if (forest_.components()[forest_[place.node].component].broken())
       return true;  // nothing is claimed of it
+    // Without a question there, it learns the address only if the other asks for something.
+    if (!can_ask(asker, asked)) return false;
     forest_.way(forest_.place(asked), place, way_);
     // The answer may turn off where the question passed; the asker may still learn by what the other asks.
     if (!registrations_.passes(way_, {asked, asker})) return false;
@@ -479,7 +483,7 @@ class Collector {
   const Model& m_;
   const Forest& forest_;
   Registrations registrations_;
-  bool any_registers_ = false;
+  bool any_gates_ = false;
   const Time when_;
   std::vector<std::pair<std::uint32_t, StationId>> owners_;  // by address
   std::vector<std::uint32_t> asks_;  // by station: reasons for which it asks by broadcast

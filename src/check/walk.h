@@ -83,6 +83,7 @@ class Walk {
   }
 
   Weight pass(const Step& step, Weight weight) {
+    if (registrations_.refuses(step.node, step.in, ends_.from)) return {};
     if (switching::registers(kind(step.node))) return pass_registered(step, weight);
     if (kind(step.node) == model::BridgeKind::kHub) {
       flood(step.node, step.in, step.out, weight, false, false);
@@ -115,13 +116,14 @@ class Walk {
       for (const PortId out : m_[forest_[n].bridge].ports) {
         if (out == in || out == except || !forest_.usable(out) || !carries(m_, out, forest_[n].vlan))
           continue;
-        if (lets_out(n, in, out) && (!unknown || port(out).floods_unknown))
-          policy_.leaves(n, out, weight, stray);
+        const bool floods = unknown ? port(out).floods_unknown : registrations_.takes_broadcast(in, out);
+        if (lets_out(n, in, out) && floods) policy_.leaves(n, out, weight, stray);
       }
     }
     for (const Edge& edge : forest_.edges(n)) {
       if (edge.port == in || edge.port == except || !lets_out(n, in, edge.port)) continue;
-      if (unknown && !port(edge.port).floods_unknown) continue;
+      if (unknown ? !port(edge.port).floods_unknown : !registrations_.takes_broadcast(in, edge.port))
+        continue;
       open_.push_back({edge.to, edge.far, weight, stray});
     }
   }
@@ -139,6 +141,7 @@ class Walk {
 
   // One has come into a node; the destination lies behind `in`.
   void spread(NodeIndex n, PortId in, Weight weight, bool stray, bool group) {
+    if (registrations_.refuses(n, in, ends_.from)) return;
     if (switching::registers(kind(n))) {
       extra_registered(n, in, {}, weight, stray, group);
       return;
@@ -172,7 +175,7 @@ class Walk {
   }
   bool taught(NodeIndex n, PortId in) const {
     const model::FlowRule* rule = rule_at(n, in);
-    return rule == nullptr || rule->normal;
+    return (rule == nullptr || rule->normal) && !registrations_.refuses(n, in, ends_.from);
   }
   // Copies out of the rule's ports but `toward`. Returns whether that is one of them.
   bool by_rule(const model::FlowRule& rule, NodeIndex n, PortId in, PortId toward, Weight weight,
@@ -197,7 +200,6 @@ class Walk {
   // ------------------------------------------------------------ switches that register
 
   Weight pass_registered(const Step& step, Weight weight) {
-    if (registrations_.refuses(step.node, step.in, ends_.from)) return {};
     extra_registered(step.node, step.in, step.out, weight, false, false);
     const bool passes =
         registrations_.relays(step.node, step.in, step.out, registrations_.find(step.node, ends_));
@@ -207,7 +209,6 @@ class Walk {
   // The copies beside the one on the way: up to the host, out of the uplink (the leak of a hosted bridge;
   // what a VEB or macvlan does not know), to guests that hear everything.
   void extra_registered(NodeIndex n, PortId in, PortId except, Weight weight, bool stray, bool group) {
-    if (registrations_.refuses(n, in, ends_.from)) return;
     const auto known = registrations_.find(n, ends_);
     for (const PortId out : m_[forest_[n].bridge].ports) {
       if (out == in || out == except || !forest_.usable(out) || !carries(m_, out, forest_[n].vlan)) continue;

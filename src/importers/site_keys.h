@@ -41,6 +41,8 @@ inline constexpr Keys kGuestNic = {"on",
                                    "bpdu-guard",
                                    "mac-limit",
                                    "storm-control",
+                                   "broadcast-flood",
+                                   "locked",
                                    "promiscuous-mode",
                                    "forged-transmits",
                                    "mac-spoofing"};
@@ -49,11 +51,14 @@ inline constexpr Keys kRoute = {"to", "via"};
 inline constexpr Keys kArp = {"timeout", "confirm", "announce"};
 inline constexpr Keys kSwitch = {"kind",     "ageing", "learning", "table-size", "vlan-aware", "stp",
                                  "priority", "flood",  "ports",    "static",     "flows"};
-inline constexpr Keys kVirtualSwitch = {
-    "kind",       "uplinks",    "ip",  "mac",      "filters-local", "mode",  "teaming", "ageing", "learning",
-    "table-size", "vlan-aware", "stp", "priority", "flood",         "ports", "static",  "flows"};
-inline constexpr Keys kPort = {"access",  "trunk", "native",     "flood",     "learning",     "isolated",
-                               "hairpin", "guard", "bpdu-guard", "mac-limit", "storm-control"};
+inline constexpr Keys kVirtualSwitch = {"kind",           "uplinks", "ip",       "mac",
+                                        "filters-local",  "mode",    "teaming",  "notify-switches",
+                                        "beacon-probing", "ageing",  "learning", "table-size",
+                                        "vlan-aware",     "stp",     "priority", "flood",
+                                        "ports",          "static",  "flows"};
+inline constexpr Keys kPort = {"access",   "trunk",      "native",    "flood",        "broadcast-flood",
+                               "learning", "locked",     "isolated",  "hairpin",      "lag",
+                               "guard",    "bpdu-guard", "mac-limit", "storm-control"};
 inline constexpr Keys kStormControl = {"broadcast", "multicast", "unknown-unicast"};
 inline constexpr Keys kStaticEntry = {"mac", "station", "port", "vlan"};
 inline constexpr Keys kFlowRule = {"in-port", "mac", "station", "type", "output"};

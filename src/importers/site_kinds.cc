@@ -31,6 +31,21 @@ void SiteReader::read_kind_options(BridgeId bridge, const Fields& fields) {
                  in_.choice(teaming, "teaming", {"port-id", "mac-hash", "ip-hash", "failover"}))
       model()[bridge].teaming = kTeamings[*choice];
   }
+  read_team_options(bridge, fields);
+}
+
+void SiteReader::read_team_options(BridgeId bridge, const Fields& fields) {
+  const BridgeKind kind = model()[bridge].kind;
+  const auto read = [&](std::string_view key, bool is_there, bool& option) {
+    if (!fields.has(key)) return;
+    if (is_there)
+      set(option, in_.flag(fields[key], key));
+    else
+      in_.wrong(fields[key], fmt::format("'{}' means nothing to a {}", key, to_text(kind)));
+  };
+  read("notify-switches", kind == BridgeKind::kEsxi || kind == BridgeKind::kHyperV,
+       model()[bridge].notify_switches);
+  read("beacon-probing", kind == BridgeKind::kEsxi, model()[bridge].beacon_probing);
 }
 
 void SiteReader::read_policies(PortId port, const Fields& fields) {
@@ -44,6 +59,14 @@ void SiteReader::read_policies(PortId port, const Fields& fields) {
   if (only("hairpin", kind == BridgeKind::kSwitch || kind == BridgeKind::kLinuxBridge,
            "a port of a switch or linux-bridge"))
     set(model()[port].hairpin, in_.flag(fields["hairpin"], "hairpin"));
+  const bool has_table =
+      kind == BridgeKind::kSwitch || kind == BridgeKind::kLinuxBridge || kind == BridgeKind::kOvs;
+  if (only("lag", has_table, "a port of a switch, linux-bridge or ovs"))
+    set(model()[port].lag, in_.integer(fields["lag"], {"lag", 1, 65535}));
+  if (only("locked", kind == BridgeKind::kLinuxBridge, "a port of a linux-bridge"))
+    set(model()[port].locked, in_.flag(fields["locked"], "locked"));
+  if (only("broadcast-flood", kind == BridgeKind::kLinuxBridge, "a port of a linux-bridge"))
+    set(model()[port].floods_broadcast, in_.flag(fields["broadcast-flood"], "broadcast-flood"));
   if (only("promiscuous-mode", kind == BridgeKind::kEsxi, "a port of esxi"))
     set(model()[port].promiscuous, in_.flag(fields["promiscuous-mode"], "promiscuous-mode"));
   if (only("forged-transmits", kind == BridgeKind::kEsxi, "a port of esxi"))

@@ -109,6 +109,7 @@ class SiteReader {
   void read_static_entries();
   void read_static_entry(model::BridgeId bridge, const Fields& fields);
   void read_kind_options(model::BridgeId bridge, const Fields& fields);
+  void read_team_options(model::BridgeId bridge, const Fields& fields);
   void read_policies(model::PortId port, const Fields& fields);
   void read_flow_rules();
   void read_flow_rule(model::BridgeId bridge, const Fields& fields);

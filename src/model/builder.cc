@@ -53,7 +53,9 @@ void copy_settings(const Port& from, Port& to) {
   to.pvid = from.pvid;
   to.tagged_vlans = from.tagged_vlans;
   to.floods_unknown = from.floods_unknown;
+  to.floods_broadcast = from.floods_broadcast;
   to.learning = from.learning;
+  to.locked = from.locked;
   to.isolated = from.isolated;
   to.guard = from.guard;
   to.forged_transmits = from.forged_transmits;

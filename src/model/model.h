@@ -174,6 +174,7 @@ struct Bridge {
   MacvlanMode macvlan_mode = MacvlanMode::kBridge;
   // esxi, hyperv: with several uplinks.
   Teaming teaming = Teaming::kPortId;
+  bool notify_switches = true;       // a NIC that takes another uplink is announced there, by RARP
   bool beacon_probing = false;       // esxi: each uplink broadcasts beacons for the others to hear
   std::vector<FlowRule> flow_rules;  // ovs, by priority
   std::vector<PortId> ports;
@@ -210,7 +211,10 @@ struct Port {
   std::uint16_t pvid = 1;
   std::uint32_t tagged_vlans = 0;  // index into Model::vlan_sets
   bool floods_unknown = true;      // false: unknown-unicast block (Linux: `flood off`)
+  bool floods_broadcast =
+      true;  // false: broadcasts do not leave here, but for those of the bridge's own host
   bool learning = true;
+  bool locked = false;  // takes frames only from addresses that the table has at this port
   bool isolated =
       false;  // exchanges no frames with other isolated ports (also the split horizon of an E-LAN)
   // Frames leaving here for a station on another port of the same machine's virtual switch are dropped: the

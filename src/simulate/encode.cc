@@ -74,6 +74,10 @@ void encode(const model::Model& model, const Addresses& addresses, const Frame& 
                       .target_ip = {frame.dst_ip}});
     return;
   }
+  if (frame.kind == FrameKind::kRarp) {
+    wire::append_arp(out, shape, wire::notify_rarp(shape.source));
+    return;
+  }
   const model::Flow& flow = model.flows[frame.flow];
   wire::Ipv4Header ip;
   ip.source = {frame.src_ip};

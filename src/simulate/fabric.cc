@@ -14,6 +14,8 @@ using switching::Family;
 using switching::Fdb;
 
 void Fabric::receive(std::uint32_t in, Frame& frame) {
+  if (ports_[in].in_lag) [[unlikely]]
+    in = logical(in);
   const Port& port = ports_[in];
   Bridge& bridge = bridges_[port.bridge];
   if (port.blocked) return;
@@ -63,6 +65,11 @@ void Fabric::receive(std::uint32_t in, Frame& frame) {
 // port's limit).
 bool Fabric::learn(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, const Frame& frame) {
   const model::Port& settings = model_.ports[in];
+  // net/bridge/br_input.c, br_handle_frame_finish: BR_PORT_LOCKED.
+  if (settings.locked) [[unlikely]] {
+    const auto entry = bridge.fdb.lookup(vlan, frame.src, wires_.now(), bridge.ageing);
+    if (entry.what != Fdb::Found::kHit || entry.port != in) return false;
+  }
   // A Linux bridge with ageing 0 learns nothing (br_fdb_update: "some users want to always flood").
   if (!bridge.learns || bridge.ageing.count() == 0 || !settings.learning) return true;
   const Time now = wires_.now();
@@ -116,6 +123,8 @@ bool Fabric::admitted(std::uint32_t in, const Frame& frame, bool unknown) {
 
 // One copy to one port: a frame in flight, or mere occupation when the station there discards it.
 void Fabric::emit(std::uint32_t out, const Frame& frame) {
+  if (ports_[out].in_lag) [[unlikely]]
+    out = member_for(out, frame);
   const Port& port = ports_[out];
   if (port.lane_out == kNone) return;
   if (port.leaf && frame.dst != kBroadcastAddress &&
@@ -161,10 +170,13 @@ void Fabric::flood(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& 
   bool copied = !plan.groups.empty() && flood_leaves(plan, in, vlan, frame, unknown, wanted);
 
   bool withheld = false;
-  const bool from_isolated = model_.ports[in].isolated;
+  const bool from_isolated = model_.ports[in].isolated,
+             from_host = model_.ports[in].role == model::PortRole::kHost;
   for (const std::uint32_t out : plan.ports) {
     const model::Port& settings = model_.ports[out];
     if ((out == in && !settings.hairpin) || (from_isolated && settings.isolated)) continue;
+    // net/bridge/br_forward.c, br_flood: BR_BCAST_FLOOD.
+    if (!unknown && !settings.floods_broadcast && !from_host) continue;
     if (unknown && !settings.floods_unknown) {
       withheld |= out == wanted;
       continue;

@@ -56,8 +56,11 @@ class Fabric {
     bool blocked = false;        // by the spanning tree
     bool leaf = false;           // one plain station at the other end: copies for others may be elided
     bool policed = false;        // has storm control or a MAC limit
-    // On a switch that registers its NICs: whom it hears beside those, and the address of the NIC when a
-    // guest bridges it.
+    bool in_lag = false;         // of a link aggregation group: see lags_
+  };
+  // A port of a switch that registers its NICs: whom it hears beside those, and the address of the NIC when a
+  // guest bridges it.
+  struct Plug {
     switching::Hearing hearing = switching::Hearing::kItsOwn;
     AddressIndex nested = kNone;
     std::uint32_t number = 0;  // among the ports of its bridge
@@ -83,6 +86,14 @@ class Fabric {
     switching::TokenBucket broadcast, multicast, unknown_unicast;
   };
 
+  void note_lags();
+  std::uint32_t logical(std::uint32_t port) const {
+    return ports_[port].in_lag ? lags_.at(port).front() : port;
+  }
+  bool any_member_up(std::uint32_t port) const;
+  std::uint32_t member_for(std::uint32_t port, const Frame& frame) const;
+  void notify_switches(std::uint32_t bridge, const std::vector<std::uint32_t>& before);
+  std::vector<std::uint32_t> chosen_uplinks(std::uint32_t bridge) const;
   void number_lanes();
   bool groupable(std::uint32_t port) const;
   FloodPlan& plan(Bridge& bridge, std::uint32_t index, std::uint16_t vlan);
@@ -125,11 +136,14 @@ class Fabric {
   Wires& wires_;
   Observer& observer_;
   std::vector<Port> ports_;  // by model port
+  std::vector<Plug> plugs_;  // likewise
   std::vector<Bridge> bridges_;
   std::vector<LaneIndex> lane_of_;           // by lane_index
   std::vector<std::uint32_t> station_port_;  // where each station is now
   std::vector<bool> link_up_;
   std::vector<bool> captured_;  // by link
+  // The members of a link aggregation group, by each of them; the first stands for the group.
+  std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> lags_;
   std::unordered_map<std::uint32_t, Policer> policers_;
   // Of every (bridge, VLAN, destination) that was ever flooded.
   struct FloodState {

@@ -17,20 +17,21 @@ void Fabric::note_registration(std::uint32_t index) {
   if (bridge.family != switching::Family::kRegisters) return;
   std::uint32_t number = 0;
   for (const model::PortId id : model_.bridges[index].ports) {
-    Port& port = ports_[id.index()];
+    const Port& port = ports_[id.index()];
+    Plug& plug = plugs_[id.index()];
     const model::Port& settings = model_[id];
-    port.number = number++;
+    plug.number = number++;
     if (port.peer == kNone) continue;
     const bool bridges = ports_[port.peer].bridge != kNone;
     const model::StationId station = model_.ports[port.peer].station;
     const bool promiscuous = station.valid() && model_[station].promiscuous &&
                              bridge.registrar.kind != model::BridgeKind::kHostedBridge;
-    port.hearing = switching::hears(bridge.registrar.kind, settings, bridges || promiscuous);
+    plug.hearing = switching::hears(bridge.registrar.kind, settings, bridges || promiscuous);
     if (bridges && settings.role == PortRole::kGuest)
-      port.nested = addresses_.find(model::nic_address(model_, id));
+      plug.nested = addresses_.find(model::nic_address(model_, id));
     if (settings.role == PortRole::kUplink) bridge.uplinks.push_back(id.value);
-    if (settings.role != PortRole::kGuest || port.hearing != switching::Hearing::kItsOwn ||
-        port.nested != kNone || bridge.registrar.macvlan_mode == model::MacvlanMode::kPassthru)
+    if (settings.role != PortRole::kGuest || plug.hearing != switching::Hearing::kItsOwn ||
+        plug.nested != kNone || bridge.registrar.macvlan_mode == model::MacvlanMode::kPassthru)
       bridge.watchful.push_back(id.value);
   }
 }
@@ -55,7 +56,7 @@ Fabric::Registered Fabric::find_registered(std::uint32_t self, std::uint16_t vla
     if (at != kNone && ports_[at].bridge == self) note(at, station);
   }
   for (const std::uint32_t port : bridges_[self].watchful) {
-    if (ports_[port].nested == frame.dst) note(port, kNone);
+    if (plugs_[port].nested == frame.dst) note(port, kNone);
   }
   const auto* by_hand = bridges_[self].fdb.find(bridges_[self].vlan_aware ? vlan : 0, frame.dst);
   if (by_hand != nullptr) note(by_hand->port, kNone);
@@ -63,7 +64,7 @@ Fabric::Registered Fabric::find_registered(std::uint32_t self, std::uint16_t vla
 }
 
 bool Fabric::is_source(std::uint32_t port, const Frame& frame) const {
-  if (ports_[port].nested == frame.src) return true;
+  if (plugs_[port].nested == frame.src) return true;
   return std::ranges::any_of(addresses_.stations_with(frame.src),
                              [&](std::uint32_t station) { return attachment(station) == port; });
 }
@@ -75,11 +76,10 @@ std::uint32_t Fabric::chosen_uplink(const Bridge& bridge, std::uint32_t in, wire
   const auto usable = [&](std::uint32_t uplink) { return wires_.lane(ports_[uplink].lane_out).up; };
   const auto up = static_cast<std::size_t>(std::ranges::count_if(bridge.uplinks, usable));
   if (up == 0) return kNone;
-  const bool ip =
-      packet != nullptr && packet->kind != FrameKind::kArpRequest && packet->kind != FrameKind::kArpReply;
+  const bool ip = packet != nullptr && packet->flow != kNone;
   std::size_t chosen = switching::choose_uplink(
       model_.bridges[ports_[in].bridge].teaming,
-      {ports_[in].number, source, ip ? packet->src_ip : 0, ip ? packet->dst_ip : 0}, up);
+      {plugs_[in].number, source, ip ? packet->src_ip : 0, ip ? packet->dst_ip : 0}, up);
   for (const std::uint32_t uplink : bridge.uplinks) {
     if (usable(uplink) && chosen-- == 0) return uplink;
   }
@@ -123,7 +123,7 @@ void Fabric::relay_registered(Bridge& bridge, std::uint32_t in, std::uint16_t vl
     const bool here = std::ranges::find(registered_, out) != registered_.end();
     switching::Passage passage{from.role, settings.role, known.destination, reflected};
     if (settings.role == PortRole::kGuest)
-      passage.destination = switching::seen_from(known.destination, here, ports_[out].hearing);
+      passage.destination = switching::seen_from(known.destination, here, plugs_[out].hearing);
     if (reflected) passage.from_this_guest = is_source(out, frame);
     if (!switching::relays(bridge.registrar, passage)) continue;
     if (settings.isolated && from.isolated) continue;
@@ -149,6 +149,39 @@ void Fabric::relay_registered(Bridge& bridge, std::uint32_t in, std::uint16_t vl
     emit(out, frame);
     frame.stray = was_stray;
     frame.tag = tag_in;
+  }
+}
+
+// The uplink of each port of a team, in the order of the bridge's ports; kNone for the others.
+std::vector<std::uint32_t> Fabric::chosen_uplinks(std::uint32_t index) const {
+  const Bridge& bridge = bridges_[index];
+  std::vector<std::uint32_t> chosen;
+  for (const model::PortId id : model_.bridges[index].ports) {
+    const wire::Mac mac = model::nic_address(model_, id);
+    const bool has_one =
+        model_[id].role != PortRole::kUplink && !mac.is_zero() && wires_.lane(ports_[id.index()].lane_out).up;
+    chosen.push_back(has_one ? chosen_uplink(bridge, id.value, mac, nullptr) : kNone);
+  }
+  return chosen;
+}
+
+// A NIC whose frames take another uplink from now on is announced there, so that the network outside sends to
+// it (vSphere, "Notify switches": RARP requests in the NIC's name).
+void Fabric::notify_switches(std::uint32_t index, const std::vector<std::uint32_t>& before) {
+  const auto now = chosen_uplinks(index);
+  for (std::size_t i = 0; i < now.size(); ++i) {
+    if (now[i] == kNone || now[i] == before[i]) continue;
+    const model::PortId port = model_.bridges[index].ports[i];
+    Frame notice;
+    notice.kind = FrameKind::kRarp;
+    notice.src = addresses_.find(model::nic_address(model_, port));
+    notice.dst = kBroadcastAddress;
+    notice.bytes = kLeastFrameBytes;
+    const model::Port& uplink = model_.ports[now[i]];
+    notice.tag =
+        switching::egress_tag(uplink, model_.vlan_sets[uplink.tagged_vlans], model_[port].pvid).value_or(0);
+    notice.sent = wires_.now();
+    emit(now[i], notice);
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "simulate/fabric.h"
+#include "switching/lag.h"
 #include "switching/spanning_tree.h"
 #include "switching/vlan.h"
 
@@ -24,6 +25,8 @@ Fabric::Fabric(const model::Model& model, const Addresses& addresses, const Audi
     ports_[i].peer = model::peer(model, PortId(i)).value;
     ports_[i].policed = port.storm_control != 0 || port.mac_limit != 0;
   }
+  plugs_.resize(ports_.size());
+  note_lags();
   for (const model::Station& station : model.stations) station_port_.push_back(station.port.value);
   for (const model::Bridge& b : model.bridges) {
     bridges_.push_back({switching::registrar(b),
@@ -66,6 +69,41 @@ Fabric::Fabric(const model::Model& model, const Addresses& addresses, const Audi
     const auto blocked = switching::blocked_ports(model, link_up_);
     for (std::uint32_t i = 0; i < ports_.size(); ++i) ports_[i].blocked = blocked[i];
   }
+}
+
+void Fabric::note_lags() {
+  for (const model::Bridge& bridge : model_.bridges) {
+    std::unordered_map<std::uint16_t, std::vector<std::uint32_t>> groups;
+    for (const PortId port : bridge.ports) {
+      if (model_[port].lag != 0 && ports_[port.index()].peer != kNone)
+        groups[model_[port].lag].push_back(port.value);
+    }
+    for (const auto& [number, members] : groups) {
+      if (members.size() < 2) continue;
+      for (const std::uint32_t member : members) {
+        ports_[member].in_lag = true;
+        lags_[member] = members;
+      }
+    }
+  }
+}
+
+bool Fabric::any_member_up(std::uint32_t port) const {
+  const auto up = [&](std::uint32_t p) { return wires_.lane(ports_[p].lane_out).up; };
+  return ports_[port].in_lag ? std::ranges::any_of(lags_.at(port), up) : up(port);
+}
+
+// The member of the group that a conversation takes (switching/lag.h); the first when all are down.
+std::uint32_t Fabric::member_for(std::uint32_t port, const Frame& frame) const {
+  const auto& members = lags_.at(port);
+  const auto up = [&](std::uint32_t p) { return wires_.lane(ports_[p].lane_out).up; };
+  const auto count = static_cast<std::size_t>(std::ranges::count_if(members, up));
+  if (count == 0) return port;
+  std::size_t chosen = switching::choose_member(addresses_.mac(frame.src), addresses_.mac(frame.dst), count);
+  for (const std::uint32_t member : members) {
+    if (up(member) && chosen-- == 0) return member;
+  }
+  return port;
 }
 
 void Fabric::number_lanes() {
@@ -117,7 +155,8 @@ bool Fabric::groupable(std::uint32_t index) const {
   const Port& port = ports_[index];
   const model::Port& settings = model_.ports[index];
   return port.leaf && !port.blocked && wires_.lane(port.lane_out).up && settings.floods_unknown &&
-         !settings.isolated && !settings.guard && !settings.hairpin && settings.tagged_vlans == 0;
+         settings.floods_broadcast && !settings.isolated && !settings.guard && !settings.hairpin &&
+         !port.in_lag && settings.tagged_vlans == 0;
 }
 
 Fabric::FloodPlan& Fabric::plan(Bridge& bridge, std::uint32_t index, std::uint16_t vlan) {
@@ -128,7 +167,8 @@ Fabric::FloodPlan& Fabric::plan(Bridge& bridge, std::uint32_t index, std::uint16
   std::vector<std::uint32_t> leaves;
   for (const PortId id : model_.bridges[index].ports) {
     const std::uint32_t port = id.value;
-    if (ports_[port].lane_out == kNone || ports_[port].blocked || !wires_.lane(ports_[port].lane_out).up)
+    if (ports_[port].lane_out == kNone || ports_[port].blocked || logical(port) != port ||
+        !any_member_up(port))
       continue;
     if (!model::carries(model_, id, vlan)) continue;
     (groupable(port) ? leaves : plan.ports).push_back(port);
@@ -160,6 +200,14 @@ void Fabric::forget_plans(std::uint32_t index) {
 
 void Fabric::set_link(model::LinkId link, bool up) {
   if (link_up_[link.index()] == up) return;
+  // The teams at its ends may choose anew.
+  std::vector<std::pair<std::uint32_t, std::vector<std::uint32_t>>> teams;
+  for (const PortId end : {model_[link].a, model_[link].b}) {
+    const std::uint32_t bridge = ports_[end.index()].bridge;
+    if (bridge != kNone && bridges_[bridge].uplinks.size() > 1 &&
+        model_[end].role == model::PortRole::kUplink && model_.bridges[bridge].notify_switches)
+      teams.emplace_back(bridge, chosen_uplinks(bridge));
+  }
   link_up_[link.index()] = up;
   forget_ways();
   for (const bool from_a : {true, false}) {
@@ -172,8 +220,10 @@ void Fabric::set_link(model::LinkId link, bool up) {
     if (bridge == kNone) continue;
     forget_plans(bridge);
     // Addresses learnt on a port go with its carrier (Linux: br_fdb_delete_by_port).
-    if (!up) bridges_[bridge].fdb.flush_port(end.value);
+    if (!up && !(ports_[end.index()].in_lag && any_member_up(end.value)))
+      bridges_[bridge].fdb.flush_port(logical(end.value));
   }
+  for (const auto& [bridge, before] : teams) notify_switches(bridge, before);
 }
 
 void Fabric::forget_ways() {
@@ -245,7 +295,7 @@ std::uint32_t Fabric::towards(std::uint32_t bridge, std::uint16_t vlan, AddressI
         if (!classified) return;
         v = *classified;
       }
-      if (ways.try_emplace(node(p.bridge, v), port).second) open.push_back(node(p.bridge, v));
+      if (ways.try_emplace(node(p.bridge, v), logical(port)).second) open.push_back(node(p.bridge, v));
     };
     for (const std::uint32_t station : addresses_.stations_with(address)) {
       const std::uint32_t at = attachment(station);

@@ -20,6 +20,7 @@ constexpr std::uint32_t kNone = 0xffff'ffffu;
 enum class FrameKind : std::uint8_t {
   kArpRequest,  // src_ip asks for dst_ip; both equal: an announcement (gratuitous ARP)
   kArpReply,
+  kRarp,  // says where its source is, and nothing else
   kUdp,
   kRequest,
   kResponse,

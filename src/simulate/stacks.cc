@@ -191,6 +191,7 @@ void Stacks::deliver(std::uint32_t machine, std::uint32_t station, const Frame& 
       return;
     case FrameKind::kArpRequest:
     case FrameKind::kArpReply:
+    case FrameKind::kRarp:
       return;
   }
 }

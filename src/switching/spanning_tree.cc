@@ -15,12 +15,23 @@ using model::LinkId;
 using model::Model;
 using model::PortId;
 
+// The port that stands for the group: the first whose link is up; the port itself when it is in none.
+PortId first_member(const Model& m, PortId port, const std::vector<bool>& link_up) {
+  const auto up = [&](PortId p) { return m[p].link.valid() && link_up[m[p].link.index()]; };
+  if (m[port].lag == 0 || !up(port)) return up(port) ? port : PortId{};
+  for (const PortId other : m[m[port].bridge].ports) {
+    if (m[other].lag == m[port].lag && up(other)) return other;
+  }
+  return port;
+}
+
 // Union-find over links, to merge the links of one LAN.
 class Lans {
  public:
   Lans(const Model& m, const std::vector<bool>& link_up) : parent_(m.links.size()) {
     std::iota(parent_.begin(), parent_.end(), 0u);
     for (const model::Bridge& bridge : m.bridges) {
+      join_members(m, bridge, link_up);
       if (bridge.stp || !relays_bpdus(bridge.kind)) continue;
       std::uint32_t first = model::LinkId::kNone;
       for (const PortId port : bridge.ports) {
@@ -37,6 +48,13 @@ class Lans {
   }
 
  private:
+  // The links of a link aggregation group are one.
+  void join_members(const Model& m, const model::Bridge& bridge, const std::vector<bool>& link_up) {
+    for (const PortId port : bridge.ports) {
+      const PortId first = first_member(m, port, link_up);
+      if (first.valid() && first != port) parent_[find(m[port].link.value)] = find(m[first].link.value);
+    }
+  }
   std::vector<std::uint32_t> parent_;
 };
 
@@ -78,8 +96,7 @@ std::vector<bool> blocked_ports(const Model& m, const std::vector<bool>& link_up
   }
   const auto each_port = [&](BridgeId bridge, auto&& visit) {
     for (const PortId port : m[bridge].ports) {
-      const LinkId link = m[port].link;
-      if (link.valid() && link_up[link.index()]) visit(port, lans.find(link.value));
+      if (first_member(m, port, link_up) == port) visit(port, lans.find(m[port].link.value));
     }
   };
   const auto offer = [&](BridgeId bridge, PortId port) {
@@ -117,6 +134,10 @@ std::vector<bool> blocked_ports(const Model& m, const std::vector<bool>& link_up
           lan_best[lan].port == port.value && lan_best[lan].bridge == bridge_identifier(m, bridge);
       blocked[port.index()] = !designated && root_port[bridge.index()] != port;
     });
+    for (const PortId port : m[bridge].ports) {
+      const PortId first = first_member(m, port, link_up);
+      if (first.valid()) blocked[port.index()] = blocked[first.index()];
+    }
   }
   return blocked;
 }

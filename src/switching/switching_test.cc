@@ -6,6 +6,7 @@
 #include "model/builder.h"
 #include "switching/fdb.h"
 #include "switching/hosted_bridge.h"
+#include "switching/lag.h"
 #include "switching/spanning_tree.h"
 #include "switching/token_bucket.h"
 #include "switching/vlan.h"
@@ -200,6 +201,15 @@ TEST(HostedBridge, Table) {
   }
 }
 
+// ---------------------------------------------------------------- link aggregation
+
+TEST(Lag, AConversationStaysOnItsMember) {
+  const wire::Mac a{0x02'0000'000001}, b{0x02'0000'000002}, c{0x02'0000'000003};
+  EXPECT_EQ(choose_member(a, b, 2), choose_member(b, a, 2));
+  EXPECT_NE(choose_member(a, b, 2), choose_member(a, c, 2));
+  EXPECT_EQ(choose_member(a, b, 1), 0u);
+}
+
 // ---------------------------------------------------------------- storm control
 
 TEST(TokenBucket, LongRunRateIsTheLimit) {
@@ -276,6 +286,30 @@ TEST(SpanningTree, PriorityMakesTheRoot) {
 TEST(SpanningTree, OfParallelLinksOneStays) {
   const Mesh m = mesh(2, {{0, 1, 1000}, {0, 1, 1000}, {0, 1, 1000}});
   EXPECT_EQ(link_blocked(m, 0) + link_blocked(m, 1) + link_blocked(m, 2), 2);
+}
+
+TEST(SpanningTree, AGroupOfLinksIsOne) {
+  // Two of three parallel links are a group at both ends: it stays whole, and the third link is blocked.
+  Mesh m = mesh(2, {{0, 1, 1000}, {0, 1, 1000}, {0, 1, 1000}});
+  for (const std::size_t link : {0, 1}) {
+    m.model[m.model.links[link].a].lag = 1;
+    m.model[m.model.links[link].b].lag = 1;
+  }
+  EXPECT_FALSE(link_blocked(m, 0));
+  EXPECT_FALSE(link_blocked(m, 1));
+  EXPECT_TRUE(link_blocked(m, 2));
+  // What is left of it stays.
+  m.up[0] = false;
+  EXPECT_FALSE(link_blocked(m, 1));
+  EXPECT_TRUE(link_blocked(m, 2));
+}
+
+TEST(SpanningTree, ATeamOfUplinksRelaysNoBpdus) {
+  // Two spanning-tree bridges joined directly and over a virtual switch that is no way between them.
+  Mesh m = mesh(3, {{0, 1, 1000}, {0, 2, 1000}, {1, 2, 1000}}, {2});
+  EXPECT_EQ(link_blocked(m, 0) + link_blocked(m, 1) + link_blocked(m, 2), 1);
+  m.model.bridges[2].kind = model::BridgeKind::kEsxi;
+  EXPECT_EQ(link_blocked(m, 0) + link_blocked(m, 1) + link_blocked(m, 2), 0);
 }
 
 TEST(SpanningTree, PathCostsOfTheStandard) {

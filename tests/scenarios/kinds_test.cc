@@ -174,6 +174,131 @@ TEST(Teaming, ByPortOrAddressIsQuiet) {
       << "two networks that do not meet";
 }
 
+std::string aggregated(std::string_view teaming, std::string_view more = "") {
+  std::string yaml = with(team(teaming, kOneSwitch), "sw1: {}", "sw1: {ports: {3: {lag: 1}, 4: {lag: 1}}}");
+  return with(std::move(yaml), "teaming:", std::string(more) + "teaming:");
+}
+
+TEST(Teaming, AnAggregationOutsideMakesIpHashRight) {
+  const model::Model m = site(aggregated("ip-hash"));
+  EXPECT_FALSE(told(m, Code::kFlapTeaming));
+  EXPECT_FALSE(told(m, Code::kLoop));
+  const auto run = play(m, base::seconds(10));
+  EXPECT_TRUE(run.moves.empty());
+  EXPECT_GT(delivered(run), 800);
+  EXPECT_GT(delivered(run, 1), 800);
+  for (const char* uplink : {"esx/vs0:vmnic0", "esx/vs0:vmnic1"})
+    EXPECT_GT(lane_from(m, run.lanes, uplink).frames, 800) << "each peer has an uplink of its own";
+}
+
+// I-27
+TEST(Teaming, BeaconsDoNotGoWithAnAggregation) {
+  const auto f = told(site(aggregated("ip-hash", "beacon-probing: on, ")), Code::kFlapTeaming);
+  ASSERT_TRUE(f);
+  EXPECT_TRUE(says(*f, "sw1:3 and sw1:4 are one link aggregation group")) << f->cause;
+  const std::string alone = with(team("port-id", kOneSwitch), "teaming:", "beacon-probing: on, teaming:");
+  EXPECT_FALSE(told(site(alone), Code::kFlapTeaming));
+}
+
+// When an uplink goes down, the network outside learns the new way by RARP; without, it waits for the guest.
+TEST(Teaming, SwitchesAreNotified) {
+  const auto lost_after_failure = [](bool notify) {
+    std::string yaml = fmt::format(R"(
+hosts:
+  esx:
+    nics: {{vmnic0: {{}}, vmnic1: {{}}}}
+    switches: {{vs0: {{kind: esxi, uplinks: [vmnic0, vmnic1], teaming: failover, notify-switches: {}}}}}
+    guests: {{vm: {{nics: {{net0: {{on: vs0, ip: 10.0.0.1/24}}}}}}}}
+  a: {{nics: {{eth0: 10.0.0.2/24}}, arp: {{timeout: 1h}}}}
+switches: {{sw1: {{}}, sw2: {{}}, sw3: {{}}}}
+links:
+  - [sw1:1, sw2:1]
+  - [sw1:2, sw3:1]
+  - [a:eth0, sw1:3]
+  - [esx:vmnic0, sw2:2]
+  - [esx:vmnic1, sw3:2]
+traffic: [{{from: a, to: vm, kind: udp, every: 10ms}}]
+changes: [{{at: 20s, link-down: "esx:vmnic0"}}]
+)",
+                                   notify ? "on" : "off");
+    const auto run = play(site(yaml), base::seconds(60));
+    return run.flows[0].sent_frames - run.flows[0].delivered_frames;
+  };
+  EXPECT_LT(lost_after_failure(true), 5);
+  EXPECT_GT(lost_after_failure(false), 3900) << "sw1 still sends to sw2";
+}
+
+// ---------------------------------------------------------------- link aggregation
+
+constexpr std::string_view kAggregation = R"(
+hosts:
+  a: {nics: {eth0: 10.0.0.1/24}}
+  b: {nics: {eth0: 10.0.0.2/24}}
+  c: {nics: {eth0: 10.0.0.3/24}}
+switches:
+  sw1: {ports: {10: {lag: 7}, 11: {lag: 7}}}
+  sw2: {ports: {10: {lag: 7}, 11: {lag: 7}}}
+links: [[a:eth0, sw1:1], [b:eth0, sw2:1], [c:eth0, sw2:2], [sw1:10, sw2:10], [sw1:11, sw2:11]]
+traffic: [{from: a, to: b, kind: ping, every: 10ms}, {from: a, to: c, kind: ping, every: 10ms}]
+changes: [{at: 10s, link-down: "sw1:10"}]
+)";
+
+TEST(Aggregation, IsOneLinkAndSurvivesOneOfIts) {
+  const model::Model m = site(kAggregation);
+  EXPECT_FALSE(told(m, Code::kLoop));
+  const auto run = play(m, base::seconds(20));
+  EXPECT_TRUE(run.loops.empty());
+  EXPECT_TRUE(run.moves.empty());
+  for (const std::size_t flow : {0, 1}) EXPECT_GT(run.flows[flow].answered, 1980) << flow;
+  // Broadcasts take one member: nobody gets them twice.
+  EXPECT_LT(lane_from(m, run.lanes, "sw2:1").frames, 2100);
+}
+
+TEST(Aggregation, WithoutItTwoLinksAreARing) {
+  std::string yaml = with(std::string(kAggregation), "sw1: {ports: {10: {lag: 7}, 11: {lag: 7}}}", "sw1: {}");
+  yaml = with(yaml, "sw2: {ports: {10: {lag: 7}, 11: {lag: 7}}}", "sw2: {}");
+  EXPECT_TRUE(told(yaml, Code::kLoop));
+}
+
+TEST(Aggregation, ASpanningTreeLeavesItWhole) {
+  std::string yaml = with(std::string(kAggregation), "sw1: {ports:", "sw1: {stp: on, ports:");
+  yaml = with(yaml, "sw2: {ports:", "sw2: {stp: on, ports:");
+  const model::Model m = site(yaml);
+  const auto run = play(m, base::seconds(10));
+  for (const std::size_t flow : {0, 1}) EXPECT_GT(run.flows[flow].answered, 900) << flow;
+}
+
+// ---------------------------------------------------------------- flags of a Linux bridge's ports
+
+std::string bridge_with(std::string_view flags, std::string_view more = "") {
+  return fmt::format(R"(
+hosts:
+  h:
+    nics: {{eth0: {{}}}}
+    switches: {{br0: {{kind: linux-bridge, uplinks: [eth0], ip: 10.0.0.1/24{}}}}}
+    guests: {{vm: {{nics: {{net0: {{on: br0, ip: 10.0.0.2/24, {}}}}}}}}}
+  desk: {{nics: {{eth0: 10.0.0.3/24}}}}
+switches: {{sw1: {{}}}}
+links: [[h:eth0, sw1:1], [desk:eth0, sw1:2]]
+traffic: [{{from: desk, to: vm, kind: ping, every: 10ms}}, {{from: h, to: vm, kind: ping, every: 10ms}}]
+)",
+                     more, flags);
+}
+
+TEST(LinuxBridge, ALockedPortTakesWhomTheTableHas) {
+  const auto locked = play(site(bridge_with("locked: on")), base::seconds(10));
+  EXPECT_EQ(locked.flows[0].answered, 0);
+  const auto known =
+      play(site(bridge_with("locked: on", ", static: [{station: \"vm:net0\"}]")), base::seconds(10));
+  EXPECT_GT(known.flows[0].answered, 900);
+}
+
+TEST(LinuxBridge, BroadcastsOfTheHostAlone) {
+  const auto run = play(site(bridge_with("broadcast-flood: off")), base::seconds(10));
+  EXPECT_EQ(run.flows[0].answered, 0) << "the question does not get there";
+  EXPECT_GT(run.flows[1].answered, 900) << "that of the host does";
+}
+
 // ---------------------------------------------------------------- nested hypervisors
 
 std::string nested(std::string_view kind, std::string_view policies) {
