@@ -170,6 +170,7 @@ class Builder {
     settings.learning = bridge.learning && port.learning && bridge.kind != model::BridgeKind::kHub;
     settings.floods_unknown = port.floods_unknown;
     settings.isolated = port.isolated;
+    settings.hairpin = port.hairpin;
     return links->set_port(device.name, settings);
   }
 

@@ -20,8 +20,8 @@ using Bytes = std::span<const std::byte>;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kAddressBytes = 12, kTagBytes = 4;
-constexpr std::size_t kFramesPerTurn = 256;          // of one port, before the others have theirs
-constexpr std::size_t kMostDelayedBytes = 16 << 20;  // in a delay line
+constexpr std::size_t kFramesPerTurn = 256;  // of one port, before the others have theirs
+constexpr std::size_t kMostDelayedBytes = std::size_t{16} << 20;  // in a delay line
 constexpr std::size_t kLongestCopy = sys::kMostFrameBytes;
 
 std::uint16_t read16(Bytes frame, std::size_t at) {
@@ -31,11 +31,24 @@ std::uint16_t read16(Bytes frame, std::size_t at) {
 
 bool is_tagged(Bytes frame) { return frame.size() >= 18 && read16(frame, kAddressBytes) == 0x8100; }
 
-LiveSwitch::Frame read_frame(Bytes frame) {
-  const auto* octets = reinterpret_cast<const std::uint8_t*>(frame.data());
-  const std::uint16_t tag = is_tagged(frame) ? read16(frame, 14) & 0xfff : std::uint16_t{0};
-  return {model::Mac::from_octets(octets), model::Mac::from_octets(octets + 6), tag,
-          static_cast<std::uint32_t>(frame.size())};
+std::uint32_t read32(Bytes frame, std::size_t at) {
+  return std::uint32_t{read16(frame, at)} << 16 | read16(frame, at + 2);
+}
+
+LiveSwitch::Frame read_frame(Bytes bytes) {
+  const auto* octets = reinterpret_cast<const std::uint8_t*>(bytes.data());
+  LiveSwitch::Frame frame{.destination = model::Mac::from_octets(octets),
+                          .source = model::Mac::from_octets(octets + 6),
+                          .bytes = static_cast<std::uint32_t>(bytes.size())};
+  if (is_tagged(bytes)) frame.tag = read16(bytes, 14) & 0xfff;
+  const std::size_t type = kAddressBytes + (is_tagged(bytes) ? kTagBytes : 0);
+  frame.is_arp = read16(bytes, type) == 0x0806;
+  constexpr std::size_t kIpAddresses = 2 + 12;  // behind the EtherType
+  if (read16(bytes, type) == 0x0800 && bytes.size() >= type + kIpAddresses + 8) {
+    frame.source_ip = read32(bytes, type + kIpAddresses);
+    frame.destination_ip = read32(bytes, type + kIpAddresses + 4);
+  }
+  return frame;
 }
 
 // The frame with another tag, or without one. `scratch` holds it where it differs.

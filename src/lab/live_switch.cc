@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
-#include "switching/hosted_bridge.h"
+#include "switching/ovs.h"
+#include "switching/teaming.h"
 #include "switching/vlan.h"
 
 namespace sekimori::lab {
@@ -22,6 +23,11 @@ LiveSwitch::LiveSwitch(const model::Model& site, model::BridgeId bridge)
     if (!far.valid()) continue;
     for (model::StationId s = site[far].station; s.valid(); s = site[s].next_on_port)
       attached_.emplace(site[s].mac, port);
+    // The NIC of a guest that bridges it.
+    if (const Mac nic = model::nic_address(site, port);
+        site[port].role == PortRole::kGuest && site[far].bridge.valid() && !nic.is_zero())
+      attached_.emplace(nic, port);
+    if (site[port].role == PortRole::kUplink) uplinks_.push_back(port);
   }
   for (const model::StaticEntry& entry : bridge_.static_entries)
     fdb_.set_static(bridge_.vlan_aware ? entry.vlan : std::uint16_t{0}, intern(entry.mac), entry.port.value);
@@ -48,13 +54,15 @@ const std::vector<LiveSwitch::Copy>& LiveSwitch::relay(PortId in, const Frame& f
   }
   const bool group = frame.destination.is_group();
   if (group && !admitted(in, frame, false, now)) return copies_;
-  if (bridge_.kind == BridgeKind::kHostedBridge) {
-    relay_hosted(in, frame);
+  const switching::Family family = switching::family(bridge_.kind);
+  if (family == switching::Family::kRegisters) {
+    relay_registered(in, vlan, frame);
     return copies_;
   }
 
   bool unknown = false;
-  if (bridge_.kind != BridgeKind::kHub) {
+  if (family == switching::Family::kLearns) {
+    if (by_rule(in, vlan, frame)) return copies_;
     if (!learn(in, vlan, frame.source, now)) return copies_;
     if (const auto known = addresses_.find(frame.destination); !group && known != addresses_.end()) {
       const auto entry = fdb_.lookup(vlan, known->second, now, bridge_.ageing);
@@ -72,6 +80,15 @@ const std::vector<LiveSwitch::Copy>& LiveSwitch::relay(PortId in, const Frame& f
   return copies_;
 }
 
+// A flow of Open vSwitch that outputs by itself. True when that was all.
+bool LiveSwitch::by_rule(PortId in, std::uint16_t vlan, const Frame& frame) {
+  if (bridge_.flow_rules.empty()) return false;
+  const model::FlowRule* rule = switching::match_rule(bridge_, in, frame.destination, frame.is_arp);
+  if (rule == nullptr) return false;
+  for (const PortId out : rule->out) copy_to(in, out, vlan, frame);
+  return !rule->normal;
+}
+
 // False when the frame must not be relayed: its address is over the port's limit.
 bool LiveSwitch::learn(PortId in, std::uint16_t vlan, Mac source, base::Time now) {
   const Port& port = site_[in];
@@ -82,7 +99,8 @@ bool LiveSwitch::learn(PortId in, std::uint16_t vlan, Mac source, base::Time now
       fdb_.count_port(in.value, now, bridge_.ageing) >= port.mac_limit) {
     return false;
   }
-  fdb_.learn(vlan, address, in.value, now, bridge_.ageing, bridge_.table_size);
+  const auto when_full = bridge_.kind == BridgeKind::kOvs ? Fdb::WhenFull::kEvict : Fdb::WhenFull::kRefuse;
+  fdb_.learn(vlan, address, in.value, now, bridge_.ageing, bridge_.table_size, when_full);
   return true;
 }
 
@@ -112,43 +130,96 @@ bool LiveSwitch::guarded(PortId out, Mac destination) const {
   return std::any_of(first, last, [&](const auto& entry) { return entry.second != out; });
 }
 
-void LiveSwitch::copy_to(PortId in, PortId out, std::uint16_t vlan, const Frame& frame) {
-  const Port& port = site_[out];
-  if (out == in || !port.link.valid()) return;
-  std::uint16_t tag = frame.tag;
-  if (bridge_.vlan_aware) {
-    const auto leaves = switching::egress_tag(port, site_.vlan_sets[port.tagged_vlans], vlan);
-    if (!leaves) return;
-    tag = *leaves;
-  }
-  if (port.isolated && site_[in].isolated) return;
-  if (guarded(out, frame.destination)) return;
-  copies_.push_back({out, tag});
+// The tag to leave with; none when the port is not of this VLAN.
+std::optional<std::uint16_t> LiveSwitch::tag_at(PortId out, std::uint16_t vlan, const Frame& frame) const {
+  if (!bridge_.vlan_aware) return frame.tag;
+  return switching::egress_tag(site_[out], site_.vlan_sets[site_[out].tagged_vlans], vlan);
 }
 
-void LiveSwitch::relay_hosted(PortId in, const Frame& frame) {
-  using switching::HostedDestination;
-  auto known = frame.destination.is_group() ? HostedDestination::kGroup : HostedDestination::kElsewhere;
+void LiveSwitch::copy_to(PortId in, PortId out, std::uint16_t vlan, const Frame& frame) {
+  const Port& port = site_[out];
+  if ((out == in && !port.hairpin) || !port.link.valid()) return;
+  const auto tag = tag_at(out, vlan, frame);
+  if (!tag) return;
+  if (port.isolated && site_[in].isolated) return;
+  if (guarded(out, frame.destination)) return;
+  copies_.push_back({out, *tag});
+}
+
+// ---------------------------------------------------------------- switches that know their NICs
+
+// What the destination is to this switch; where it is goes to registered_.
+switching::Destination LiveSwitch::registered_as(std::uint16_t vlan, const Frame& frame) {
+  using switching::Destination;
+  registered_.clear();
+  if (frame.destination.is_group()) return Destination::kGroup;
+  Destination known = Destination::kElsewhere;
+  const auto note = [&](PortId port) {
+    if (!model::carries(site_, port, vlan)) return;
+    registered_.push_back(port);
+    const PortRole role = site_[port].role;
+    if (role == PortRole::kHost || role == PortRole::kNetwork) known = Destination::kTheHost;
+    if (role == PortRole::kGuest && known != Destination::kTheHost) known = Destination::kOtherGuest;
+  };
   const auto [first, last] = attached_.equal_range(frame.destination);
-  for (auto entry = first; entry != last; ++entry) {
-    const PortRole role = site_[entry->second].role;
-    if (role == PortRole::kHost) known = HostedDestination::kTheHost;
-    if (role == PortRole::kGuest && known != HostedDestination::kTheHost)
-      known = HostedDestination::kOtherGuest;
+  for (auto entry = first; entry != last; ++entry) note(entry->second);
+  if (const auto known_mac = addresses_.find(frame.destination); known_mac != addresses_.end()) {
+    const auto* by_hand = fdb_.find(bridge_.vlan_aware ? vlan : std::uint16_t{0}, known_mac->second);
+    if (by_hand != nullptr) note(PortId(by_hand->port));
   }
-  const PortRole from = site_[in].role;
+  return known;
+}
+
+// Of a team: the uplink for what comes in at `from`. Invalid when there is none.
+PortId LiveSwitch::chosen_uplink(PortId from, Mac source, const Frame* packet) const {
+  std::vector<PortId> built;
+  for (const PortId uplink : uplinks_) {
+    if (site_[uplink].link.valid()) built.push_back(uplink);
+  }
+  if (built.empty()) return {};
+  const auto number =
+      static_cast<std::size_t>(std::ranges::find(bridge_.ports, from) - bridge_.ports.begin());
+  return built[switching::choose_uplink(bridge_.teaming,
+                                        {number, source, packet != nullptr ? packet->source_ip : 0,
+                                         packet != nullptr ? packet->destination_ip : 0},
+                                        built.size())];
+}
+
+void LiveSwitch::relay_registered(PortId in, std::uint16_t vlan, const Frame& frame) {
+  using switching::Destination;
+  const Port& from = site_[in];
+  const bool from_outside = from.role == PortRole::kUplink;
+  const bool is_nested = from.role == PortRole::kGuest && site_[model::peer(site_, in)].bridge.valid();
+  if (is_nested && switching::refuses_source(bridge_.kind, from, is_plugged_in_at(in, frame.source))) return;
+  const Destination known = registered_as(vlan, frame);
+  const auto [first, last] = attached_.equal_range(frame.source);
+  const bool reflected = from_outside && std::any_of(first, last, [&](const auto& entry) {
+                           return site_[entry.second].role == PortRole::kGuest;
+                         });
+  const bool is_team = uplinks_.size() > 1;
+  const bool one_copy =
+      is_team && known == Destination::kGroup && from_outside && switching::has_own_uplink(bridge_.teaming);
+  const PortId uplink = is_team && !from_outside ? chosen_uplink(in, frame.source, &frame) : PortId();
   for (const PortId out : bridge_.ports) {
     const Port& port = site_[out];
     if (out == in || !port.link.valid()) continue;
-    HostedDestination destination = known;
-    if (port.role == PortRole::kGuest && known != HostedDestination::kGroup) {
-      // A guest that bridges has its NIC promiscuous and gets everything, as on a hub.
-      const bool everything = site_[model::peer(site_, out)].bridge.valid();
-      if (everything || is_plugged_in_at(out, frame.destination)) destination = HostedDestination::kThisGuest;
+    switching::Passage passage{from.role, port.role, known, reflected};
+    if (port.role == PortRole::kGuest) {
+      const Port& far = site_[model::peer(site_, out)];
+      const bool promiscuous =
+          far.station.valid() && site_[far.station].promiscuous && bridge_.kind != BridgeKind::kHostedBridge;
+      const bool here = std::ranges::find(registered_, out) != registered_.end();
+      passage.destination = switching::seen_from(
+          known, here, switching::hears(bridge_.kind, port, far.bridge.valid() || promiscuous));
     }
-    if (!switching::hosted_bridge_relays(from, port.role, destination, bridge_.filters_local)) continue;
-    if (port.role == PortRole::kUplink && guarded(out, frame.destination)) continue;
-    copies_.push_back({out, frame.tag});
+    if (reflected) passage.from_this_guest = is_plugged_in_at(out, frame.source);
+    if (!switching::relays(switching::registrar(bridge_), passage)) continue;
+    if (port.isolated && from.isolated) continue;
+    if (is_team && port.role == PortRole::kUplink && out != uplink) continue;
+    if (one_copy && chosen_uplink(out, model::nic_address(site_, out), nullptr) != in) continue;
+    const auto tag = tag_at(out, vlan, frame);
+    if (!tag || (port.role == PortRole::kUplink && guarded(out, frame.destination))) continue;
+    copies_.push_back({out, *tag});
   }
 }
 

@@ -6,11 +6,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
 #include "model/model.h"
 #include "switching/fdb.h"
+#include "switching/registered.h"
 #include "switching/token_bucket.h"
 
 namespace sekimori::lab {
@@ -24,6 +26,8 @@ class LiveSwitch {
     model::Mac destination, source;
     std::uint16_t tag = 0;  // VLAN ID; 0: untagged or priority-tagged
     std::uint32_t bytes = 0;
+    bool is_arp = false;
+    std::uint32_t source_ip = 0, destination_ip = 0;  // of an IPv4 packet
   };
   struct Copy {
     model::PortId port;
@@ -53,9 +57,15 @@ class LiveSwitch {
 
   bool learn(model::PortId in, std::uint16_t vlan, model::Mac source, base::Time now);
   bool admitted(model::PortId in, const Frame& frame, bool unknown, base::Time now);
+  bool by_rule(model::PortId in, std::uint16_t vlan, const Frame& frame);
   void copy_to(model::PortId in, model::PortId out, std::uint16_t vlan, const Frame& frame);
+  std::optional<std::uint16_t> tag_at(model::PortId out, std::uint16_t vlan, const Frame& frame) const;
   bool guarded(model::PortId out, model::Mac destination) const;
-  void relay_hosted(model::PortId in, const Frame& frame);
+
+  // Of the family `registers`.
+  void relay_registered(model::PortId in, std::uint16_t vlan, const Frame& frame);
+  switching::Destination registered_as(std::uint16_t vlan, const Frame& frame);
+  model::PortId chosen_uplink(model::PortId from, model::Mac source, const Frame* packet) const;
   bool is_plugged_in_at(model::PortId port, model::Mac mac) const;
 
   const model::Model& site_;
@@ -64,6 +74,8 @@ class LiveSwitch {
   std::unordered_map<model::Mac, switching::AddressIndex> addresses_;
   std::vector<model::Mac> macs_;
   std::unordered_multimap<model::Mac, model::PortId> attached_;  // stations that are plugged in here
+  std::vector<model::PortId> uplinks_;
+  std::vector<model::PortId> registered_;  // scratch: where the destination is
   std::unordered_map<model::PortId, Policer> policers_;
   std::vector<Copy> copies_;
 };

@@ -69,7 +69,7 @@ std::string why_live(const Model& site, const Bridge& bridge) {
     case BridgeKind::kELan:
       break;
     default:
-      return fmt::format("Linux has no {}", model::to_text(bridge.kind));
+      return fmt::format("Linux' bridge is no {}", model::to_text(bridge.kind));
   }
   std::uint16_t pvid = 0;
   for (const PortId id : bridge.ports) {
@@ -147,6 +147,7 @@ class Planner {
         planned.space = add_space(name, MachineId(), id);
       }
       if (!live) need_bridge(id, planned);
+      if (bridge.beacon_probing) leave_out(model::name_of(site_, id), "It sends no beacons.");
       if (live && bridge.stp) leave_out(model::name_of(site_, id), "It takes no part in the spanning tree.");
       plan_.bridges.push_back(std::move(planned));
     }

@@ -52,7 +52,7 @@ struct PlannedBridge {
   SpaceIndex space = 0;
   std::string device{};        // empty: live
   model::Mac mac{};            // of the bridge's own interface
-  std::string live_because{};  // "Linux has no hosted-bridge", "sw1:3 has storm control"
+  std::string live_because{};  // "Linux' bridge is no hosted-bridge", "sw1:3 has storm control"
   bool live() const { return device.empty(); }
 };
 

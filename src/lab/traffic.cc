@@ -19,7 +19,7 @@ namespace {
 constexpr std::uint16_t kFirstPort = 20'000;
 constexpr std::size_t kLargestPayload = 1448;  // of a response's frames, as in the simulator
 constexpr std::size_t kEchoHeader = 8;
-constexpr std::size_t kTcpPiece = 64 * 1024;
+constexpr std::size_t kTcpPiece = 65'536;
 constexpr Time kFirstPacket = base::milliseconds(2);  // after the machines have announced themselves
 constexpr int kMostCatchingUp = 64;                   // packets of a source in one turn
 // What a token of the poller stands for.
