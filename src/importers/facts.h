@@ -110,8 +110,12 @@ struct SwitchFacts {
   std::vector<PortFacts> ports;
   std::vector<FdbFacts> fdb;
   bool has_table = false;  // the export told the table, so what is not in it is not there
-  // Ports whose frames are handed on by explicit outputs, which teach the table nothing (OVS).
-  std::vector<std::string> bypassing_ports;
+  // Flows of OVS that output by themselves what comes in at a port, and so teach the table nothing.
+  struct Bypass {
+    Place place;
+    std::string port;
+  };
+  std::vector<Bypass> bypasses;
   Place place;
 };
 
@@ -165,7 +169,8 @@ struct GearFacts {
 
 // An LLDP neighbour: at this port of this device that port of that device was heard.
 struct CableFacts {
-  std::string device, port;
+  std::string device, port;  // without a device: the host of the group
+  std::string group;
   std::string far_device, far_port;  // the names they call themselves
   std::optional<Mac> far_device_mac, far_port_mac;
   Place place;

@@ -1,4 +1,5 @@
-// The formats of exports, one from_*.cc each. The table of them is in sources.cc.
+// The formats of exports, one from_*.cc each. The table of them is in sources.cc; iproute2 and Open vSwitch,
+// which take several files to tell of one machine, have headers of their own.
 #pragma once
 
 #include <cstdint>
@@ -17,5 +18,32 @@ struct Source {
 };
 
 void read_libvirt(const Source& source, Facts& facts);
+
+bool is_lldp(Data root);
+void read_lldp(const Source& source, Data root, Facts& facts);
+
+bool is_switch_console(std::string_view text);
+void read_switch_console(const Source& source, Facts& facts);
+
+bool is_virtualbox(std::string_view text);
+void read_virtualbox(const Source& source, Facts& facts);
+bool is_vmx(std::string_view text);
+void read_vmx(const Source& source, Facts& facts);
+
+bool is_containerlab(std::string_view text);
+void read_containerlab(const Source& source, Data root, Facts& facts);
+
+bool is_kubernetes(std::string_view text);
+void read_kubernetes(const Source& source, Data root, Facts& facts);
+
+bool is_proxmox_guest(std::string_view text);
+void read_proxmox_guest(const Source& source, Facts& facts);
+bool is_interfaces(std::string_view text);
+void read_interfaces(const Source& source, Facts& facts);
+
+bool is_inventory_csv(std::string_view text);
+void read_inventory_csv(const Source& source, Facts& facts);
+bool is_inventory_json(Data root);
+void read_inventory_json(const Source& source, Data root, Facts& facts);
 
 }  // namespace sekimori::importers

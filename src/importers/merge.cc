@@ -15,12 +15,10 @@ using model::MachineKind;
 // What each kind of virtual switch is in a site file.
 std::string_view site_word(SwitchKind kind) {
   switch (kind) {
-    case SwitchKind::kLinuxBridge:
-      return "linux-bridge";
-    case SwitchKind::kOvs:
-      return "switch";
     case SwitchKind::kHostedBridge:
       return "hosted-bridge";
+    case SwitchKind::kLinuxBridge:
+    case SwitchKind::kOvs:
     case SwitchKind::kMacvlan:
     case SwitchKind::kSriov:
     case SwitchKind::kEsxi:
@@ -136,6 +134,12 @@ void Merge::take_hosts() {
 
 void Merge::take_host(std::size_t index) {
   const MachineFacts& facts = facts_.machines[index];
+  if (facts.manager == "interfaces") {
+    const auto is_same = [&](const MachineFacts& m) {
+      return m.manager == "linux" && m.group == facts.group;
+    };
+    if (std::ranges::any_of(facts_.machines, is_same)) return;  // iproute2 tells what is, this what was meant
+  }
   DraftMachine machine;
   machine.name = unique_name(facts.name);
   machine.running = facts.power != Power::kOff;
@@ -226,7 +230,14 @@ void Merge::take_switch(std::size_t machine, const SwitchFacts& facts, const Mac
   bridge.stp = facts.stp;
   bridge.vlan_aware = facts.vlan_aware;
   bridge.comment = facts_.text(facts.place);
-  if (facts.kind == SwitchKind::kLinuxBridge) {
+  for (const SwitchFacts::Bypass& bypass : facts.bypasses) {
+    suspect(
+        fmt::format("{}/{} has a flow ({}) that outputs what comes in at {} without learning from it: what "
+                    "others send back "
+                    "may be flooded for want of an entry.",
+                    at(machine).name, bridge.name, facts_.text(bypass.place), bypass.port));
+  }
+  if (facts.kind == SwitchKind::kLinuxBridge || facts.kind == SwitchKind::kOvs) {
     const auto is_taken = [&](Ipv4 ip) {
       return std::ranges::any_of(at(machine).nics,
                                  [&](const DraftNic& n) { return n.ip && n.ip->address == ip; }) ||
@@ -379,6 +390,15 @@ bool Merge::is_told_twice(const MachineFacts& guest, std::size_t host) {
   return false;
 }
 
+std::size_t Merge::host_of_group(std::string_view group) const {
+  for (;;) {
+    if (const auto found = hosts_by_group_.find(group); found != hosts_by_group_.end()) return found->second;
+    const std::size_t slash = group.rfind('/');
+    if (slash == std::string_view::npos) return kNone;
+    group = group.substr(0, slash);
+  }
+}
+
 // The host that the manager names, or the one whose folder the export lies in.
 std::size_t Merge::host_for(const MachineFacts& guest) {
   if (!guest.host.empty()) {
@@ -388,13 +408,7 @@ std::size_t Merge::host_for(const MachineFacts& guest) {
     hosts_by_name_.emplace(guest.host, made);
     return made;
   }
-  std::string_view group = guest.group;
-  for (;;) {
-    if (const auto found = hosts_by_group_.find(group); found != hosts_by_group_.end()) return found->second;
-    const std::size_t slash = group.rfind('/');
-    if (slash == std::string_view::npos) break;
-    group = group.substr(0, slash);
-  }
+  if (const std::size_t known = host_of_group(guest.group); known != kNone) return known;
   const std::string_view folder = std::string_view(guest.group).substr(guest.group.rfind('/') + 1);
   const std::size_t made = make_host(clean_name(folder == "." || folder == ".." ? "" : folder, "host"),
                                      "only its guests were exported");

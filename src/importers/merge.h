@@ -56,6 +56,7 @@ class Merge {
   void take_guest(std::size_t index);
   bool is_told_twice(const MachineFacts& guest, std::size_t host);
   std::size_t host_for(const MachineFacts& guest);
+  std::size_t host_of_group(std::string_view group) const;  // kNone: there is none in it or above it
   std::size_t make_host(const std::string& name, std::string_view why);
   void take_strays();
   void take_stray(const OutsidePort& outside);
@@ -120,8 +121,8 @@ class Merge {
   std::set<End> cabled_directly_;  // NICs that lead to each other
   std::map<Socket, End> sockets_;
   std::map<std::string, std::size_t, std::less<>> gear_by_name_;
-  std::map<std::size_t, const GearFacts*> gear_facts_;
-  std::map<End, std::size_t> lan_of_;  // the gear that stands for the segment of a wire
+  std::map<std::size_t, GearFacts> gear_facts_;  // by gear, of all files that tell of it
+  std::map<End, std::size_t> lan_of_;            // the gear that stands for the segment of a wire
 };
 
 }  // namespace sekimori::importers

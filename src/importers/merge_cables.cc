@@ -143,31 +143,38 @@ void Merge::join_veths() {
 // The machine that an LLDP neighbour is, by its name or by an address of its.
 std::size_t Merge::machine_of_device(const CableFacts& cable, bool far) const {
   const auto named = hosts_by_name_.find(far ? cable.far_device : cable.device);
-  if (named != hosts_by_name_.end()) return named->second;
-  if (!far) return kNone;
+  if (!far && cable.device.empty()) return host_of_group(cable.group);
+  if (!far) return named == hosts_by_name_.end() ? kNone : named->second;
+  // An address says more than a name: whole racks call themselves "localhost".
   std::set<std::size_t> machines;
   for (const auto& mac : {cable.far_device_mac, cable.far_port_mac}) {
     if (!mac) continue;
     for (auto [at, end] = by_mac_.equal_range(*mac); at != end; ++at) machines.insert(at->second.machine);
   }
-  return machines.size() == 1 ? *machines.begin() : kNone;
+  if (machines.size() == 1) return *machines.begin();
+  return named == hosts_by_name_.end() ? kNone : named->second;
 }
 
 void Merge::read_lldp() {
   for (const GearFacts& gear : facts_.gear) {
     if (hosts_by_name_.contains(gear.name)) continue;
-    gear_facts_.try_emplace(gear_named(gear.name, facts_.text(gear.place)), &gear);
+    GearFacts& known = gear_facts_[gear_named(gear.name, facts_.text(gear.place))];
+    known.fdb.insert(known.fdb.end(), gear.fdb.begin(), gear.fdb.end());
   }
   for (const CableFacts& cable : facts_.cables) {
     const std::string told = facts_.text(cable.place);
     std::vector<End> ends;
     std::vector<Socket> sockets;
+    if (cable.device.empty() && machine_of_device(cable, false) == kNone) {
+      facts_.leave_out(cable.place, "LLDP neighbours of a machine of which nothing else was exported");
+      continue;
+    }
     for (const bool far : {false, true}) {
       const std::string& device = far ? cable.far_device : cable.device;
       const std::string& port = far ? cable.far_port : cable.port;
       const std::size_t machine = machine_of_device(cable, far);
       if (machine == kNone) {
-        sockets.push_back({gear_named(device, "known by LLDP: " + told), clean_name(port, "port")});
+        sockets.push_back({gear_named(device, "named in " + told), clean_name(port, "port")});
         continue;
       }
       End end = end_of(machine, clean_name(port, ""));
@@ -188,17 +195,17 @@ void Merge::read_lldp() {
         std::ranges::any_of(sockets, [&](const Socket& s) { return sockets_.contains(s); }))
       continue;  // told by the other end, or more neighbours than one: a hub or a switch that relays LLDP
     if (ends.size() == 1) {
-      connect(ends.front(), sockets.front(), "LLDP: " + told);
+      connect(ends.front(), sockets.front(), told);
     } else if (ends.size() == 2) {
       if (ends[0] == ends[1]) continue;
       cabled_directly_.insert(ends.begin(), ends.end());
-      draft_.links.push_back({end_name(ends[0]), end_name(ends[1]), "LLDP: " + told});
+      draft_.links.push_back({end_name(ends[0]), end_name(ends[1]), told});
     } else {
       if (sockets[0] == sockets[1]) continue;
       for (const Socket& socket : sockets) sockets_.emplace(socket, End{});
       draft_.links.push_back({fmt::format("{}:{}", draft_.gear[sockets[0].gear].name, sockets[0].port),
                               fmt::format("{}:{}", draft_.gear[sockets[1].gear].name, sockets[1].port),
-                              "LLDP: " + told});
+                              told});
     }
   }
 }
@@ -210,7 +217,7 @@ void Merge::read_lldp() {
 void Merge::read_tables() {
   std::map<Socket, std::set<End>> seen;
   for (const auto& [gear, facts] : gear_facts_) {
-    for (const FdbFacts& entry : facts->fdb) {
+    for (const FdbFacts& entry : facts.fdb) {
       const Socket socket{gear, clean_name(entry.port, "port")};
       if (sockets_.contains(socket)) continue;
       if (by_mac_.count(entry.mac) != 1) continue;  // unknown, or of two: proves no place

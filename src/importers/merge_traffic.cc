@@ -76,10 +76,10 @@ void Merge::add_strangers() {
     Socket socket{gear, {}};
     if (const auto facts = gear_facts_.find(gear); facts != gear_facts_.end()) {
       std::set<Mac> there;
-      for (const FdbFacts& entry : facts->second->fdb) {
+      for (const FdbFacts& entry : facts->second.fdb) {
         if (entry.mac == mac) socket.port = clean_name(entry.port, "port");
       }
-      for (const FdbFacts& entry : facts->second->fdb) {
+      for (const FdbFacts& entry : facts->second.fdb) {
         if (clean_name(entry.port, "port") == socket.port) there.insert(entry.mac);
       }
       if (there.size() != 1) socket.port.clear();
@@ -134,7 +134,7 @@ void Merge::add_strangers() {
     }
   }
   for (const auto& [gear, facts] : gear_facts_) {
-    for (const FdbFacts& entry : facts->fdb) {
+    for (const FdbFacts& entry : facts.fdb) {
       if (by_mac_.contains(entry.mac) || strangers.contains({gear, entry.mac})) continue;
       if (sockets_.contains({gear, clean_name(entry.port, "port")})) continue;  // behind the next switch
       DraftMachine station;
@@ -252,7 +252,7 @@ void Merge::add_suspects() {
       if (stays_inside || lan == lan_of_.end()) continue;
       const auto gear = gear_facts_.find(lan->second);
       if (gear == gear_facts_.end()) continue;
-      if (has(gear->second->fdb, *at(m).nics[wire.nic].mac) && !has(gear->second->fdb, neighbour.mac))
+      if (has(gear->second.fdb, *at(m).nics[wire.nic].mac) && !has(gear->second.fdb, neighbour.mac))
         tell(at(m).name, neighbour, draft_.gear[gear->first].name);
     }
   }

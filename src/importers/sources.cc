@@ -6,8 +6,10 @@
 #include <map>
 #include <memory>
 
+#include "base/text.h"
 #include "importers/formats.h"
 #include "importers/linux_tables.h"
+#include "importers/ovs_tables.h"
 #include "importers/problems.h"
 
 namespace sekimori::importers {
@@ -110,6 +112,7 @@ std::string machine_of(const std::string& name) {
 struct Reading {
   Facts facts;
   std::map<std::pair<std::string, std::string>, LinuxTables> linux;  // by group and machine
+  std::map<std::string, OvsTables> ovs;                              // by group
 };
 
 // A text, and what it is as data when it looks like JSON or YAML.
@@ -133,6 +136,63 @@ void read_iproute(const Document& document, Reading& reading) {
   importers::read_iproute(document.json, document.source.file, reading.facts, tables);
 }
 
+OvsTables& ovs_of(const Document& document, Reading& reading) {
+  OvsTables& tables = reading.ovs[document.source.group];
+  tables.group = document.source.group;
+  return tables;
+}
+
+void read_ovs(const Document& document, Reading& reading) {
+  const Source& source = document.source;
+  OvsTables& tables = ovs_of(document, reading);
+  if (is_ovs_list(document.json)) return read_ovs_list(document.json, source.file, tables);
+  read_ovs_lines(source, reading.facts.files[source.file],
+                 is_ovs_fdb(source.text) ? tables.fdb : tables.flows);
+}
+
+// YAML may be a stream of documents.
+template <class Read>
+void for_each_document(const Document& document, Facts& facts, Read read) {
+  if (document.json) return read(document.json);
+  std::size_t begin = 0;
+  std::uint32_t line = 1, first_line = 1;
+  const std::string_view text = document.source.text;
+  const auto finish = [&](std::size_t end) {
+    const std::string_view part = text.substr(begin, end - begin);
+    if (part.find_first_not_of(" \t\r\n-") == std::string_view::npos) return;
+    std::optional<DataTree::Damage> damage;
+    const DataTree tree = DataTree::yaml(part, first_line, damage);
+    if (damage) facts.leave_out({document.source.file, damage->line}, damage->what);
+    if (tree.root()) read(tree.root());
+  };
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    if (base::trim(text.substr(at, end - at)) == "---") {
+      finish(at);
+      begin = end;
+      first_line = line;
+    }
+    ++line;
+    at = end + 1;
+  }
+  finish(text.size());
+}
+
+void read_containerlab_file(const Document& document, Reading& reading) {
+  for_each_document(document, reading.facts,
+                    [&](Data root) { read_containerlab(document.source, root, reading.facts); });
+}
+
+void read_kubernetes_file(const Document& document, Reading& reading) {
+  for_each_document(document, reading.facts,
+                    [&](Data root) { read_kubernetes(document.source, root, reading.facts); });
+}
+
+void read_inventory(const Document& document, Reading& reading) {
+  if (document.json) return read_inventory_json(document.source, document.json, reading.facts);
+  read_inventory_csv(document.source, reading.facts);
+}
+
 struct Format {
   std::string_view word;
   bool (*recognises)(const Document&);
@@ -151,6 +211,29 @@ bool is_xml_of_libvirt(const Document& document) {
 constexpr Format kFormats[] = {
     {"iproute2", [](const Document& d) { return is_iproute(d.json); }, read_iproute},
     {"libvirt", is_xml_of_libvirt, [](const Document& d, Reading& r) { read_libvirt(d.source, r.facts); }},
+    {"ovs",
+     [](const Document& d) {
+       return is_ovs_list(d.json) || is_ovs_fdb(d.source.text) || is_ovs_flows(d.source.text);
+     },
+     read_ovs},
+    {"lldp", [](const Document& d) { return is_lldp(d.json); },
+     [](const Document& d, Reading& r) { read_lldp(d.source, d.json, r.facts); }},
+    {"kubernetes", [](const Document& d) { return is_kubernetes(d.source.text); }, read_kubernetes_file},
+    {"containerlab", [](const Document& d) { return is_containerlab(d.source.text); },
+     read_containerlab_file},
+    {"inventory",
+     [](const Document& d) { return d.json ? is_inventory_json(d.json) : is_inventory_csv(d.source.text); },
+     read_inventory},
+    {"virtualbox", [](const Document& d) { return is_virtualbox(d.source.text); },
+     [](const Document& d, Reading& r) { read_virtualbox(d.source, r.facts); }},
+    {"vmx", [](const Document& d) { return is_vmx(d.source.text); },
+     [](const Document& d, Reading& r) { read_vmx(d.source, r.facts); }},
+    {"proxmox", [](const Document& d) { return is_proxmox_guest(d.source.text); },
+     [](const Document& d, Reading& r) { read_proxmox_guest(d.source, r.facts); }},
+    {"interfaces", [](const Document& d) { return is_interfaces(d.source.text); },
+     [](const Document& d, Reading& r) { read_interfaces(d.source, r.facts); }},
+    {"switch", [](const Document& d) { return is_switch_console(d.source.text); },
+     [](const Document& d, Reading& r) { read_switch_console(d.source, r.facts); }},
 };
 
 class Sources {
@@ -198,11 +281,36 @@ class Sources {
     for (const auto& [key, tables] : reading_.linux) {
       if (!tables.interfaces.empty()) facts().machines.push_back(linux_machine(tables, facts()));
     }
+    for (const auto& [group, tables] : reading_.ovs) add_bridges(group, tables);
     return std::move(reading_.facts);
   }
 
  private:
   Facts& facts() { return reading_.facts; }
+
+  // The bridges of OVS go to the machine of their folder, which is made when iproute2 tells nothing of it.
+  void add_bridges(const std::string& group, const OvsTables& tables) {
+    if (tables.bridges.empty()) return;
+    const LinuxTables* from_linux = nullptr;
+    for (const auto& [key, known] : reading_.linux) {
+      if (known.group == group) from_linux = &known;
+    }
+    auto host = std::ranges::find_if(facts().machines, [&](const MachineFacts& m) {
+      return m.kind == model::MachineKind::kHost && m.group == group;
+    });
+    if (host == facts().machines.end()) {
+      MachineFacts made;
+      made.manager = "linux";
+      made.group = group;
+      made.id = made.name = group.empty() ? "host" : std::string(last_part(group));
+      made.kind = model::MachineKind::kHost;
+      made.power = Power::kOn;
+      made.place = tables.bridges.begin()->second.place;
+      facts().machines.push_back(std::move(made));
+      host = std::prev(facts().machines.end());
+    }
+    add_ovs(tables, from_linux, *host, facts());
+  }
 
   std::string_view format_;
   Reading reading_;

@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
-# Makes tests/data/import/lan with iproute2 and libvirt, in network namespaces:
+# Makes tests/data/import/lan with iproute2, libvirt and lldpd, in network namespaces:
 #
 #   server: br0 over eth0, two guests of libvirt (QEMU without a disk), which have one MAC
 #   desk:   one NIC
 #   sw1:    a Linux bridge that plays the switch between them
 #
-# Needs root, iproute2, libvirt-daemon, libvirt-daemon-driver-qemu, libvirt-clients, qemu-system-x86, python3.
+# Needs root, iproute2, libvirt-daemon, libvirt-daemon-driver-qemu, libvirt-clients, qemu-system-x86, lldpd, python3.
 # Nothing is left running: namespaces and daemons are ended, also after a failure.
 set -euo pipefail
 
 out=$(cd "$(dirname "$0")/.." && pwd)
 id=imp$$
 work=$(mktemp -d)
+chmod 755 "$work"  # lldpctl gives up its privileges
 daemons=()
 
 cleanup() {
@@ -89,10 +90,16 @@ domain spare 7c1e0b7a-0000-4000-8000-000000000003 52:54:00:00:00:0a >"$work/spar
 for d in app app2 spare; do virsh -q -c "$uri" define "$work/$d.xml"; done
 for d in app app2; do virsh -q -c "$uri" start "$d"; done
 
+for n in server desk sw1; do
+  nics=eth0
+  [[ $n == sw1 ]] && nics=p1,p2
+  ip netns exec "$id-$n" lldpd -d -u "$work/lldp-$n" -I "$nics" -S "$n" >/dev/null 2>&1 &
+  daemons+=($!)
+done
 talk desk 10.0.0.1
 talk server 10.0.0.2
 ip -n "$id-server" neigh replace 10.0.0.9 lladdr 52:54:00:00:00:09 dev br0
-sleep 1
+sleep 5
 
 for n in server desk sw1; do
   to=$out/lan/$n
@@ -105,6 +112,7 @@ for n in server desk sw1; do
   ip -n "$id-$n" -4 -j "${pretty[@]}" route show >"$to/route.json"
   in_ns "$n" bridge -d -j "${pretty[@]}" link show >"$to/bridge-link.json"
   in_ns "$n" bridge -d -j "${pretty[@]}" fdb show >"$to/fdb.json"
+  ip netns exec "$id-$n" lldpctl -u "$work/lldp-$n" -f json >"$to/lldp.json"
 done
 to=$out/lan/server/libvirt
 mkdir -p "$to"
