@@ -18,8 +18,9 @@ void well_known(const Case& c, Results& r) {
     if (whose == nullptr || s.sent == 0 || r.duplicates.contains(s.mac)) continue;
     Finding finding = make(Code::kMacWellKnown, Certainty::kObserved, c.where(s.scope), "", "");
     finding.headline = fmt::format("{} is an address that others have, too", c.name(s.scope, s.mac));
-    finding.cause = fmt::format(
-        "It is {}. As soon as a second station in this segment has it, neither can communicate.", whose->what);
+    finding.cause =
+        fmt::format("It is {}. As soon as a second station in this segment has it, neither can communicate.",
+                    whose->what);
     c.show(finding, s.first_sent, "its first frame");
     r.findings.push_back(std::move(finding));
   }
