@@ -170,7 +170,7 @@ std::set<Mac> busiest(const Traffic& t) {
 // The capturing machine's own interface, whose address is known: outbound is what this machine sends.
 View own_interface(Mac own, const Traffic& t) {
   View view;
-  view.sides = view.near_is_outbound = true;
+  view.sides = view.near_is_outbound = view.own = true;
   view.locals = t.near;
   view.locals.insert(own);
   view.place = view.locals.size() == 1 ? Place::kAccess : Place::kUplink;
@@ -268,8 +268,8 @@ Flooded flooded(const View& view, const Station& from, const Station& to) {
     if (b != Side::kUnknown) return a == b ? Flooded::kYes : Flooded::kNo;
     // A receiver that is never heard may be a silent one behind the port, unless nobody else can be there.
     if (a != Side::kFar) return Flooded::kNo;
-    return view.told && view.place == Place::kAccess && !view.locals.empty() ? Flooded::kYes
-                                                                             : Flooded::kMaybe;
+    const bool alone = (view.told || view.own) && view.place == Place::kAccess && !view.locals.empty();
+    return alone ? Flooded::kYes : Flooded::kMaybe;
   }
   if (!claims.foreign_unicast) return Flooded::kNo;
   if (view.locals.contains(to.mac) || view.locals.contains(from.mac)) return Flooded::kNo;

@@ -57,6 +57,7 @@ enum class Side : std::uint8_t { kUnknown, kNear, kFar, kBoth };
 struct View {
   Place place = Place::kUnknown;
   bool told = false;   // by the user
+  bool own = false;    // it is the capturing machine's own interface, with its address
   bool sides = false;  // directions are known
   bool near_is_outbound = false;
   std::set<Mac> locals;          // the port's own stations, as far as known

@@ -17,7 +17,11 @@ namespace sekimori::agreement {
 
 class RandomSite {
  public:
-  explicit RandomSite(std::uint64_t seed) : random_(seed), seed_(seed) {
+  // Virtual switches: all kinds, or the plain ones only (hosted and Linux bridges).
+  enum class Kinds : std::uint8_t { kAll, kPlain };
+
+  explicit RandomSite(std::uint64_t seed, Kinds kinds = Kinds::kAll)
+      : random_(seed), seed_(seed), kinds_(kinds) {
     vlans_ = pick(3) == 0;
     routed_ = pick(3) == 0;
     wan_ = pick(4) == 0;
@@ -179,7 +183,7 @@ class RandomSite {
                                                "sriov",
                                                "sriov"};
     // Plain hosts, hosted and Linux bridges most often.
-    const int roll = pick(17);
+    const int roll = pick(kinds_ == Kinds::kPlain ? 3 : 17);
     const int kind = roll < 9 ? roll % 3 : roll - 6;
     const bool on_pf = kind == 10;  // host and odd guests are on a software bridge at the PF of an SR-IOV NIC
     const int net = (routed_ && !vlans_) || (vlans_ && any_aware()) ? pick(2) : 0;
@@ -199,7 +203,7 @@ class RandomSite {
       const int guests = 1 + pick(2);
       for (int g = 0; g < guests; ++g) {
         static constexpr const char* kBlocks[] = {", flood: off", ", broadcast-flood: off", ", locked: on"};
-        const char* blocked = blocks_ && table && pick(4) == 0 ? kBlocks[kind == 2 ? pick(3) : 0] : "";
+        const char* blocked = blocks_ && table && pick(4) == 0 ? kBlocks[kind == 2 && kinds_ == Kinds::kAll ? pick(3) : 0] : "";
         hosts_ +=
             fmt::format("{}g{}-{}: {{nics: {{net0: {{on: {}, {}ip: 10.0.{}.{}/24{}}}}}{}{}{}}}",
                         g > 0 ? ", " : "", h, g, on_pf && g > 0 ? "p" : "v", mac(), net, 100 + 10 * h + g,
@@ -279,6 +283,7 @@ class RandomSite {
 
   base::Random random_;
   std::uint64_t seed_;
+  Kinds kinds_;
   bool mesh_ = false;  // rings, and a spanning tree
   bool vlans_ = false, routed_ = false, wan_ = false, blocks_ = false, duplicates_ = false;
   int twice_ = 0;
