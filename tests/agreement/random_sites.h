@@ -203,7 +203,8 @@ class RandomSite {
       const int guests = 1 + pick(2);
       for (int g = 0; g < guests; ++g) {
         static constexpr const char* kBlocks[] = {", flood: off", ", broadcast-flood: off", ", locked: on"};
-        const char* blocked = blocks_ && table && pick(4) == 0 ? kBlocks[kind == 2 && kinds_ == Kinds::kAll ? pick(3) : 0] : "";
+        const char* blocked =
+            blocks_ && table && pick(4) == 0 ? kBlocks[kind == 2 && kinds_ == Kinds::kAll ? pick(3) : 0] : "";
         hosts_ +=
             fmt::format("{}g{}-{}: {{nics: {{net0: {{on: {}, {}ip: 10.0.{}.{}/24{}}}}}{}{}{}}}",
                         g > 0 ? ", " : "", h, g, on_pf && g > 0 ? "p" : "v", mac(), net, 100 + 10 * h + g,

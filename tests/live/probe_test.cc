@@ -43,6 +43,9 @@ struct World {
       if (ipv6) machine.sh(fmt::format("ip addr add fd00::{}/64 dev eth0 nodad", number));
     }
     sink.sh(fmt::format("ip link set eth0 address {}", kSinkMac));
+    // Linux asks back five seconds after it has answered a solicitation (DELAY, RFC 4861 section 7.3.2), and
+    // so speaks a second time.
+    if (ipv6) sink.sh("echo 60 > /proc/sys/net/ipv6/neigh/eth0/delay_first_probe_time");
     sender.sh(fmt::format("ip neigh replace {} lladdr {} dev eth0 nud permanent",
                           ipv6 ? "fd00::9" : "10.0.0.9", kSinkMac));
   }
