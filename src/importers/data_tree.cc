@@ -251,7 +251,7 @@ DataTree DataTree::json(std::string_view text, std::optional<Damage>& damage) {
   DataTreeBuilder build;
   std::uint32_t line = 1;
   JsonEvents events(build, line, text.size());
-  const CountingIterator begin(text.data(), &line), end(text.data() + text.size(), &line);
+  const CountingIterator begin(text.begin(), &line), end(text.end(), &line);
   if (!nlohmann::json::sax_parse(begin, end, &events)) {
     damage = build.damage();
     if (!damage) damage = Damage{line, "it is damaged"};

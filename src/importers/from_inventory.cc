@@ -22,7 +22,6 @@ constexpr std::string_view kNic[] = {"adapter", "niclabel", "nic", "name"};
 constexpr std::string_view kNetwork[] = {"switchname", "networkname", "network", "portgroup"};
 constexpr std::string_view kHost[] = {"computername", "vmhost", "host", "hostname"};
 constexpr std::string_view kPower[] = {"powerstate", "state", "vmstate"};
-constexpr std::string_view kAddress[] = {"ipv4address", "ipaddress"};
 constexpr std::string_view kVlan[] = {"vlanid", "vlan"};
 
 std::string plain(std::string_view text) {

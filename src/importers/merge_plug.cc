@@ -183,7 +183,7 @@ std::string Merge::switch_above(std::size_t host, SwitchKind kind, const std::st
 
 std::string Merge::host_nic(std::size_t host, const std::string& wanted, std::string_view why) {
   DraftMachine& machine = at(host);
-  const std::string name = clean_name(wanted, "");
+  std::string name = clean_name(wanted, "");
   if (!name.empty() && std::ranges::find(machine.nics, name, &DraftNic::name) != machine.nics.end())
     return name;
   if (name.empty() && !machine.nics.empty()) {

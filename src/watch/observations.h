@@ -338,6 +338,7 @@ struct Rate {
 
 struct ScopeFacts {
   std::uint64_t frames = 0, bytes = 0, group_frames = 0;
+  FrameRef own_question;  // the last by ARP or Neighbor Discovery of the capturing machine itself
   // Frames for everybody on the link (broadcasts, IPv6 neighbour multicasts), and addresses never seen
   // before.
   Rate to_all, new_stations;

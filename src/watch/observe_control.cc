@@ -101,6 +101,9 @@ Binding* Observer::binding(std::uint32_t scope, const IpAddress& ip) {
 }
 
 void Observer::asked(const Seen& seen, const IpAddress& ip) {
+  const std::uint32_t interface = o_.scopes[seen.scope].interface;
+  if (interface < o_.interfaces.size() && seen.source == o_.interfaces[interface].own)
+    o_.scope_facts[seen.scope].own_question = seen.ref;
   Binding* b = binding(seen.scope, ip);
   if (b == nullptr) return;
   if (b->votes == 0) {

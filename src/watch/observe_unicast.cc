@@ -121,6 +121,12 @@ void Observer::spell_of(const Seen& seen, Station& to, Bytes bytes) {
       spell.after = Spell::After::kAsked;
     }
   }
+  // Who speaks because this machine asks (--probe) shows no rhythm of its own.
+  const FrameRef own = o_.scope_facts[seen.scope].own_question;
+  if (own && spell.quiet >= 0 && within(since(now, own.at), spell.quiet, kQuiet)) {
+    spell.quiet = -1;
+    spell.after = Spell::After::kNothing;
+  }
   if (paused) close_spell(to);
   to.spell = spell;
   to.in_spell = true;

@@ -408,7 +408,7 @@ void Probe::tell(const Observations& o, Nanos now, Report& report) const {
                     to_text(*s.ip), s.ip->is_v4 ? "ARP" : "Neighbor Discovery", clock(o, s.first_question),
                     s.questions > 1 ? " to " + clock(o, s.last_question) : ""));
     const auto found = std::ranges::find_if(report.findings, [&](const Finding& f) {
-      return !f.evidence.empty() && f.evidence.front().frame == s.target.flood;
+      return std::ranges::find(f.evidence, s.target.flood, &findings::Evidence::frame) != f.evidence.end();
     });
     const std::string words = in_words(s, verdict, now);
     if (found == report.findings.end()) {
