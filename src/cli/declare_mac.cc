@@ -1,11 +1,19 @@
-// The options of the verbs `mac ...`: a part of command_line.cc, the only file that includes it.
+// The verbs `mac ...`.
+#include <memory>
+
+#include "cli/declare.h"
+#include "cli/mac.h"
+
+namespace sekimori::cli {
+namespace {
 
 void add_registry(CLI::App& app, MacOutput& output, bool required = true) {
   auto* option = app.add_option("--registry", output.registry,
                                 "Who has which address: a file, or etcd://HOST:PORT[,HOST:PORT...]/PREFIX")
                      ->type_name("REGISTRY");
   if (required) option->required();
-  app.add_flag("--json{-}", output.json, "JSON (docs/macs.md) to stdout instead of text, or to FILE besides it")
+  app.add_flag("--json{-}", output.json,
+               "JSON (docs/macs.md) to stdout instead of text, or to FILE besides it")
       ->type_name("FILE");
 }
 
@@ -22,11 +30,14 @@ void add_policy(CLI::App& app, std::optional<macs::Policy>& policy, const std::s
 }
 
 void add_sources(CLI::App& app, std::vector<std::string>& sources, std::string& registry) {
-  app.add_option("SOURCE", sources, "Site files (.yaml, .json), CSV with a column mac, lists of MACs; - is standard input")
+  app.add_option("SOURCE", sources,
+                 "Site files (.yaml, .json), CSV with a column mac, lists of MACs; - is standard input")
       ->required()
       ->type_name("SOURCE...");
   app.add_option("--registry", registry, "Compare with who has which address there")->type_name("REGISTRY");
 }
+
+}  // namespace
 
 Action declare_mac_audit(CLI::App& app) {
   auto a = std::make_shared<MacAuditArguments>();
@@ -38,12 +49,14 @@ Action declare_mac_audit(CLI::App& app) {
 Action declare_mac_fix(CLI::App& app) {
   auto a = std::make_shared<MacFixArguments>();
   add_sources(app, a->sources, a->registry);
-  app.add_option("--manager", a->managers,
-                 "How NAME changes addresses: libvirt, virtualbox, proxmox, kubevirt, vmware, hyperv or linux "
-                 "(default: by its name); repeatable")
+  app.add_option(
+         "--manager", a->managers,
+         "How NAME changes addresses: libvirt, virtualbox, proxmox, kubevirt, vmware, hyperv or linux "
+         "(default: by its name); repeatable")
       ->type_name("NAME=KIND")
       ->allow_extra_args(false);
-  app.add_flag("--json{-}", a->json, "Plan as JSON (docs/macs.md) to stdout instead of text, or to FILE besides it")
+  app.add_flag("--json{-}", a->json,
+               "Plan as JSON (docs/macs.md) to stdout instead of text, or to FILE besides it")
       ->type_name("FILE");
   return [a] { return mac_fix(*a); };
 }
@@ -67,7 +80,8 @@ Action declare_mac_allocate(CLI::App& app) {
       ->type_name("N");
   app.add_option("--pool", a->pool, "From which pool (default: the only one)")->type_name("POOL");
   add_policy(app, a->policy, "random, sequence or derived from the owner's name (default: the pool's)");
-  app.add_option("--owner", a->owners, "Whom it is for, MANAGER/MACHINE/NIC; repeatable. An owner keeps its address")
+  app.add_option("--owner", a->owners,
+                 "Whom it is for, MANAGER/MACHINE/NIC; repeatable. An owner keeps its address")
       ->type_name("OWNER")
       ->allow_extra_args(false);
   add_duration(app, "--lease", "T", "Give it for this long, unless renewed (default: until it is released)",
@@ -79,7 +93,8 @@ Action declare_mac_reserve(CLI::App& app) {
   auto a = std::make_shared<MacReserveArguments>();
   add_macs(app, a->macs, false);
   add_registry(app, a->output);
-  app.add_option("--from", a->from, "Reserve all addresses of an inventory (CSV, list of MACs) for their owners")
+  app.add_option("--from", a->from,
+                 "Reserve all addresses of an inventory (CSV, list of MACs) for their owners")
       ->type_name("FILE");
   app.add_option("--owner", a->owner, "Who has it, MANAGER/MACHINE/NIC")->type_name("OWNER");
   app.add_option("--note", a->note, "Why, for whoever looks it up")->type_name("TEXT");
@@ -115,13 +130,15 @@ Action declare_mac_list(CLI::App& app) {
   auto a = std::make_shared<MacListArguments>();
   add_registry(app, a->output);
   app.add_option("--pool", a->pool, "Only of this pool")->type_name("POOL");
-  app.add_option("--owner", a->owner, "Only of MANAGER, MANAGER/MACHINE or MANAGER/MACHINE/NIC")->type_name("OWNER");
+  app.add_option("--owner", a->owner, "Only of MANAGER, MANAGER/MACHINE or MANAGER/MACHINE/NIC")
+      ->type_name("OWNER");
   app.add_option_function<std::string>(
          "--state", [a](const std::string& word) { a->state = macs::state_of(word); },
          "Only allocated, reserved or freed ones")
       ->check(CLI::IsMember({"allocated", "reserved", "freed"}))
       ->type_name("STATE");
-  app.add_flag("--csv{-}", a->csv, "CSV, as `mac reserve --from` and `mac audit` read it, to stdout or to FILE")
+  app.add_flag("--csv{-}", a->csv,
+               "CSV, as `mac reserve --from` and `mac audit` read it, to stdout or to FILE")
       ->type_name("FILE");
   return [a] { return mac_list(*a); };
 }
@@ -149,3 +166,5 @@ Action declare_mac_pool_remove(CLI::App& app) {
   add_registry(app, a->output);
   return [a] { return mac_pool_remove(*a); };
 }
+
+}  // namespace sekimori::cli
