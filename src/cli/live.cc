@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "base/text.h"
+#include "cli/capture.h"
 #include "cli/live_output.h"
 #include "cli/saved_frames.h"
 #include "findings/identity.h"
@@ -63,17 +64,17 @@ watch::Nanos clock_ns() {
 class Listening {
  public:
   Listening(const DiagnoseArguments& arguments, sys::PacketRing ring, LiveOutput& output, SavedFrames* saved,
-            LiveProbe* probe, const wire::CaptureInterface& interface)
+            LiveProbe* probe, const wire::CaptureInterface& interface, Viewpoint view)
       : arguments_(arguments),
         ring_(std::move(ring)),
         output_(output),
         saved_(saved),
         probe_(probe),
-        at_(arguments.at.empty() ? std::nullopt : watch::place_of(arguments.at)),
-        detections_([at = at_, probes = probe != nullptr](const watch::Observations& seen) {
+        view_(std::move(view)),
+        detections_([&from = view_.options, probes = probe != nullptr](const watch::Observations& seen) {
           return watch::Detections::Detected{
-              watch::report_of(seen, at),
-              probes ? watch::probe_targets(seen, at) : std::vector<watch::ProbeTarget>()};
+              watch::report_of(seen, from.at, from.site),
+              probes ? watch::probe_targets(seen, from.at, from.site) : std::vector<watch::ProbeTarget>()};
         }) {
     observer_.interfaces({&interface, 1});
   }
@@ -95,7 +96,7 @@ class Listening {
   LiveOutput& output_;
   SavedFrames* saved_;  // null: none, and so the next
   LiveProbe* probe_;
-  std::optional<watch::Place> at_;
+  Viewpoint view_;
   watch::Observer observer_;
   watch::Detections detections_;
   watch::FindingLog log_;
@@ -244,12 +245,12 @@ Step<Report> Listening::report() {
     if (auto done = output_.notice(now(), notice); !done) return std::unexpected(done.error());
   }
   const watch::Observations seen = observer_.finish();
-  Report report = watch::report_of(seen, at_);
+  Report report = watch::report_of(seen, view_.options.at, view_.options.site);
   if (probe_ != nullptr) probe_->tell(seen, clock_ns(), report);
   if (auto done = follow(report); !done) return std::unexpected(done.error());
   if (auto done = output_.statistics(now(), statistics(Clock::now()), report.findings.size()); !done)
     return std::unexpected(done.error());
-  findings::identify({}, report.findings);
+  findings::identify(view_.site ? *view_.site : model::Model{}, report.findings);
   report.kind = "live";
   report.title = fmt::format("{} frames, listened for {}", frames_,
                              base::to_text(std::chrono::floor<std::chrono::milliseconds>(now()) / 100 * 100));
@@ -267,6 +268,8 @@ Step<int> diagnose_live(const DiagnoseArguments& arguments) {
   const auto interface = sys::find_interface(arguments.what.substr(kPrefix.size()));
   if (!interface) return stop(kBadInput, interface.error().what);
 
+  auto view = viewpoint(arguments);
+  if (!view) return std::unexpected(view.error());
   // JSON lines come while it goes on, so that they are no part of the report's output.
   ReportArguments at_the_end = arguments.report;
   at_the_end.output.json.clear();
@@ -302,7 +305,7 @@ Step<int> diagnose_live(const DiagnoseArguments& arguments) {
   }
   LiveOutput output(arguments.report.output, std::move(json), !told->outputs().uses_stdout());
   Listening listening(arguments, std::move(*ring), output, saved ? &*saved : nullptr,
-                      probe ? &*probe : nullptr, place);
+                      probe ? &*probe : nullptr, place, std::move(*view));
   if (auto done = output.start({.interface = interface->name,
                                 .mac = interface->mac,
                                 .promiscuous = arguments.promiscuous,

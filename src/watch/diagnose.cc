@@ -13,6 +13,7 @@
 #include "watch/batches.h"
 #include "watch/detectors.h"
 #include "watch/observer.h"
+#include "watch/viewed.h"
 #include "wire/pcapng_writer.h"
 
 namespace sekimori::watch {
@@ -82,11 +83,8 @@ findings::Report report_of(const Observations& observations, std::optional<Place
   findings::Report report;
   report.kind = "capture";
   report.title = title_of(observations);
-  std::optional<Site> site;
-  if (declared.model != nullptr) site.emplace(declared, observations);
-  auto views = views_of(observations, at);
-  if (site) place_by(*site, observations, views);
-  const Case c(observations, std::move(views), site ? &*site : nullptr);
+  const Viewed viewed(observations, at, declared);
+  const Case& c = *viewed;
   Results results = detect(c);
   report.findings = std::move(results.findings);
   report.remarks = std::move(results.remarks);

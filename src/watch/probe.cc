@@ -6,6 +6,7 @@
 
 #include "watch/case.h"
 #include "watch/flood.h"
+#include "watch/viewed.h"
 #include "wire/decode.h"
 
 namespace sekimori::watch {
@@ -78,8 +79,10 @@ Nanos pause_that_counts(const Probe::Station& s) {
 
 }  // namespace
 
-std::vector<ProbeTarget> probe_targets(const Observations& o, std::optional<Place> at) {
-  const Case c(o, views_of(o, at));
+std::vector<ProbeTarget> probe_targets(const Observations& o, std::optional<Place> at,
+                                       const Declared& declared) {
+  const Viewed viewed(o, at, declared);
+  const Case& c = *viewed;
   std::vector<ProbeTarget> out;
   for (const Flood& flood : floods(c, {})) {
     const Scope& scope = o.scopes[flood.scope];

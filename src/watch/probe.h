@@ -56,6 +56,7 @@
 #include "findings/finding.h"
 #include "watch/observations.h"
 #include "watch/place.h"
+#include "watch/site.h"
 #include "wire/ethernet.h"
 
 namespace sekimori::watch {
@@ -68,7 +69,8 @@ struct ProbeTarget {
   std::vector<IpAddress> on_link{};  // addresses that somebody on the link has told or asked for
 };
 // Floods for certain, of the untagged VLAN, most frames first.
-std::vector<ProbeTarget> probe_targets(const Observations& o, std::optional<Place> at);
+std::vector<ProbeTarget> probe_targets(const Observations& o, std::optional<Place> at,
+                                       const Declared& declared = {});
 
 enum class ProbeVerdict : std::uint8_t {
   kOpen,        // not asked, or too early to tell

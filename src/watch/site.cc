@@ -75,8 +75,11 @@ void Site::find_sides() {
       if (there.contains((*model_)[s].mac)) there.insert(mac);
     }
   }
-  near_ = here.size() <= there.size() ? here : there;
-  far_ = here.size() <= there.size() ? std::move(there) : std::move(here);
+  // With as many on both sides, what is plugged into the bridge's port is near.
+  const bool is_bridges = (*model_)[port_].bridge.valid();
+  if (there.size() < here.size() || (is_bridges && there.size() == here.size())) here.swap(there);
+  near_ = std::move(here);
+  far_ = std::move(there);
 }
 
 void Site::find_tags() {

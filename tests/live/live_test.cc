@@ -110,6 +110,25 @@ TEST_F(CableTest, TellsFindingsAsLinesWhereNobodyLooks) {
   EXPECT_THAT(out(), HasSubstr("BROKEN: 1 error"));
 }
 
+// The site tells whose the flood is, and that the sender is nobody's.
+TEST_F(CableTest, IsHeldAgainstASite) {
+  std::ofstream(path("site.yaml")) << R"(sekimori: 1
+hosts:
+  desk: {nics: {eth0: 10.0.0.3/24}}
+  sink: {nics: {eth0: {mac: "02:11:00:00:00:09", ip: 10.0.0.9/24}}}
+switches: {sw1: {}}
+links: [[desk:eth0, sw1:1], [sink:eth0, sw1:2]]
+)";
+  Child live = run(here_, {"diagnose", "if:eth0", "--promiscuous", "--site", path("site.yaml"), "--at",
+                           "sw1:1", "--json"});
+  await_start();
+  EXPECT_EQ(send({datagram(kHost, kSink)}, 100, 20ms).wait(), 0);
+  live.signal(SIGINT);
+  EXPECT_EQ(live.wait(), cli::kFindings);
+  EXPECT_THAT(changes(), Contains("new station-unknown"));
+  EXPECT_THAT(report().dump(), HasSubstr("unicast for sink:eth0 (02:11:00:00:00:09) floods this port"));
+}
+
 // What the card or driver took out of the frame is in the bytes again.
 TEST_F(CableTest, PutsVlanTagsBack) {
   Child live = run(here_, {"diagnose", "if:eth0", "--json", "--save", path("all.pcapng")});
