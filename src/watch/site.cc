@@ -77,9 +77,9 @@ void Site::find_sides() {
   }
   // With as many on both sides, what is plugged into the bridge's port is near.
   const bool is_bridges = (*model_)[port_].bridge.valid();
-  if (there.size() < here.size() || (is_bridges && there.size() == here.size())) here.swap(there);
-  near_ = std::move(here);
-  far_ = std::move(there);
+  const bool fewer_are_there = there.size() < here.size() || (is_bridges && there.size() == here.size());
+  near_ = std::move(fewer_are_there ? there : here);
+  far_ = std::move(fewer_are_there ? here : there);
 }
 
 void Site::find_tags() {
