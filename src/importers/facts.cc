@@ -27,7 +27,7 @@ std::optional<Mac> nic_mac(Facts& facts, Place place, std::string_view written, 
 
 std::optional<Ipv4Prefix> interface_ip(std::string_view address, int length) {
   const auto ip = wire::parse_ipv4(address);
-  if (!ip || ip->is_zero() || length < 1 || length > 32) return std::nullopt;
+  if (!ip || length < 1 || length > 32 || !wire::why_no_interface({*ip, length}).empty()) return std::nullopt;
   return Ipv4Prefix{*ip, length};
 }
 

@@ -152,11 +152,10 @@ void read_interfaces(const Source& source, Facts& facts) {
     std::ranges::replace(key, '_', '-');
     if (key == "address") {
       const auto ip = wire::parse_ipv4_prefix(words[1]);
-      if (ip && interface_ip(wire::to_text(ip->address), ip->length))
-        in.ip = words[1].contains('/') ? *ip : Ipv4Prefix{ip->address, 24};
+      if (ip) in.ip = words[1].contains('/') ? *ip : Ipv4Prefix{ip->address, 24};
     } else if (key == "netmask" && in.ip) {
       if (const auto mask = wire::parse_ipv4(words[1]); mask && !mask->is_zero())
-        in.ip->length = std::popcount(mask->bits);
+        in.ip->length = std::popcount(mask->bits);  // in the older notation the mask is a line of its own
     } else if (key == "gateway") {
       in.gateway = words[1];
     } else if (key == "bridge-ports") {
@@ -185,7 +184,8 @@ void read_interfaces(const Source& source, Facts& facts) {
     }
     host.nics.push_back(std::move(nic));
   };
-  for (const Stanza& stanza : stanzas) {
+  for (Stanza& stanza : stanzas) {
+    if (stanza.ip && !wire::why_no_interface(*stanza.ip).empty()) stanza.ip.reset();
     if (stanza.is_bridge) {
       SwitchFacts bridge;
       bridge.name = stanza.name;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "importers/problems.h"
 #include "wire/ipv4.h"
@@ -56,6 +57,19 @@ Draft merge(Facts& facts) { return Merge(facts).run(); }
 
 // ---------------------------------------------------------------- names
 
+namespace {
+
+// eth0.10 is the VLAN 10 of eth0; eth0.0 and eth0.5000 are names that Linux takes and a site file does not.
+bool is_vlan_of_none(std::string_view name) {
+  const std::size_t dot = name.rfind('.');
+  if (dot == std::string_view::npos || dot + 1 == name.size()) return false;
+  unsigned vlan = 0;
+  const auto [stop, error] = std::from_chars(name.data() + dot + 1, name.data() + name.size(), vlan);
+  return stop == name.data() + name.size() && (error != std::errc() || vlan < 1 || vlan > 4094);
+}
+
+}  // namespace
+
 // A name as a site file allows it. What an export has in its place is replaced, so that it stays
 // recognisable.
 std::string Merge::clean_name(std::string_view wanted, std::string_view otherwise) {
@@ -69,6 +83,7 @@ std::string Merge::clean_name(std::string_view wanted, std::string_view otherwis
     name += is_bad ? std::string_view("-") : wanted.substr(i, length);
     i += length;
   }
+  if (is_vlan_of_none(name)) name[name.rfind('.')] = '-';
   return name.empty() ? std::string(otherwise) : name;
 }
 
@@ -261,14 +276,21 @@ void Merge::take_switch(std::size_t machine, const SwitchFacts& facts, const Mac
   });
   if (bridge.ip && !is_lent) bridge.mac = facts.mac;
   const std::size_t index = at(machine).switches.size();
+  const std::string bridge_name = bridge.name;
   at(machine).switches.push_back(std::move(bridge));
   for (const PortFacts& port : facts.ports) {
     if (port.to == PortFacts::To::kOutside) outside_.push_back({machine, index, &port, false});
   }
   for (const PortFacts& port : facts.ports) {
     const auto nic = std::ranges::find(owner.nics, port.name, &NicFacts::name);
-    if (port.to == PortFacts::To::kNic && nic != owner.nics.end() && !nic->to.empty())
-      split_vlans(machine, clean_name(facts.name, "switch"), *nic);
+    if (port.to != PortFacts::To::kNic || nic == owner.nics.end() || nic->to.empty()) continue;
+    const auto below = std::ranges::find(owner.nics, nic->to, &NicFacts::name);
+    if (below != owner.nics.end() && !below->to.empty()) {
+      facts_.leave_out(port.place, fmt::format("the port {} of {}: a VLAN inside a VLAN is not followed",
+                                               port.name, bridge_name));
+    } else {
+      split_vlans(machine, bridge_name, *nic);
+    }
   }
 }
 

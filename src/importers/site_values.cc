@@ -245,15 +245,8 @@ std::optional<Ipv4Prefix> Values::interface_address(NodeId node, std::string_vie
     why = fmt::format("{} is an IPv4 address with its prefix length, like 10.0.0.1/24", what);
   } else if (!written->contains('/')) {
     why = fmt::format("{} needs its prefix length: write {}/24 (or what the subnet has)", what, *written);
-  } else if (prefix->address.bits >> 28 >= 0xe || prefix->address.bits >> 24 == 0 ||
-             prefix->address.bits >> 24 == 127) {
-    why = fmt::format("{} must be a unicast address that a NIC can have", what);
-  } else if (prefix->length < 1) {
-    why = fmt::format("{} has a prefix length from 1 to 32", what);
-  } else if (prefix->length < 31 && prefix->address == prefix->network()) {
-    why = fmt::format("{} is the address of the whole network, not of a machine in it", what);
-  } else if (prefix->length < 31 && (prefix->address.bits | prefix->mask()) == ~std::uint32_t{0}) {
-    why = fmt::format("{} is the broadcast address of its network, not of a machine in it", what);
+  } else if (const std::string_view no = wire::why_no_interface(*prefix); !no.empty()) {
+    why = fmt::format("{} {}", what, no);
   } else {
     return prefix;
   }

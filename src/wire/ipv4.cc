@@ -46,6 +46,18 @@ std::optional<Ipv4Prefix> parse_ipv4_prefix(std::string_view text) {
   return Ipv4Prefix{*address, static_cast<int>(*length)};
 }
 
+std::string_view why_no_interface(Ipv4Prefix prefix) {
+  const std::uint32_t bits = prefix.address.bits;
+  if (bits >> 28 >= 0xe || bits >> 24 == 0 || bits >> 24 == 127)
+    return "must be a unicast address that a NIC can have";
+  if (prefix.length < 1) return "has a prefix length from 1 to 32";
+  if (prefix.length >= 31) return {};
+  if (prefix.address == prefix.network()) return "is the address of the whole network, not of a machine in it";
+  if ((bits | prefix.mask()) == ~std::uint32_t{0})
+    return "is the broadcast address of its network, not of a machine in it";
+  return {};
+}
+
 std::string to_text(Ipv4 a) {
   return fmt::format("{}.{}.{}.{}", a.bits >> 24, a.bits >> 16 & 255, a.bits >> 8 & 255, a.bits & 255);
 }
