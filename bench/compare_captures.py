@@ -68,6 +68,13 @@ def healthy(frames):
     return check
 
 
+def walked(frames):
+    def check(run):
+        if run.code != 0 or not run.output.startswith(f"{frames} frames"):
+            fail(f"bare_read says {run.output}")
+    return check
+
+
 def flooded(run):
     report = json.loads(run.output)
     words = [f["code"] for f in report["findings"]]
@@ -119,6 +126,8 @@ def main():
         for threads in (1, 2):
             row(f"sekimori diagnose --threads {threads}", arguments.frames,
                 medians(diagnose(capture, threads), arguments.rounds, healthy(arguments.frames)))
+        row("bare_read, which only walks", arguments.frames,
+            medians([arguments.build / "bench" / "bare_read", capture], arguments.rounds, walked(arguments.frames)))
         if Run(diagnose(capture, 1)).output != Run(diagnose(capture, 2)).output:
             fail("one thread and two differ")
         if not arguments.no_peers:

@@ -128,7 +128,8 @@ class Reader {
         interface_ip(address["local"].text(),
                      static_cast<int>(std::clamp<std::int64_t>(address["prefixlen"].integer_or(0), 0, 99)));
     if (!ip)
-      return facts_.leave_out(place(address), fmt::format("an address of {} is none that a NIC can have", it.name));
+      return facts_.leave_out(place(address),
+                              fmt::format("an address of {} is none that a NIC can have", it.name));
     if (std::ranges::find(it.ips, *ip) == it.ips.end()) it.ips.push_back(*ip);
   }
 

@@ -13,7 +13,7 @@ void Batches::describe(Batch& batch) {
 }
 
 void Batches::take_glance_at_last(Batch& batch) {
-  if (described_ < reader_.interfaces().size()) [[unlikely]]
+  if (batch.frames.back().interface >= described_) [[unlikely]]
     describe(batch);
   take_glance(batch.frames.back(), batch.glances.emplace_back());
 }

@@ -1,8 +1,8 @@
 // Frames by the block, with their glances: the unit in which a reading thread hands them to the observing
 // one.
 //
-// A batch owns the block that its frames point into. What interfaces the file describes is told with the
-// frame that follows the description, so that the observer learns it at the same frame wherever blocks end.
+// A batch owns the block that its frames point into. What interfaces the file describes is told before the
+// first frame of one of them, so that the observer learns it at the same frame wherever blocks end.
 #pragma once
 
 #include <cstddef>

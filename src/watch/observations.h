@@ -360,7 +360,7 @@ struct Limits {
   std::size_t stations = std::size_t{1} << 20;
   std::size_t pairs = std::size_t{1} << 19;
   std::size_t one_way = std::size_t{1} << 16;   // pairs whose receiver is silent
-  std::size_t bindings = std::size_t{3} << 14;  // IP addresses
+  std::size_t bindings = std::size_t{5} << 13;  // IP addresses
   std::size_t spells = std::size_t{1} << 17;    // of flooding, over all stations
   std::size_t scopes = std::size_t{1} << 14;
   std::size_t small = 4096;  // any other list

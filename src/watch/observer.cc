@@ -315,8 +315,10 @@ Observations Observer::finish() {
   for (Station& station : o_.stations) {
     if (station.in_spell) close_spell(station);
   }
-  // The detectors need the room.
-  station_index_ = pair_index_ = binding_index_ = Index(0);
+  // The detectors need the room. Each from a fresh one: what is copied into keeps its room.
+  station_index_ = Index(0);
+  pair_index_ = Index(0);
+  binding_index_ = Index(0);
   recent_ = {};
   twins_ = {};
   homes_.clear();

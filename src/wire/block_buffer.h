@@ -21,7 +21,7 @@ class BlockBuffer {
  public:
   // A few of them fit into the cache of a core (2 MiB, where this was measured). Larger ones were no faster,
   // smaller ones no slower.
-  static constexpr std::size_t kDefaultBlock = std::size_t{256} * 1024;
+  static constexpr std::size_t kDefaultBlock = std::size_t{128} * 1024;
 
   explicit BlockBuffer(ByteSource source, std::size_t block = kDefaultBlock)
       : source_(std::move(source)), block_(block), storage_(block) {}

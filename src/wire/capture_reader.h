@@ -6,7 +6,7 @@
 //   for (Frame frame; reader->next(frame);) ...
 //   if (reader->problem()) ...          // the frames so far are good; say that the rest is missing
 //
-// Cost: a block of 256 KiB is read at a time, and frames are views into it; nothing is allocated or copied
+// Cost: a block of 128 KiB is read at a time, and frames are views into it; nothing is allocated or copied
 // per frame. A frame is valid until the next call of next(). Who wants to keep many gives a spare block
 // before each call: when next() had to read on, it leaves the frames before where they are and retires their
 // block.
