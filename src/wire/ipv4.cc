@@ -52,7 +52,8 @@ std::string_view why_no_interface(Ipv4Prefix prefix) {
     return "must be a unicast address that a NIC can have";
   if (prefix.length < 1) return "has a prefix length from 1 to 32";
   if (prefix.length >= 31) return {};
-  if (prefix.address == prefix.network()) return "is the address of the whole network, not of a machine in it";
+  if (prefix.address == prefix.network())
+    return "is the address of the whole network, not of a machine in it";
   if ((bits | prefix.mask()) == ~std::uint32_t{0})
     return "is the broadcast address of its network, not of a machine in it";
   return {};

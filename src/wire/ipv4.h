@@ -28,8 +28,8 @@ struct Ipv4Prefix {
 };
 
 // Why a NIC cannot have the address, as the end of a sentence that begins with it; empty when it can: a
-// unicast address (RFC 6890: not 0.0.0.0/8, loopback, multicast or reserved) that is neither the first nor the
-// last of its network (RFC 1122 3.2.1.3, RFC 3021 for a /31).
+// unicast address (RFC 6890: not 0.0.0.0/8, loopback, multicast or reserved) that is neither the first nor
+// the last of its network (RFC 1122 3.2.1.3, RFC 3021 for a /31).
 std::string_view why_no_interface(Ipv4Prefix prefix);
 
 std::optional<Ipv4> parse_ipv4(std::string_view text);
