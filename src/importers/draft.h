@@ -13,15 +13,20 @@ struct DraftPort {
   std::string name;
   VlanFacts vlans;
   bool learning = true, flood = true, isolated = false;
-  bool says_anything() const { return vlans.any() || !learning || !flood || isolated; }
+  // esxi; esxi; hyperv
+  bool promiscuous = false, forged = false, spoofing = false;
+  bool says_anything() const {
+    return vlans.any() || !learning || !flood || isolated || promiscuous || forged || spoofing;
+  }
 };
 
 struct DraftNic {
   std::string name;
   std::optional<Mac> mac;
   std::optional<Ipv4Prefix> ip;
-  std::string on;  // of a guest's NIC
-  DraftPort port;  // the settings of the port it is plugged into
+  std::string on;   // of a guest's NIC
+  DraftPort port;   // the settings of the port it is plugged into
+  std::string tap;  // what the host calls that port
   std::string comment;
 };
 
@@ -29,6 +34,16 @@ struct DraftStatic {
   Mac mac;
   std::string port;
   std::uint16_t vlan = 0;
+};
+
+// Ports as a site file names them: an uplink, guest:nic, LOCAL.
+struct DraftFlowRule {
+  std::string in;  // empty: any
+  std::optional<Mac> destination;
+  model::FlowRuleType type = model::FlowRuleType::kAny;
+  std::vector<std::string> out;
+  bool normal = false;
+  std::string comment;
 };
 
 struct DraftSwitch {
@@ -43,6 +58,10 @@ struct DraftSwitch {
   bool learning = true, stp = false, vlan_aware = false;
   std::vector<DraftPort> ports;
   std::vector<DraftStatic> statics;
+  std::vector<DraftFlowRule> flow_rules;
+  std::optional<model::MacvlanMode> macvlan_mode;
+  std::optional<model::Teaming> teaming;
+  bool notify_switches = true, beacon_probing = false;
   std::string comment;
 };
 

@@ -62,15 +62,25 @@ enum class Plug : std::uint8_t {
   kNowhere,   // unplugged
 };
 
+// What a port of ESXi or Hyper-V lets its guest do. Nothing: the export does not tell.
+struct PolicyFacts {
+  std::optional<bool> promiscuous;  // ESXi: hear everything
+  std::optional<bool> forged;       // ESXi: forged transmits; Hyper-V: MAC address spoofing
+};
+
 struct NicFacts {
   std::string name;
   std::optional<Mac> mac;
   std::vector<Ipv4Prefix> ips;
   Plug plug = Plug::kSocket;
   std::string to;
+  SwitchKind on = SwitchKind::kLinuxBridge;  // kSwitch: what `to` is
+  std::optional<model::MacvlanMode> mode;    // kMacvlan
+  PolicyFacts policy;
   std::string tap;  // the host's name of its other end: "vnet0"
   VlanFacts vlans;
   bool up = true;
+  std::vector<Mac> virtual_functions;  // SR-IOV: of this physical function
   // A veth whose other end is in another network namespace: both indexes. 0: it is none.
   std::uint32_t index = 0, peer_index = 0;
   Place place;
@@ -98,6 +108,17 @@ struct PortFacts {
   Place place;
 };
 
+// A flow of OVS that outputs by itself, and so teaches the table nothing; or that switches as usual
+// (`normal`). Ports are called as OVS does: by the interface, LOCAL.
+struct FlowRuleFacts {
+  std::string in;  // empty: any
+  std::optional<Mac> destination;
+  model::FlowRuleType type = model::FlowRuleType::kAny;
+  std::vector<std::string> out;
+  bool normal = false;
+  Place place;
+};
+
 struct SwitchFacts {
   std::string name;
   SwitchKind kind = SwitchKind::kLinuxBridge;
@@ -110,12 +131,14 @@ struct SwitchFacts {
   std::vector<PortFacts> ports;
   std::vector<FdbFacts> fdb;
   bool has_table = false;  // the export told the table, so what is not in it is not there
-  // Flows of OVS that output by themselves what comes in at a port, and so teach the table nothing.
-  struct Bypass {
-    Place place;
-    std::string port;
-  };
-  std::vector<Bypass> bypasses;
+  // OVS: what decides before the table, first things first. Of flows that a site file can't say only the
+  // place is kept.
+  std::vector<FlowRuleFacts> flow_rules;
+  std::vector<Place> unread_flows;
+  // ESXi, Hyper-V
+  std::optional<model::Teaming> teaming;
+  std::optional<bool> notify_switches, beacon_probing;
+  PolicyFacts policy;
   Place place;
 };
 
@@ -155,8 +178,19 @@ struct NetworkFacts {
   Plug kind = Plug::kSwitch;  // kSwitch, kNat, kHostOnly, kMacvlan, kVf
   bool routed = false;
   std::string to;  // the bridge, or the NIC below
+  SwitchKind on = SwitchKind::kLinuxBridge;
+  std::optional<model::MacvlanMode> mode;
   std::optional<Ipv4Prefix> ip;
   VlanFacts vlans;
+  Place place;
+};
+
+// A port group of ESXi: what a guest's NIC is in, and what it may do there.
+struct PortGroupFacts {
+  std::string name, in_switch, host;  // without a host: distributed, of all hosts
+  VlanFacts vlans;
+  PolicyFacts policy;
+  std::optional<model::Teaming> teaming;
   Place place;
 };
 
@@ -186,6 +220,7 @@ struct Facts {
   std::vector<std::string> files;
   std::vector<MachineFacts> machines;
   std::vector<NetworkFacts> networks;
+  std::vector<PortGroupFacts> port_groups;
   std::vector<GearFacts> gear;
   std::vector<CableFacts> cables;
   std::vector<Omission> left_out;

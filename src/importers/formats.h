@@ -41,9 +41,7 @@ void read_proxmox_guest(const Source& source, Facts& facts);
 bool is_interfaces(std::string_view text);
 void read_interfaces(const Source& source, Facts& facts);
 
-bool is_inventory_csv(std::string_view text);
-void read_inventory_csv(const Source& source, Facts& facts);
-bool is_inventory_json(Data root);
-void read_inventory_json(const Source& source, Data root, Facts& facts);
+bool is_inventory(std::string_view text, Data json);
+void read_inventory(const Source& source, Data json, Facts& facts);
 
 }  // namespace sekimori::importers

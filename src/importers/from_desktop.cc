@@ -128,6 +128,7 @@ void read_vmx(const Source& source, Facts& facts) {
     if (!network.empty()) {  // a port group of ESXi
       nic.plug = Plug::kSwitch;
       nic.to = network;
+      nic.on = SwitchKind::kEsxi;
     } else if (kind == "nat") {
       nic.plug = Plug::kNat;
       nic.to = "vmnet8";

@@ -93,10 +93,17 @@ void read_network(const Source& source, Data object, Facts& facts) {
   if (type == "macvlan" || type == "ipvlan") {
     network.kind = Plug::kMacvlan;
     network.to = config["master"].text();
+    const std::string_view mode = config["mode"].text();  // ipvlan's l2 is what macvlan calls bridge
+    using enum model::MacvlanMode;
+    network.mode = mode == "vepa"       ? kVepa
+                   : mode == "private"  ? kPrivate
+                   : mode == "passthru" ? kPassthru
+                                        : kBridge;
   } else if (type == "sriov") {
     network.kind = Plug::kVf;
   } else {
     network.to = config["bridge"].text();
+    if (type == "ovs") network.on = SwitchKind::kOvs;
     if (network.to.empty()) network.to = config["name"].text();
   }
   const std::int64_t vlan = config["vlan"].integer_or(0);

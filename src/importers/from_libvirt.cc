@@ -20,6 +20,20 @@ constexpr std::size_t kMostXmlBytes = std::size_t{256} << 20;
 
 std::string_view attribute(xml_node node, const char* name) { return node.attribute(name).value(); }
 
+// <virtualport type='openvswitch'/>, of an interface and of a network.
+SwitchKind bridge_kind(xml_node node) {
+  return attribute(node.child("virtualport"), "type") == "openvswitch" ? SwitchKind::kOvs
+                                                                       : SwitchKind::kLinuxBridge;
+}
+
+// Without a mode libvirt makes a macvtap in VEPA mode.
+model::MacvlanMode mode_of(std::string_view word) {
+  using enum model::MacvlanMode;
+  if (word == "bridge") return kBridge;
+  if (word == "private") return kPrivate;
+  return word == "passthrough" ? kPassthru : kVepa;
+}
+
 class Reader {
  public:
   Reader(const Source& source, Facts& facts) : source_(source), facts_(facts), lines_(source.text) {}
@@ -106,9 +120,11 @@ class Reader {
     } else if (type == "bridge") {
       nic.plug = Plug::kSwitch;
       nic.to = attribute(source, "bridge");
+      nic.on = bridge_kind(node);
     } else if (type == "direct") {
       nic.plug = Plug::kMacvlan;
       nic.to = attribute(source, "dev");
+      nic.mode = mode_of(attribute(source, "mode"));
     } else if (type == "hostdev") {
       nic.plug = Plug::kVf;
     } else if (type == "user") {
@@ -147,6 +163,7 @@ class Reader {
     const xml_node forward = node.child("forward");
     const std::string_view mode = forward ? attribute(forward, "mode") : std::string_view("isolated");
     network.to = attribute(node.child("bridge"), "name");
+    network.on = bridge_kind(node);
     const auto below = [&] {
       const std::string_view dev = attribute(forward, "dev");
       return std::string(dev.empty() ? attribute(forward.child("interface"), "dev") : dev);
@@ -164,6 +181,7 @@ class Reader {
     } else if (network.to.empty()) {
       network.kind = Plug::kMacvlan;
       network.to = below();
+      network.mode = mode_of(mode);
     }
     read_vlan(node.child("vlan"), network.vlans);
     read_network_ip(node.child("ip"), network);

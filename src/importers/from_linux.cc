@@ -43,6 +43,15 @@ bool has_word(Data list, std::string_view word) {
   return false;
 }
 
+std::optional<model::MacvlanMode> macvlan_mode(std::string_view word) {
+  using enum model::MacvlanMode;
+  if (word == "bridge") return kBridge;
+  if (word == "vepa") return kVepa;
+  if (word == "private") return kPrivate;
+  if (word == "passthru") return kPassthru;
+  return std::nullopt;
+}
+
 class Reader {
  public:
   Reader(std::uint32_t file, Facts& facts, LinuxTables& tables)
@@ -102,6 +111,13 @@ class Reader {
     if (!info["info_slave_kind"].text().empty()) it.slave_kind = info["info_slave_kind"].text();
     if (it.kind == "bridge") read_bridge(info["info_data"], it);
     if (it.kind == "vlan") it.vlan_id = vlan_of(info["info_data"]["id"]);
+    if (it.kind == "macvlan" || it.kind == "macvtap")
+      it.mode = macvlan_mode(info["info_data"]["mode"].text());
+    it.virtual_functions.clear();  // `link` and `addr` both tell them
+    for (const Data function : row["vfinfo_list"]) {
+      const auto mac = wire::parse_mac(function["address"].text());
+      it.virtual_functions.push_back(mac.value_or(Mac{}));
+    }
     if (it.slave_kind == "bridge") read_port_options(info["info_slave_data"], it.port);
     for (const Data address : row["addr_info"]) read_address(address, it);
   }
@@ -123,7 +139,7 @@ class Reader {
 
   // Addresses that are no unicast of IPv4 are no concern of layer 2 here.
   void read_address(Data address, LinuxInterface& it) {
-    if (address["family"].text() != "inet") return;
+    if (address["family"].text() != "inet" || !it.is_ethernet) return;
     const auto ip =
         interface_ip(address["local"].text(),
                      static_cast<int>(std::clamp<std::int64_t>(address["prefixlen"].integer_or(0), 0, 99)));
@@ -297,6 +313,7 @@ class Machine {
     nic.ips = it.ips;
     nic.up = it.port.up;
     nic.place = it.place;
+    nic.virtual_functions = it.virtual_functions;
     if (it.far_namespace) {
       nic.index = it.index;
       nic.peer_index = it.peer_index;
@@ -356,6 +373,7 @@ class Machine {
     nic.name = it.name;
     nic.plug = Plug::kMacvlan;
     nic.to = it.below;
+    nic.mode = it.mode;
     nic.tap = it.name;
     nic.mac = nic_mac(facts_, it.place, it.mac, it.name);
     nic.place = it.place;

@@ -91,6 +91,98 @@ VlanFacts vlans_of(const Row& row) {
   return vlans;
 }
 
+// ---------------------------------------------------------------- flows
+
+struct OvsFlow {
+  FlowRuleFacts rule;  // ports as the flow has them
+  std::int64_t table = 0, priority = 32768;
+  bool is_readable = true;
+};
+
+// Splits at commas and blanks outside of quotes and parentheses.
+std::vector<std::string_view> parts_of(std::string_view text) {
+  std::vector<std::string_view> parts;
+  std::size_t begin = 0;
+  int depth = 0;
+  bool quoted = false;
+  for (std::size_t at = 0; at <= text.size(); ++at) {
+    const char c = at == text.size() ? ',' : text[at];
+    if (c == '"') quoted = !quoted;
+    if (c == '(') ++depth;
+    if (c == ')') --depth;
+    const bool is_end = at == text.size() || ((c == ',' || c == ' ' || c == '\t') && depth <= 0 && !quoted);
+    if (!is_end) continue;
+    if (at > begin) parts.push_back(text.substr(begin, at - begin));
+    begin = at + 1;
+  }
+  return parts;
+}
+
+std::string_view unquoted(std::string_view text) {
+  if (text.size() >= 2 && text.front() == '"' && text.back() == '"') text = text.substr(1, text.size() - 2);
+  return text;
+}
+
+// What a flow tells of itself beside what it matches (ovs-ofctl(8), "Flow Syntax" and dump-flows).
+bool is_about_the_flow(std::string_view key) {
+  constexpr std::string_view kKeys[] = {
+      "cookie",         "duration",      "n_packets",     "n_bytes",      "idle_age",
+      "hard_age",       "idle_timeout",  "hard_timeout",  "reset_counts", "no_packet_counts",
+      "no_byte_counts", "send_flow_rem", "check_overlap", "importance",   "flags"};
+  return std::ranges::find(kKeys, key) != std::end(kKeys);
+}
+
+bool read_match(std::string_view key, std::string_view value, OvsFlow& flow) {
+  FlowRuleFacts& rule = flow.rule;
+  if (key == "in_port") {
+    rule.in = unquoted(value);
+    return !rule.in.empty();
+  }
+  if (key == "dl_dst" || key == "eth_dst") {
+    rule.destination = wire::parse_mac(value);
+    return rule.destination && !rule.destination->is_group() && !rule.destination->is_zero();
+  }
+  if (key == "arp" || (key == "dl_type" && value == "0x0806")) {
+    rule.type = model::FlowRuleType::kArp;
+  } else if (key == "ip" || (key == "dl_type" && value == "0x0800")) {
+    rule.type = model::FlowRuleType::kIp;
+  } else {
+    return is_about_the_flow(key);
+  }
+  return true;
+}
+
+bool read_action(std::string_view action, FlowRuleFacts& rule) {
+  if (action == "drop") return true;
+  if (action == "NORMAL") return rule.normal = true;
+  if (action.starts_with("output:")) action.remove_prefix(7);
+  const bool is_port = action == "LOCAL" || action.starts_with('"') || number(action).has_value();
+  if (is_port) rule.out.emplace_back(unquoted(action));
+  return is_port;
+}
+
+OvsFlow read_ovs_flow(std::string_view line) {
+  OvsFlow flow;
+  const std::size_t actions = line.find("actions=");
+  for (const std::string_view part : parts_of(line.substr(0, actions))) {
+    const std::size_t equals = part.find('=');
+    const std::string_view key = part.substr(0, equals);
+    const std::string_view value = equals == std::string_view::npos ? "" : part.substr(equals + 1);
+    if (key == "table") {
+      flow.table = number(value).value_or(-1);
+    } else if (key == "priority") {
+      flow.priority = number(value).value_or(0);
+    } else {
+      flow.is_readable &= read_match(key, value, flow);
+    }
+  }
+  for (const std::string_view action : parts_of(line.substr(actions + 8)))
+    flow.is_readable &= read_action(action, flow.rule);
+  return flow;
+}
+
+// ---------------------------------------------------------------- bridges
+
 class Adder {
  public:
   Adder(const OvsTables& tables, const LinuxTables* linux_tables, MachineFacts& host, Facts& facts)
@@ -101,10 +193,13 @@ class Adder {
     out.name = bridge.name;
     out.kind = SwitchKind::kOvs;
     out.place = bridge.place;
-    out.ageing = std::chrono::duration_cast<model::Duration>(std::chrono::seconds(
-        std::clamp<std::int64_t>(bridge.ageing.value_or(300), 15, 3600)));  // as OVS clamps it
-    const std::int64_t size = bridge.table_size.value_or(8192);
-    if (size > 0 && size <= 1 << 24) out.table_size = static_cast<std::uint32_t>(size);
+    // As OVS bounds them; not set they are what a site file takes for an ovs, too.
+    if (bridge.ageing)
+      out.ageing = std::chrono::duration_cast<model::Duration>(
+          std::chrono::seconds(std::clamp<std::int64_t>(*bridge.ageing, 15, 3600)));
+    if (bridge.table_size)
+      out.table_size =
+          static_cast<std::uint32_t>(std::clamp<std::int64_t>(*bridge.table_size, 10, 1'000'000));
     out.stp = bridge.stp;
     for (const std::string& uuid : bridge.ports) {
       const auto port = in_.ports.find(uuid);
@@ -221,23 +316,34 @@ class Adder {
     }
   }
 
-  // A flow that outputs by itself teaches the table nothing: the sender stays unknown, and what NORMAL then
-  // sends to it is flooded.
+  // The first table, by priority. What a site file can't say is left out, and what it would match goes by the
+  // others; so nothing is said then of what no flow matches, which OVS drops.
   void read_flows(const OvsBridge& bridge, SwitchFacts& out) {
+    std::vector<OvsFlow> flows;
     for (const OvsLine& line : in_.flows) {
-      const std::size_t actions = line.text.find("actions=");
-      if (!is_of(line, bridge) || actions == std::string::npos) continue;
-      const std::string does = line.text.substr(actions + 8);
-      const bool outputs = does.contains("output:") || does.contains("LOCAL") || does.contains("IN_PORT") ||
-                           number(does.substr(0, does.find(','))).has_value();
-      if (!outputs || does.contains("NORMAL") || does.contains("learn(")) continue;
-      const std::size_t in = line.text.find("in_port=");
-      if (in == std::string::npos) continue;
-      const std::size_t from = in + 8;
-      const std::string port =
-          port_name(std::string_view(line.text).substr(from, line.text.find_first_of(", ", from) - from));
-      out.bypasses.push_back({line.place, port});
+      if (!is_of(line, bridge) || !line.text.contains("actions=")) continue;
+      OvsFlow flow = read_ovs_flow(line.text);
+      if (flow.table != 0) continue;
+      flow.rule.place = line.place;
+      flows.push_back(std::move(flow));
     }
+    std::ranges::stable_sort(flows, std::ranges::greater(), &OvsFlow::priority);
+    bool is_complete = false;
+    for (OvsFlow& flow : flows) {
+      FlowRuleFacts& rule = flow.rule;
+      if (!flow.is_readable) {
+        out.unread_flows.push_back(rule.place);
+        continue;
+      }
+      is_complete = rule.in.empty() && !rule.destination && rule.type == model::FlowRuleType::kAny;
+      if (is_complete && rule.normal && rule.out.empty()) break;  // as without flows
+      if (!rule.in.empty()) rule.in = port_name(rule.in);
+      for (std::string& port : rule.out) port = port_name(port);
+      out.flow_rules.push_back(std::move(rule));
+      if (is_complete) break;
+    }
+    if (!is_complete && !flows.empty() && out.unread_flows.empty())
+      out.flow_rules.push_back({{}, {}, {}, {}, false, flows.back().rule.place});
   }
 
  public:

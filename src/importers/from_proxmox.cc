@@ -105,7 +105,8 @@ void read_proxmox_guest(const Source& source, Facts& facts) {
 }
 
 bool is_interfaces(std::string_view text) {
-  return text.contains("iface ") && (text.contains("bridge-ports") || text.contains("bridge_ports"));
+  return text.contains("iface ") &&
+         (text.contains("bridge-ports") || text.contains("bridge_ports") || text.contains("OVSBridge"));
 }
 
 // The bridges, their NICs and addresses. Where iproute2 was exported, too, it counts: it tells what is.
@@ -132,7 +133,7 @@ void read_interfaces(const Source& source, Facts& facts) {
     std::optional<Ipv4Prefix> ip;
     std::string gateway;
     std::vector<std::string> ports;
-    bool is_bridge = false, vlan_aware = false, stp = false;
+    bool is_bridge = false, is_ovs = false, vlan_aware = false, stp = false;
     Place place;
   };
   std::vector<Stanza> stanzas;
@@ -143,7 +144,8 @@ void read_interfaces(const Source& source, Facts& facts) {
       const auto known = std::ranges::find(stanzas, words[1], &Stanza::name);
       if (known != stanzas.end()) std::rotate(known, known + 1, stanzas.end());
       if (known == stanzas.end())
-        stanzas.push_back({std::string(words[1]), {}, {}, {}, false, false, false, {source.file, number}});
+        stanzas.push_back(
+            {std::string(words[1]), {}, {}, {}, false, false, false, false, {source.file, number}});
       return;
     }
     if (stanzas.empty()) return;
@@ -163,6 +165,10 @@ void read_interfaces(const Source& source, Facts& facts) {
       for (std::size_t i = 1; i < words.size(); ++i) {
         if (words[i] != "none") in.ports.emplace_back(words[i]);
       }
+    } else if (key == "ovs-type") {  // openvswitch-switch's ifupdown scripts
+      if (words[1] == "OVSBridge") in.is_bridge = in.is_ovs = true;
+    } else if (key == "ovs-ports") {
+      for (std::size_t i = 1; i < words.size(); ++i) in.ports.emplace_back(words[i]);
     } else if (key == "bridge-vlan-aware") {
       in.vlan_aware = words[1] == "yes";
     } else if (key == "bridge-stp") {
@@ -189,6 +195,7 @@ void read_interfaces(const Source& source, Facts& facts) {
     if (stanza.is_bridge) {
       SwitchFacts bridge;
       bridge.name = stanza.name;
+      if (stanza.is_ovs) bridge.kind = SwitchKind::kOvs;
       bridge.vlan_aware = stanza.vlan_aware;
       bridge.stp = stanza.stp;
       bridge.place = stanza.place;

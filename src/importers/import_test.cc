@@ -215,6 +215,113 @@ TEST(ImportLibvirt, DeepNestingDoesNoHarm) {
   EXPECT_THAT(imported.left_out, Contains(HasSubstr("damaged")));
 }
 
+TEST(ImportLibvirt, MacvtapsKeepTheirModeAndOneWithoutIsVepa) {
+  const auto nic = [](std::string_view mode) {
+    return domain(
+        fmt::format("<interface type='direct'><mac address='52:54:00:00:00:01'/><source dev='eth0'{}/>"
+                    "<vlan><tag id='7'/></vlan></interface>",
+                    mode));
+  };
+  const model::Model told = model_of(import_text("h/a.xml", nic(" mode='bridge'")));
+  EXPECT_EQ(bridge(told, "macvlan-eth0").kind, model::BridgeKind::kMacvlan);
+  EXPECT_EQ(bridge(told, "macvlan-eth0").macvlan_mode, model::MacvlanMode::kBridge);
+  EXPECT_THAT(notes(told), Contains(HasSubstr("The VLANs of vm:net0 are not told to h/macvlan-eth0")));
+  EXPECT_EQ(bridge(model_of(import_text("h/a.xml", nic(""))), "macvlan-eth0").macvlan_mode,
+            model::MacvlanMode::kVepa);
+}
+
+// The fault of an SR-IOV NIC with a software bridge on its physical function comes out of the exports.
+TEST(ImportLibvirt, AVirtualFunctionIsOnTheNicThatHasItsAddressAndABridgeThereIsOnThePhysicalFunction) {
+  const SourceText sources[] = {
+      {"h/link.json", R"([
+    {"ifindex":2,"ifname":"ens1","flags":["UP"],"link_type":"ether","address":"02:00:00:00:00:01","master":"br0",
+     "linkinfo":{"info_slave_kind":"bridge"},
+     "vfinfo_list":[{"vf":0,"link_type":"ether","address":"52:54:00:00:00:09"}]},
+    {"ifindex":3,"ifname":"ens2","flags":["UP"],"link_type":"ether","address":"02:00:00:00:00:02",
+     "vfinfo_list":[{"vf":0,"link_type":"ether","address":"52:54:00:00:00:08"}]},
+    {"ifindex":4,"ifname":"br0","flags":["UP"],"link_type":"ether","address":"02:00:00:00:00:01",
+     "linkinfo":{"info_kind":"bridge"}}])"},
+      {"h/addr.json", R"([{"ifindex":4,"ifname":"br0","flags":["UP"],"link_type":"ether",
+     "address":"02:00:00:00:00:01","linkinfo":{"info_kind":"bridge"},
+     "addr_info":[{"family":"inet","local":"10.0.0.1","prefixlen":24}]}])"},
+      {"h/fast.xml",
+       domain("<interface type='hostdev'><mac address='52:54:00:00:00:09'/></interface>", "fast")},
+      {"h/old.xml", domain("<interface type='bridge'><mac address='52:54:00:00:00:0a'/><source bridge='br0'/>"
+                           "</interface>",
+                           "old")}};
+  const Import imported = import(sources);
+  const model::Model m = model_of(imported);
+  EXPECT_EQ(bridge(m, "vfs-ens1").kind, model::BridgeKind::kSriov);
+  EXPECT_THAT(imported.site, HasSubstr("[h/vfs-ens1:to-br0, h/br0:pf]"));
+  EXPECT_THAT(imported.site, HasSubstr("net0: {on: vfs-ens1"));
+  EXPECT_EQ(station(m, "h:br0").mac, *wire::parse_mac("02:00:00:00:00:01"));
+}
+
+// ---------------------------------------------------------------- Open vSwitch
+
+std::vector<SourceText> ovs_with(std::string flows) {
+  std::vector<SourceText> texts = folder("tests/data/import/ovs");
+  for (SourceText& source : texts) {
+    if (source.name.ends_with("ovs-flows-br0.txt")) source.text = std::move(flows);
+  }
+  return texts;
+}
+
+TEST(ImportOvs, FlowsComeInTheOrderOfTheirPriority) {
+  const Import imported = import(ovs_with(
+      " cookie=0x0, duration=8s, table=0, n_packets=6, priority=5,in_port=LOCAL actions=NORMAL,output:1\n"
+      " cookie=0x0, duration=8s, table=1, n_packets=6, priority=99 actions=drop\n"
+      " cookie=0x0, duration=8s, table=0, priority=7,ip,in_port=\"eth0\",dl_dst=02:00:00:00:02:03 "
+      "actions=output:\"veth-pod1\",LOCAL\n"));
+  EXPECT_THAT(imported.site,
+              HasSubstr("flows:\n"
+                        "          - {in-port: eth0, mac: \"02:00:00:00:02:03\", type: ip, output: "
+                        "[pod1:net0, LOCAL]}  # tests/data/import/ovs/node/ovs-flows-br0.txt:3\n"
+                        "          - {in-port: LOCAL, output: [pod1:net0, normal]}  # "
+                        "tests/data/import/ovs/node/ovs-flows-br0.txt:1\n"
+                        "          - {output: []}"));
+  EXPECT_EQ(bridge(model_of(imported), "br0").flow_rules.size(), 3u);
+}
+
+TEST(ImportOvs, WhatASiteFileCannotSayOfFlowsIsAssumed) {
+  const Import imported =
+      import(ovs_with(" table=0, priority=9,tcp,tp_dst=80 actions=output:1\n"
+                      " table=0, priority=8,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00 actions=FLOOD\n"
+                      " table=0, priority=7,in_port=2 actions=mod_vlan_vid:5,output:1\n"
+                      " table=0, priority=6,in_port=77 actions=drop\n"
+                      " table=0, priority=0 actions=resubmit(,1)\n"));
+  const model::Model m = model_of(imported);
+  EXPECT_EQ(bridge(m, "br0").flow_rules.size(), 0u);
+  EXPECT_THAT(notes(m), Contains(HasSubstr("4 flows of node/br0 (the first: tests/data/import/ovs/node/"
+                                           "ovs-flows-br0.txt:1)")));
+  EXPECT_THAT(imported.left_out, Contains(HasSubstr("nothing is known behind 77")));
+}
+
+// ---------------------------------------------------------------- hypervisors of VMware and Microsoft
+
+TEST(ImportHypervisor, VswitchesHaveTheirUplinksTeamingAndPolicies) {
+  const model::Model m = model_of(import(folder("tests/data/import/vsphere")));
+  const model::Bridge& standard = bridge(m, "vSwitch0");
+  EXPECT_EQ(standard.kind, model::BridgeKind::kEsxi);
+  EXPECT_EQ(standard.teaming, model::Teaming::kMacHash);
+  EXPECT_FALSE(standard.notify_switches);
+  EXPECT_EQ(bridge(m, "dvs1").teaming, model::Teaming::kIpHash);
+  EXPECT_EQ(station(m, "esx1.example.com:vmnic0").ip.address, *wire::parse_ipv4("10.3.0.1"));
+  const auto plug = [&](std::string_view nic) { return m[model::peer(m, station(m, nic).port)]; };
+  EXPECT_EQ(plug("web:Network-adapter-1").pvid, 10);
+  EXPECT_FALSE(plug("web:Network-adapter-1").forged_transmits);
+  EXPECT_TRUE(plug("nested:Network-adapter-1").promiscuous);
+  EXPECT_TRUE(plug("nested:Network-adapter-1").forged_transmits);
+  EXPECT_TRUE(plug("db:Network-adapter-1").forged_transmits);
+  EXPECT_EQ(plug("db:Network-adapter-1").pvid, 20);
+  EXPECT_THAT(notes(m),
+              Contains(HasSubstr("db-copy (tests/data/import/vsphere/RVTools_tabvNetwork.csv:5) have "
+                                 "the machine id 42070000-0000-4000-8000-000000000103")));
+  EXPECT_EQ(bridge(m, "External").kind, model::BridgeKind::kHyperV);
+  EXPECT_TRUE(plug("router:Network-Adapter").forged_transmits);
+  EXPECT_FALSE(plug("client:Network-Adapter").forged_transmits);
+}
+
 // ---------------------------------------------------------------- texts as they come
 
 TEST(ImportText, Utf16ByteOrderMarksAndLatin1AreRead) {

@@ -23,6 +23,8 @@ struct LinuxInterface {
   std::string mac;
   std::vector<Ipv4Prefix> ips;
   std::uint16_t vlan_id = 0;
+  std::optional<model::MacvlanMode> mode;  // of a macvlan
+  std::vector<Mac> virtual_functions;
   std::uint64_t sent = 0;
   // of a bridge
   std::optional<std::int64_t> ageing_centiseconds;

@@ -13,20 +13,25 @@ namespace sekimori::importers {
 
 using model::MachineKind;
 
-// What each kind of virtual switch is in a site file.
+// Networks behind a host's address are bridges without uplinks: the site file has no other word for them.
 std::string_view site_word(SwitchKind kind) {
   switch (kind) {
     case SwitchKind::kHostedBridge:
       return "hosted-bridge";
-    case SwitchKind::kLinuxBridge:
     case SwitchKind::kOvs:
+      return "ovs";
     case SwitchKind::kMacvlan:
+      return "macvlan";
     case SwitchKind::kSriov:
+      return "sriov";
     case SwitchKind::kEsxi:
+      return "esxi";
     case SwitchKind::kHyperV:
+      return "hyperv";
+    case SwitchKind::kLinuxBridge:
     case SwitchKind::kNat:
     case SwitchKind::kRouted:
-      return "linux-bridge";
+      break;
   }
   return "linux-bridge";
 }
@@ -34,6 +39,8 @@ std::string_view site_word(SwitchKind kind) {
 // Each step rests on those before: guests need their hosts, cables the NICs that guests share, addresses the
 // segments that cables make.
 Draft Merge::run() && {
+  for (std::size_t i = 0; i < facts_.port_groups.size(); ++i)
+    port_groups_.try_emplace({facts_.port_groups[i].host, facts_.port_groups[i].name}, i);
   turn_veths_into_cables();
   take_hosts();
   take_guests();
@@ -47,9 +54,11 @@ Draft Merge::run() && {
   join_lans();
 
   add_strangers();
-  add_statics();
+  add_rules();
   add_traffic();
   add_suspects();
+  assume_policies();
+  fit_to_kinds();
   return std::move(draft_);
 }
 
@@ -245,13 +254,9 @@ void Merge::take_switch(std::size_t machine, const SwitchFacts& facts, const Mac
   bridge.stp = facts.stp;
   bridge.vlan_aware = facts.vlan_aware;
   bridge.comment = facts_.text(facts.place);
-  for (const SwitchFacts::Bypass& bypass : facts.bypasses) {
-    suspect(
-        fmt::format("{}/{} has a flow ({}) that outputs what comes in at {} without learning from it: what "
-                    "others send back "
-                    "may be flooded for want of an entry.",
-                    at(machine).name, bridge.name, facts_.text(bypass.place), bypass.port));
-  }
+  bridge.teaming = facts.teaming;
+  bridge.notify_switches = facts.notify_switches.value_or(true);
+  bridge.beacon_probing = facts.beacon_probing.value_or(false);
   if (facts.kind == SwitchKind::kLinuxBridge || facts.kind == SwitchKind::kOvs) {
     const auto is_taken = [&](Ipv4 ip) {
       return std::ranges::any_of(at(machine).nics,
@@ -310,7 +315,13 @@ void Merge::take_uplink(std::size_t machine, DraftSwitch& bridge, const PortFact
     nic->ip.reset();
   }
   bridge.uplinks.push_back(nic->name);
-  bridge.ports.push_back({nic->name, port.vlans, port.learning, port.flood, port.isolated});
+  DraftPort draft;
+  draft.name = nic->name;
+  draft.vlans = port.vlans;
+  draft.learning = port.learning;
+  draft.flood = port.flood;
+  draft.isolated = port.isolated;
+  bridge.ports.push_back(std::move(draft));
 }
 
 // eth0.10 in a bridge: frames of VLAN 10 are taken out of the wire before the bridge sees them. The site file
@@ -327,7 +338,7 @@ void Merge::split_vlans(std::size_t machine, std::string_view bridge, const NicF
     made.kind = site_word(SwitchKind::kLinuxBridge);
     made.vlan_aware = true;
     made.uplinks.push_back(below);
-    made.ports.push_back({below, {}, true, true, false});
+    made.ports.emplace_back().name = below;
     made.comment = fmt::format("stands for the VLAN interfaces of {}", below);
     at(machine).switches.push_back(std::move(made));
     splitter = std::prev(at(machine).switches.end());
@@ -382,6 +393,7 @@ void Merge::take_guest(std::size_t index) {
     draft.mac = nic.mac;
     if (!nic.ips.empty()) draft.ip = nic.ips.front();
     draft.port.vlans = nic.vlans;
+    draft.tap = nic.tap;
     plug(id, nic, draft);
     at(id).nics.push_back(std::move(draft));
   }
@@ -480,47 +492,17 @@ void Merge::take_stray(const OutsidePort& outside) {
     nic.name = "net0";
     nic.mac = mac;
     nic.on = in.name;
-    nic.port = {{}, outside.port->vlans, outside.port->learning, outside.port->flood, outside.port->isolated};
+    nic.tap = outside.port->name;
+    nic.port.vlans = outside.port->vlans;
+    nic.port.learning = outside.port->learning;
+    nic.port.flood = outside.port->flood;
+    nic.port.isolated = outside.port->isolated;
     guest.nics.push_back(std::move(nic));
     const std::string name = guest.name;
     const std::size_t id = add_machine(std::move(guest), kNone);
     at(outside.machine).guests.push_back(id);
     assume(fmt::format("{} ({}), learnt by {}/{} at {}, is taken for a guest: no export tells what it is.",
                        name, wire::to_text(mac), at(outside.machine).name, in.name, outside.port->name));
-  }
-}
-
-// Entries that somebody wrote into a table. In the site they name the port as the site does.
-void Merge::add_statics() {
-  for (std::size_t machine = 0; machine < draft_.machines.size(); ++machine) {
-    const MachineFacts* facts = facts_of(machine);
-    if (facts == nullptr || facts->kind != MachineKind::kHost) continue;
-    for (const SwitchFacts& bridge : facts->switches) {
-      const auto draft =
-          std::ranges::find(at(machine).switches, clean_name(bridge.name, "switch"), &DraftSwitch::name);
-      if (draft == at(machine).switches.end()) continue;
-      for (const FdbFacts& entry : bridge.fdb) {
-        if (!entry.is_static) continue;
-        std::string port;
-        if (std::ranges::find(draft->uplinks, clean_name(entry.port, "")) != draft->uplinks.end())
-          port = clean_name(entry.port, "");
-        for (const std::size_t guest : at(machine).guests) {
-          const MachineFacts* guest_facts = facts_of(guest);
-          for (std::size_t n = 0; guest_facts != nullptr && n < at(guest).nics.size(); ++n) {
-            if (guest_facts->nics[n].tap == entry.port && at(guest).nics[n].on == draft->name)
-              port = fmt::format("{}:{}", at(guest).name, at(guest).nics[n].name);
-          }
-        }
-        const bool is_known = std::ranges::any_of(
-            draft->statics, [&](const DraftStatic& s) { return s.mac == entry.mac && s.vlan == entry.vlan; });
-        if (port.empty() || is_known) {
-          facts_.leave_out(entry.place, fmt::format("the static entry for {} at {}", wire::to_text(entry.mac),
-                                                    entry.port));
-        } else {
-          draft->statics.push_back({entry.mac, port, draft->vlan_aware ? entry.vlan : std::uint16_t{0}});
-        }
-      }
-    }
   }
 }
 

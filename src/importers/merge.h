@@ -60,14 +60,29 @@ class Merge {
   std::size_t make_host(const std::string& name, std::string_view why);
   void take_strays();
   void take_stray(const OutsidePort& outside);
-  void add_statics();
+
+  // merge_rules.cc: what refers to ports and so comes last, and what a kind of switch has no word for
+  void add_rules();
+  void add_statics(std::size_t machine, const SwitchFacts& facts, DraftSwitch& bridge);
+  void add_flow_rules(std::size_t machine, const SwitchFacts& facts, DraftSwitch& bridge);
+  std::vector<std::string> site_ports(std::size_t machine, const DraftSwitch& bridge,
+                                      std::string_view port) const;
+  void fit_to_kinds();
+  void fit_to_kind(DraftSwitch& bridge, std::string_view owner);
+  void assume_policies();
 
   // merge_plug.cc: what guests' NICs are plugged into
   void plug(std::size_t guest, const NicFacts& facts, DraftNic& nic);
   bool plug_by_tap(std::size_t host, const NicFacts& facts, DraftNic& nic);
+  std::string plug_into_port_group(std::size_t host, const NicFacts& facts, DraftNic& nic,
+                                   std::string_view why);
+  const PortGroupFacts* port_group(std::size_t host, std::string_view name) const;
   std::string plug_into_network(std::size_t host, std::size_t guest, const NicFacts& facts, DraftNic& nic);
   std::string switch_named(std::size_t host, const std::string& name, SwitchKind kind, std::string_view why);
-  std::string switch_above(std::size_t host, SwitchKind kind, const std::string& nic, std::string_view why);
+  std::string switch_above(std::size_t host, SwitchKind kind, const std::string& nic, std::string_view why,
+                           std::optional<model::MacvlanMode> mode = {});
+  void put_below(std::size_t host, DraftSwitch& bridge, DraftSwitch& veb, const std::string& nic);
+  std::string physical_function(std::size_t host, std::optional<Mac> mac) const;
   std::string lonely_switch(std::size_t host, std::string_view what, std::size_t guest, const DraftNic& nic);
   std::string host_nic(std::size_t host, const std::string& wanted, std::string_view why);
   const NetworkFacts* network_of(std::size_t host, std::string_view manager, std::string_view name) const;
@@ -83,8 +98,10 @@ class Merge {
   std::size_t machine_of_device(const CableFacts& cable, bool far) const;
   End end_of(std::size_t machine, std::string_view nic) const;
   End wire_of(End station) const;  // the NIC through which its frames leave its host
+  End way_out(std::size_t machine, const DraftSwitch& bridge) const;
   std::vector<std::size_t> subnets_of(End wire) const;
   std::size_t lan(std::string_view name, std::string_view comment);
+  bool sends_tags(End wire) const;
 
   // merge_traffic.cc: addresses, stations that only tables know, traffic, suspects
   void give_addresses();
@@ -123,6 +140,8 @@ class Merge {
   std::map<std::string, std::size_t, std::less<>> gear_by_name_;
   std::map<std::size_t, GearFacts> gear_facts_;  // by gear, of all files that tell of it
   std::map<End, std::size_t> lan_of_;            // the gear that stands for the segment of a wire
+  std::map<std::string, std::set<std::size_t>, std::less<>> policies_not_told_;  // hosts, by kind
+  std::map<std::pair<std::string, std::string>, std::size_t> port_groups_;       // by host and name
 };
 
 }  // namespace sekimori::importers

@@ -48,8 +48,8 @@ void Merge::index_macs() {
       if (at(m).nics[n].mac) by_mac_.emplace(*at(m).nics[n].mac, End{m, n});
     }
     for (const DraftSwitch& bridge : at(m).switches) {
-      if (bridge.mac && !bridge.uplinks.empty())
-        by_mac_.emplace(*bridge.mac, end_of(m, bridge.uplinks.front()));
+      const End out = bridge.mac ? way_out(m, bridge) : End{};
+      if (out.valid() && at(m).nics[out.nic].mac != bridge.mac) by_mac_.emplace(*bridge.mac, out);
     }
   }
 }
@@ -72,19 +72,23 @@ Merge::End Merge::wire_of(End station) const {
   if (machine.kind == MachineKind::kGuest) {
     const DraftSwitch* on = switch_of(machine.host, machine.nics[station.nic].on);
     if (on == nullptr) return {};
-    if (on->uplinks.size() == 1) return end_of(machine.host, on->uplinks.front());
-    if (!on->uplinks.empty()) return {};
-    const std::string splitter = "to-" + on->name;
-    for (const DraftSwitch& s : at(machine.host).switches) {
-      if (!s.uplinks.empty() && std::ranges::find(s.ports, splitter, &DraftPort::name) != s.ports.end())
-        return end_of(machine.host, s.uplinks.front());
-    }
-    return {};
+    return on->uplinks.size() > 1 ? End{} : way_out(machine.host, *on);
   }
   // eth0.10 goes out of eth0.
   const std::string& name = machine.nics[station.nic].name;
   const End parent = end_of(station.machine, std::string_view(name).substr(0, name.rfind('.')));
   return parent.valid() ? parent : station;
+}
+
+// The first of its uplinks, or that of the switch between it and the NIC.
+Merge::End Merge::way_out(std::size_t machine, const DraftSwitch& bridge) const {
+  if (!bridge.uplinks.empty()) return end_of(machine, bridge.uplinks.front());
+  const std::string between = "to-" + bridge.name;
+  for (const DraftSwitch& s : at(machine).switches) {
+    if (!s.uplinks.empty() && std::ranges::find(s.ports, between, &DraftPort::name) != s.ports.end())
+      return end_of(machine, s.uplinks.front());
+  }
+  return {};
 }
 
 std::size_t Merge::gear_named(const std::string& name, std::string_view comment) {
@@ -104,6 +108,27 @@ std::size_t Merge::lan(std::string_view name, std::string_view comment) {
   gear.comment = comment;
   draft_.gear.push_back(std::move(gear));
   return draft_.gear.size() - 1;
+}
+
+// Whether tagged frames leave by this NIC: its own VLANs, a trunk of a bridge, port groups.
+bool Merge::sends_tags(End wire) const {
+  const DraftMachine& machine = at(wire.machine);
+  const std::string& name = machine.nics[wire.nic].name;
+  const auto is_vlan_of_it = [&](const DraftNic& nic) {
+    return nic.name.size() > name.size() && nic.name.starts_with(name) && nic.name[name.size()] == '.';
+  };
+  if (std::ranges::any_of(machine.nics, is_vlan_of_it)) return true;
+  for (const DraftSwitch& bridge : machine.switches) {
+    if (std::ranges::find(bridge.uplinks, name) == bridge.uplinks.end()) continue;
+    const auto port = std::ranges::find(bridge.ports, name, &DraftPort::name);
+    if (port != bridge.ports.end() && !port->vlans.tagged.empty()) return true;
+    if (bridge.kind != "esxi" && bridge.kind != "hyperv") return false;
+    return std::ranges::any_of(machine.guests, [&](std::size_t guest) {
+      return std::ranges::any_of(
+          at(guest).nics, [&](const DraftNic& nic) { return nic.on == bridge.name && nic.port.vlans.any(); });
+    });
+  }
+  return false;
 }
 
 void Merge::connect(End a, const Socket& to, std::string comment) {
@@ -384,6 +409,11 @@ void Merge::join_lans() {
       Socket socket{gear, {}};
       do socket.port = is_known ? fmt::format("assumed-{}", ++port) : fmt::format("{}", ++port);
       while (sockets_.contains(socket));
+      if (sends_tags(end)) {  // whatever is there, it was set up for them
+        DraftPort& all = draft_.gear[gear].ports.emplace_back();
+        all.name = socket.port;
+        all.vlans.tagged.emplace_back(std::uint16_t{1}, std::uint16_t{4094});
+      }
       connect(end, socket, "assumed");
     }
     assume(fmt::format("The far end of the cable of {} is not told: {} {}.", base::list_words(names),

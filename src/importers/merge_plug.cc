@@ -30,16 +30,17 @@ void Merge::plug(std::size_t guest, const NicFacts& facts, DraftNic& nic) {
       return;
     case Plug::kSwitch:
       nic.on = facts.to.empty() ? lonely_switch(host, "unknown", guest, nic)
-                                : switch_named(host, facts.to, SwitchKind::kLinuxBridge, why);
+                                : plug_into_port_group(host, facts, nic, why);
       return;
     case Plug::kHostNic:
       nic.on = switch_above(host, SwitchKind::kHostedBridge, facts.to, why);
       return;
     case Plug::kMacvlan:
-      nic.on = switch_above(host, SwitchKind::kMacvlan, facts.to, why);
+      nic.on = switch_above(host, SwitchKind::kMacvlan, facts.to, why, facts.mode);
       return;
     case Plug::kVf:
-      nic.on = switch_above(host, SwitchKind::kSriov, facts.to, why);
+      nic.on = switch_above(host, SwitchKind::kSriov,
+                            facts.to.empty() ? physical_function(host, nic.mac) : facts.to, why);
       return;
     case Plug::kHostOnly:
       nic.on = switch_named(host, facts.to.empty() ? "host-only" : facts.to, SwitchKind::kLinuxBridge, {});
@@ -63,21 +64,62 @@ bool Merge::plug_by_tap(std::size_t host, const NicFacts& facts, DraftNic& nic) 
     outside.claimed = true;
     const DraftSwitch& in = at(host).switches[outside.in_switch];
     nic.on = in.name;
-    nic.port = {{},
-                in.vlan_aware ? outside.port->vlans : VlanFacts{},
-                outside.port->learning,
-                outside.port->flood,
-                outside.port->isolated};
+    nic.port.vlans = in.vlan_aware ? outside.port->vlans : VlanFacts{};
+    nic.port.learning = outside.port->learning;
+    nic.port.flood = outside.port->flood;
+    nic.port.isolated = outside.port->isolated;
     return true;
   }
   const MachineFacts* owner = facts_of(host);
   if (owner == nullptr) return false;
   for (const NicFacts& above : owner->nics) {
     if (above.plug != Plug::kMacvlan || above.tap != facts.tap) continue;
-    nic.on = switch_above(host, SwitchKind::kMacvlan, above.to, {});
+    nic.on = switch_above(host, SwitchKind::kMacvlan, above.to, {}, above.mode);
     return true;
   }
   return false;
+}
+
+// A bridge of that name, or on ESXi a port group, which is in a switch and has a VLAN and policies.
+std::string Merge::plug_into_port_group(std::size_t host, const NicFacts& facts, DraftNic& nic,
+                                        std::string_view why) {
+  const PortGroupFacts* group = facts.on == SwitchKind::kEsxi ? port_group(host, facts.to) : nullptr;
+  const std::string on = switch_named(
+      host, group == nullptr || group->in_switch.empty() ? facts.to : group->in_switch, facts.on, why);
+  if (facts.on != SwitchKind::kEsxi && facts.on != SwitchKind::kHyperV) return on;
+  const auto in = std::ranges::find(at(host).switches, on, &DraftSwitch::name);
+  PolicyFacts policy = facts.policy;
+  if (group != nullptr) {
+    if (!nic.port.vlans.any()) nic.port.vlans = group->vlans;
+    if (!policy.promiscuous) policy.promiscuous = group->policy.promiscuous;
+    if (!policy.forged) policy.forged = group->policy.forged;
+    if (group->teaming && !in->teaming) in->teaming = group->teaming;
+  }
+  if (const MachineFacts* owner = facts_of(host)) {
+    const auto told = std::ranges::find_if(
+        owner->switches, [&](const SwitchFacts& s) { return clean_name(s.name, "switch") == on; });
+    if (told != owner->switches.end() && !policy.promiscuous) policy.promiscuous = told->policy.promiscuous;
+    if (told != owner->switches.end() && !policy.forged) policy.forged = told->policy.forged;
+  }
+  if (in->kind == "esxi") {
+    nic.port.promiscuous = policy.promiscuous.value_or(false);
+    nic.port.forged = policy.forged.value_or(false);
+  } else if (in->kind == "hyperv") {
+    nic.port.spoofing = policy.forged.value_or(false);
+  }
+  if (!policy.forged) policies_not_told_[in->kind].insert(host);
+  return on;
+}
+
+// Of the host itself, or of a distributed switch.
+const PortGroupFacts* Merge::port_group(std::size_t host, std::string_view name) const {
+  const MachineFacts* owner = facts_of(host);
+  const std::string_view host_name = owner == nullptr ? std::string_view(at(host).name) : owner->name;
+  for (const std::string_view of : {host_name, std::string_view()}) {
+    const auto found = port_groups_.find({std::string(of), std::string(name)});
+    if (found != port_groups_.end()) return &facts_.port_groups[found->second];
+  }
+  return nullptr;
 }
 
 std::string Merge::plug_into_network(std::size_t host, std::size_t guest, const NicFacts& facts,
@@ -92,18 +134,17 @@ std::string Merge::plug_into_network(std::size_t host, std::size_t guest, const 
   if (!nic.port.vlans.any()) nic.port.vlans = network->vlans;
   switch (network->kind) {
     case Plug::kMacvlan:
-      return switch_above(host, SwitchKind::kMacvlan, network->to, why);
+      return switch_above(host, SwitchKind::kMacvlan, network->to, why, network->mode);
     case Plug::kVf:
-      return switch_above(host, SwitchKind::kSriov, network->to, why);
+      return switch_above(host, SwitchKind::kSriov,
+                          network->to.empty() ? physical_function(host, nic.mac) : network->to, why);
     case Plug::kHostNic:
       return switch_above(host, SwitchKind::kHostedBridge, network->to, why);
     default:
       break;
   }
   const bool is_behind = network->kind == Plug::kNat;
-  const SwitchKind kind = !is_behind        ? SwitchKind::kLinuxBridge
-                          : network->routed ? SwitchKind::kRouted
-                                            : SwitchKind::kNat;
+  const SwitchKind kind = !is_behind ? network->on : network->routed ? SwitchKind::kRouted : SwitchKind::kNat;
   const std::string name = clean_name(network->to.empty() ? network->name : network->to, "network");
   const bool is_new = switch_of(host, name) == nullptr;
   const std::string on = switch_named(
@@ -149,23 +190,28 @@ std::string Merge::switch_named(std::size_t host, const std::string& wanted, Swi
   at(host).switches.push_back(std::move(made));
   if (!why.empty())
     assume(fmt::format(
-        "{}/{} is taken for a {} without a way out of the host: {}, and nothing tells more of it.",
-        at(host).name, name, site_word(kind), why));
+        "{}/{} is taken for {} {} without a way out of the host: {}, and nothing tells more of it.",
+        at(host).name, name, kind == SwitchKind::kEsxi || kind == SwitchKind::kOvs ? "an" : "a",
+        site_word(kind), why));
   return name;
 }
 
 // The virtual switch that a hosted hypervisor, macvlan or an SR-IOV NIC makes above a NIC of the host.
 std::string Merge::switch_above(std::size_t host, SwitchKind kind, const std::string& wanted,
-                                std::string_view why) {
+                                std::string_view why, std::optional<model::MacvlanMode> mode) {
   if (const std::string name = clean_name(wanted, ""); !name.empty() && switch_of(host, name) != nullptr)
     return name;
   const std::string nic = host_nic(host, wanted, why);
-  for (const DraftSwitch& s : at(host).switches) {
+  DraftSwitch* below = nullptr;
+  for (DraftSwitch& s : at(host).switches) {
     if (std::ranges::find(s.uplinks, nic) == s.uplinks.end()) continue;
-    if (s.kind != site_word(kind))
-      assume(fmt::format("Guests that are bridged to {}:{} are put on {}/{}, which has that NIC.",
-                         at(host).name, nic, at(host).name, s.name));
-    return s.name;
+    if (s.kind == site_word(kind)) {
+      if (mode && s.macvlan_mode && s.macvlan_mode != mode)
+        assume(fmt::format("{}/{} has macvlans of several modes; that of the first counts here.",
+                           at(host).name, s.name));
+      return s.name;
+    }
+    below = &s;
   }
   DraftSwitch made;
   const std::string_view prefix = kind == SwitchKind::kHostedBridge ? "bridged"
@@ -174,11 +220,50 @@ std::string Merge::switch_above(std::size_t host, SwitchKind kind, const std::st
   made.name = fmt::format("{}-{}", prefix, nic);
   made.kind = site_word(kind);
   made.uplinks.push_back(nic);
+  made.macvlan_mode = mode;
   made.comment = fmt::format("{} above {}", prefix, nic);
+  if (below != nullptr) {
+    if (kind != SwitchKind::kSriov || (below->kind != "linux-bridge" && below->kind != "ovs") ||
+        switch_of(host, made.name) != nullptr) {
+      assume(fmt::format("Guests that are bridged to {}:{} are put on {}/{}, which has that NIC.",
+                         at(host).name, nic, at(host).name, below->name));
+      return below->name;
+    }
+    put_below(host, *below, made, nic);
+  }
   at(host).switches.push_back(made);
-  if (site_word(kind) == "linux-bridge")
-    assume(fmt::format("{}/{} ({}) is taken for a linux-bridge.", at(host).name, made.name, prefix));
   return made.name;
+}
+
+// A bridge on the physical function has the switch inside of the NIC below it: its ways out lead through
+// that.
+void Merge::put_below(std::size_t host, DraftSwitch& bridge, DraftSwitch& veb, const std::string& nic) {
+  const std::string port = "to-" + bridge.name;
+  std::erase(bridge.uplinks, nic);
+  for (DraftPort& settings : bridge.ports) {
+    if (settings.name == nic) settings.name = "pf";
+  }
+  const End physical = end_of(host, nic);
+  if (bridge.ip && !bridge.mac && bridge.uplinks.empty()) bridge.mac = at(host).nics[physical.nic].mac;
+  veb.ports.emplace_back().name = port;
+  draft_.links.push_back({fmt::format("{}/{}:{}", at(host).name, veb.name, port),
+                          fmt::format("{}/{}:pf", at(host).name, bridge.name), "the physical function"});
+}
+
+// libvirt names a function by its place on the PCI bus; the host's NIC knows which addresses its functions
+// have.
+std::string Merge::physical_function(std::size_t host, std::optional<Mac> mac) const {
+  const MachineFacts* owner = facts_of(host);
+  if (owner == nullptr) return {};
+  std::string only;
+  std::size_t count = 0;
+  for (const NicFacts& nic : owner->nics) {
+    if (nic.virtual_functions.empty()) continue;
+    if (mac && std::ranges::find(nic.virtual_functions, *mac) != nic.virtual_functions.end()) return nic.name;
+    only = nic.name;
+    ++count;
+  }
+  return count == 1 ? only : std::string();
 }
 
 std::string Merge::host_nic(std::size_t host, const std::string& wanted, std::string_view why) {

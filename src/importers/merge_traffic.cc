@@ -50,9 +50,7 @@ void Merge::give_addresses() {
 // True when a machine with this MAC is where the neighbour was heard: in the host, or in the same segment.
 bool Merge::is_known_near(std::size_t machine, std::string_view nic, Mac mac) const {
   const DraftSwitch* bridge = switch_of(machine, nic);
-  const End own = bridge == nullptr         ? end_of(machine, nic)
-                  : bridge->uplinks.empty() ? End{}
-                                            : end_of(machine, bridge->uplinks.front());
+  const End own = bridge == nullptr ? end_of(machine, nic) : way_out(machine, *bridge);
   const auto lan = own.valid() ? lan_of_.find(wire_of(own)) : lan_of_.end();
   for (auto [it, stop] = by_mac_.equal_range(mac); it != stop; ++it) {
     const End end = it->second;
@@ -97,10 +95,8 @@ void Merge::add_strangers() {
       if (is_known_near(m, nic, neighbour.mac)) continue;
       const auto own = address_at(m, nic);
       const DraftSwitch* bridge = switch_of(m, nic);
-      const bool is_inside = bridge != nullptr && bridge->uplinks.empty();
-      const End wire = is_inside           ? End{}
-                       : bridge != nullptr ? end_of(m, bridge->uplinks.front())
-                                           : end_of(m, nic);
+      const End wire = bridge != nullptr ? way_out(m, *bridge) : end_of(m, nic);
+      const bool is_inside = bridge != nullptr && !wire.valid();
       if (!is_inside && !(wire.valid() && lan_of_.contains(wire_of(wire)))) continue;
       const std::size_t gear = is_inside ? draft_.gear.size() + m : lan_of_.at(wire_of(wire));
       if (strangers.contains({gear, neighbour.mac})) continue;
@@ -235,18 +231,16 @@ void Merge::add_suspects() {
         continue;
       }
       const DraftSwitch* bridge = switch_of(m, nic);
-      const End wire = bridge == nullptr         ? end_of(m, nic)
-                       : bridge->uplinks.empty() ? End{}
-                                                 : end_of(m, bridge->uplinks.front());
+      const End wire = bridge == nullptr ? end_of(m, nic) : way_out(m, *bridge);
       if (!wire.valid() || !at(m).nics[wire.nic].mac) continue;
       // A guest behind a bridge of this very host is not reached by way of the switch. Above the NIC of a
-      // hosted hypervisor it is, and that is the leak.
+      // hosted hypervisor or of macvlans it is, and that is the leak.
       bool stays_inside = false;
       for (auto [it, stop] = by_mac_.equal_range(neighbour.mac); it != stop; ++it) {
         const DraftSwitch* on = at(it->second.machine).host == m
                                     ? switch_of(m, at(it->second.machine).nics[it->second.nic].on)
                                     : nullptr;
-        stays_inside |= on != nullptr && on->kind != "hosted-bridge";
+        stays_inside |= on != nullptr && on->kind != "hosted-bridge" && on->kind != "macvlan";
       }
       const auto lan = lan_of_.find(wire_of(wire));
       if (stays_inside || lan == lan_of_.end()) continue;

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "importers/formats.h"
+#include "importers/hypervisor_tables.h"
 #include "importers/linux_tables.h"
 #include "importers/ovs_tables.h"
 #include "importers/problems.h"
@@ -113,6 +114,7 @@ struct Reading {
   Facts facts;
   std::map<std::pair<std::string, std::string>, LinuxTables> linux;  // by group and machine
   std::map<std::string, OvsTables> ovs;                              // by group
+  HypervisorTables hypervisors;
 };
 
 // A text, and what it is as data when it looks like JSON or YAML.
@@ -188,11 +190,6 @@ void read_kubernetes_file(const Document& document, Reading& reading) {
                     [&](Data root) { read_kubernetes(document.source, root, reading.facts); });
 }
 
-void read_inventory(const Document& document, Reading& reading) {
-  if (document.json) return read_inventory_json(document.source, document.json, reading.facts);
-  read_inventory_csv(document.source, reading.facts);
-}
-
 struct Format {
   std::string_view word;
   bool (*recognises)(const Document&);
@@ -221,9 +218,10 @@ constexpr Format kFormats[] = {
     {"kubernetes", [](const Document& d) { return is_kubernetes(d.source.text); }, read_kubernetes_file},
     {"containerlab", [](const Document& d) { return is_containerlab(d.source.text); },
      read_containerlab_file},
-    {"inventory",
-     [](const Document& d) { return d.json ? is_inventory_json(d.json) : is_inventory_csv(d.source.text); },
-     read_inventory},
+    {"hypervisor", [](const Document& d) { return is_hypervisor_table(d.source.text, d.json); },
+     [](const Document& d, Reading& r) { read_hypervisor_table(d.source, d.json, r.facts, r.hypervisors); }},
+    {"inventory", [](const Document& d) { return is_inventory(d.source.text, d.json); },
+     [](const Document& d, Reading& r) { read_inventory(d.source, d.json, r.facts); }},
     {"virtualbox", [](const Document& d) { return is_virtualbox(d.source.text); },
      [](const Document& d, Reading& r) { read_virtualbox(d.source, r.facts); }},
     {"vmx", [](const Document& d) { return is_vmx(d.source.text); },
@@ -282,6 +280,7 @@ class Sources {
       if (!tables.interfaces.empty()) facts().machines.push_back(linux_machine(tables, facts()));
     }
     for (const auto& [group, tables] : reading_.ovs) add_bridges(group, tables);
+    add_hypervisors(std::move(reading_.hypervisors), facts());
     return std::move(reading_.facts);
   }
 

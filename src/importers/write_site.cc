@@ -100,6 +100,19 @@ void add_port(const DraftPort& port, std::vector<std::string>& parts) {
   if (!port.flood) parts.emplace_back("flood: off");
   if (!port.learning) parts.emplace_back("learning: off");
   if (port.isolated) parts.emplace_back("isolated: on");
+  if (port.promiscuous) parts.emplace_back("promiscuous-mode: on");
+  if (port.forged) parts.emplace_back("forged-transmits: on");
+  if (port.spoofing) parts.emplace_back("mac-spoofing: on");
+}
+
+std::string_view mode_word(model::MacvlanMode mode) {
+  constexpr std::string_view kWords[] = {"bridge", "vepa", "private", "passthru"};
+  return kWords[static_cast<std::size_t>(mode)];
+}
+
+std::string_view teaming_word(model::Teaming teaming) {
+  constexpr std::string_view kWords[] = {"port-id", "mac-hash", "ip-hash", "failover"};
+  return kWords[static_cast<std::size_t>(teaming)];
 }
 
 std::string mac_text(Mac mac) { return fmt::format("\"{}\"", wire::to_text(mac)); }
@@ -196,12 +209,33 @@ class Writer {
     if (s.vlan_aware) line(level + 1, "vlan-aware: on");
     if (s.stp) line(level + 1, "stp: on");
     if (s.priority) line(level + 1, fmt::format("priority: {}", *s.priority));
+    if (s.macvlan_mode) line(level + 1, fmt::format("mode: {}", mode_word(*s.macvlan_mode)));
+    if (s.teaming) line(level + 1, fmt::format("teaming: {}", teaming_word(*s.teaming)));
+    if (!s.notify_switches) line(level + 1, "notify-switches: off");
+    if (s.beacon_probing) line(level + 1, "beacon-probing: on");
     write_ports(s, level + 1);
+    write_flow_rules(s, level + 1);
     if (s.statics.empty()) return;
     line(level + 1, "static:");
     for (const DraftStatic& entry : s.statics) {
       line(level + 2, fmt::format("- {{mac: {}, port: {}{}}}", mac_text(entry.mac), reference(entry.port),
                                   entry.vlan == 0 ? "" : fmt::format(", vlan: {}", entry.vlan)));
+    }
+  }
+
+  void write_flow_rules(const DraftSwitch& s, int level) {
+    if (s.flow_rules.empty()) return;
+    line(level, "flows:");
+    for (const DraftFlowRule& rule : s.flow_rules) {
+      std::vector<std::string> parts, outputs;
+      if (!rule.in.empty()) parts.push_back("in-port: " + reference(rule.in));
+      if (rule.destination) parts.push_back("mac: " + mac_text(*rule.destination));
+      if (rule.type != model::FlowRuleType::kAny)
+        parts.emplace_back(rule.type == model::FlowRuleType::kArp ? "type: arp" : "type: ip");
+      for (const std::string& port : rule.out) outputs.push_back(reference(port));
+      if (rule.normal) outputs.emplace_back("normal");
+      parts.push_back(fmt::format("output: [{}]", fmt::join(outputs, ", ")));
+      line(level + 1, "- " + joined(parts), rule.comment);
     }
   }
 

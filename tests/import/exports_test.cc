@@ -62,8 +62,8 @@ TEST(Exports, OneMacAtTwoManagersIsFound) {
       << judged.site;
 }
 
-TEST(Exports, FlowsThatBypassLearningAreSuspect) {
-  EXPECT_THAT(judge("tests/data/import/ovs").remarks, Contains(HasSubstr("node/br0 has a flow")));
+TEST(Exports, AFlowThatBypassesLearningIsFound) {
+  EXPECT_THAT(judge("tests/data/import/ovs-bypass").findings, Contains(HasSubstr("flood-bypass node/br0")));
 }
 
 // ---------------------------------------------------------------- live

@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
-# Makes tests/data/import/ovs with Open vSwitch (user-space datapath), lldpd and iproute2, in network namespaces:
+# Makes tests/data/import/ovs or, with the argument `bypass`, tests/data/import/ovs-bypass, with Open vSwitch
+# (user-space datapath), lldpd and iproute2, in network namespaces:
 #
 #   node: OVS bridge br0 over eth0, a container pod1 (namespace) on it; ARP frames that come in on
-#         eth0 for the container are output without NORMAL, as a known CNI plugin did
+#         eth0 for the container are output without NORMAL, as a known CNI plugin did; or, in ovs-bypass,
+#         all that comes in there for the node itself
 #   peer: one NIC, cabled to node:eth0; both run lldpd
 #
 # Needs root, openvswitch-switch, lldpd, iproute2, python3. Nothing is left running.
 set -euo pipefail
 
-out=$(cd "$(dirname "$0")/.." && pwd)/ovs
+story=${1:-}
+out=$(cd "$(dirname "$0")/.." && pwd)/ovs${story:+-$story}
 id=ovs$$
 work=$(mktemp -d)
 chmod 755 "$work"  # lldpctl gives up its privileges
@@ -51,14 +54,22 @@ vsctl add-br br0 -- set bridge br0 datapath_type=netdev other_config:mac-aging-t
 ip -n "$id-node" link set br0 up
 ip -n "$id-node" addr add 10.1.0.1/24 dev br0
 port() { vsctl get interface "$1" ofport; }
-ovs-ofctl add-flow "unix:$work/br0.mgmt" "priority=10,arp,in_port=$(port eth0),dl_dst=02:00:00:00:02:03,actions=output:$(port veth-pod1)"
+if [[ $story == bypass ]]; then
+  own=$(ip -n "$id-node" -j link show br0 | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["address"])')
+  ovs-ofctl add-flow "unix:$work/br0.mgmt" "priority=10,in_port=$(port eth0),dl_dst=$own,actions=LOCAL"
+else
+  ovs-ofctl add-flow "unix:$work/br0.mgmt" "priority=10,arp,in_port=$(port eth0),dl_dst=02:00:00:00:02:03,actions=output:$(port veth-pod1)"
+fi
 
 for n in node peer; do
   ip netns exec "$id-$n" lldpd -d -u "$work/lldp-$n" -I eth0 -S "$n" >/dev/null 2>&1 &
   daemons+=($!)
 done
-ip netns exec "$id-pod1" python3 -c 'import socket; s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); [s.sendto(b"x",("10.1.0.2",9)) for _ in range(3)]'
+if [[ -z $story ]]; then  # in ovs-bypass nothing that NORMAL would learn from
+  ip netns exec "$id-pod1" python3 -c 'import socket; s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); [s.sendto(b"x",("10.1.0.2",9)) for _ in range(3)]'
+fi
 ip netns exec "$id-peer" python3 -c 'import socket; s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); [s.sendto(b"x",("10.1.0.1",9)) for _ in range(3)]'
+ip netns exec "$id-node" python3 -c 'import socket; s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); [s.sendto(b"x",("10.1.0.2",9)) for _ in range(3)]'
 sleep 6
 
 for n in node peer; do
