@@ -24,6 +24,7 @@ sekimori_test_packages='
   libgmock-dev        <gmock/gmock.h>
   libbenchmark-dev    <benchmark/benchmark.h>
   python3             python3
+  python3-jsonschema  jsonschema
   iproute2            ip
   iputils-ping        ping
   etcd-server         etcd

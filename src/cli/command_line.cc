@@ -110,6 +110,15 @@ constexpr Verb kVerbs[] = {
      "  sekimori mac list --registry macs.db --pool lab\n"
      "  sekimori mac list --registry macs.db --csv > macs.csv\n\n",
      declare_mac_list},
+    {"mac serve", "Serve a registry over HTTP until Ctrl-C",
+     "GET /openapi.json describes what it answers (docs/macs.md). Requests that wait are committed together, "
+     "and\n"
+     "answered when they are durable. Prints its address when it is ready.\n\n"
+     "Examples:\n"
+     "  sekimori mac serve --registry macs.db\n"
+     "  curl --json '{\"owners\": [\"vc1/vm-7/net0\"]}' http://127.0.0.1:8470/v1/allocate\n"
+     "  sekimori mac serve --registry macs.db --listen 10.0.0.5:8470 --token-file token\n\n",
+     declare_mac_serve},
     {"mac pool add", "Add a pool of addresses; makes the registry if there is none",
      "Examples:\n"
      "  sekimori mac pool add lab 02:ab:00:00:00:00/24 --registry macs.db\n"

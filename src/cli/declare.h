@@ -50,6 +50,7 @@ Action declare_completion(CLI::App& app);
 Action declare_mac_audit(CLI::App& app);
 Action declare_mac_fix(CLI::App& app);
 Action declare_mac_hook_libvirt(CLI::App& app);
+Action declare_mac_serve(CLI::App& app);
 Action declare_mac_allocate(CLI::App& app);
 Action declare_mac_reserve(CLI::App& app);
 Action declare_mac_release(CLI::App& app);

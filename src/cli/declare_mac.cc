@@ -72,6 +72,20 @@ Action declare_mac_hook_libvirt(CLI::App& app) {
   return [a] { return mac_hook_libvirt(*a); };
 }
 
+Action declare_mac_serve(CLI::App& app) {
+  auto a = std::make_shared<MacServeArguments>();
+  app.add_option("--registry", a->registry,
+                 "Who has which address: a file, or etcd://HOST:PORT[,HOST:PORT...]/PREFIX")
+      ->required()
+      ->type_name("REGISTRY");
+  app.add_option("--listen", a->listen, "Where (default: 127.0.0.1:8470); port 0 is any that is free")
+      ->type_name("ADDRESS:PORT");
+  app.add_option("--token-file", a->token_file,
+                 "Answer only who sends the token in FILE; needed beyond loopback addresses")
+      ->type_name("FILE");
+  return [a] { return mac_serve(*a); };
+}
+
 Action declare_mac_allocate(CLI::App& app) {
   auto a = std::make_shared<MacAllocateArguments>();
   add_registry(app, a->output);

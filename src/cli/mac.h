@@ -69,6 +69,10 @@ struct MacFixArguments {
   std::string json;
 };
 
+struct MacServeArguments {
+  std::string registry, listen = "127.0.0.1:8470", token_file;
+};
+
 struct MacHookArguments {
   std::string registry;
   std::vector<std::string> words;  // GUEST OPERATION SUB-OPERATION EXTRA
@@ -76,6 +80,7 @@ struct MacHookArguments {
 };
 
 int mac_hook_libvirt(const MacHookArguments& arguments);
+int mac_serve(const MacServeArguments& arguments);
 int mac_audit(const MacAuditArguments& arguments);
 int mac_fix(const MacFixArguments& arguments);
 int mac_allocate(const MacAllocateArguments& arguments);

@@ -7,6 +7,7 @@
 #include "cli/mac.h"
 #include "cli/mac_sources.h"
 #include "macs/etcd_registry.h"
+#include "macs/registry_json.h"
 #include "report/typeset.h"
 #include "sys/entropy.h"
 
@@ -49,21 +50,6 @@ macs::Seconds seconds_of(const std::optional<base::Duration>& duration) {
   return std::chrono::ceil<std::chrono::seconds>(*duration).count();
 }
 
-Json to_json(const Entry& e) {
-  Json json = {{"mac", wire::to_text(e.mac)}, {"state", macs::to_text(e.state)}};
-  if (!e.pool.empty()) json["pool"] = e.pool;
-  if (e.owner.known()) {
-    json["manager"] = e.owner.manager;
-    json["machine"] = e.owner.machine;
-    json["nic"] = e.owner.nic;
-  }
-  if (!e.note.empty()) json["note"] = e.note;
-  json["since"] = e.since;
-  if (e.until != 0) json["until"] = e.until;
-  if (e.free_at != 0) json["free_at"] = e.free_at;
-  return json;
-}
-
 Step<std::vector<wire::Mac>> parse_macs(const std::vector<std::string>& texts) {
   std::vector<wire::Mac> macs;
   for (const std::string& text : texts) {
@@ -72,18 +58,6 @@ Step<std::vector<wire::Mac>> parse_macs(const std::vector<std::string>& texts) {
     macs.push_back(*mac);
   }
   return macs;
-}
-
-// "manager", "manager/machine" or "manager/machine/nic"
-macs::Owner owner_prefix(std::string_view text) {
-  macs::Owner owner;
-  const std::size_t first = text.find('/');
-  owner.manager = text.substr(0, first);
-  if (first == std::string_view::npos) return owner;
-  const std::size_t second = text.find('/', first + 1);
-  owner.machine = text.substr(first + 1, second == std::string_view::npos ? second : second - first - 1);
-  if (second != std::string_view::npos) owner.nic = text.substr(second + 1);
-  return owner;
 }
 
 Step<std::vector<Entry>> entries_of(macs::Registry& registry, const macs::Filter& filter) {
@@ -156,15 +130,8 @@ int mac_allocate(const MacAllocateArguments& a) {
     const auto grants = registry.allocate(request);
     if (!grants) return std::unexpected(stop_of(grants.error()));
     std::string text;
-    Json list = Json::array();
-    for (const macs::Grant& grant : *grants) {
-      text += wire::to_text(grant.mac) + "\n";
-      Json json = {{"mac", wire::to_text(grant.mac)}};
-      if (grant.owner.known()) json["owner"] = macs::to_text(grant.owner);
-      json["was_there"] = grant.was_there;
-      list.push_back(std::move(json));
-    }
-    return finished(answer.tell(text, {{"allocated", std::move(list)}}));
+    for (const macs::Grant& grant : *grants) text += wire::to_text(grant.mac) + "\n";
+    return finished(answer.tell(text, {{"allocated", macs::to_json(*grants)}}));
   });
 }
 
@@ -209,7 +176,7 @@ int mac_release(const MacReleaseArguments& a) {
     auto macs = parse_macs(a.macs);
     if (!macs) return std::unexpected(macs.error());
     if (!a.owner.empty()) {
-      const auto entries = entries_of(registry, {.owner = owner_prefix(a.owner)});
+      const auto entries = entries_of(registry, {.owner = macs::owner_prefix(a.owner)});
       if (!entries) return std::unexpected(entries.error());
       for (const Entry& e : *entries) {
         if (e.state != macs::State::kFreed) macs->push_back(e.mac);
@@ -250,7 +217,7 @@ int mac_lookup(const MacLookupArguments& a) {
         continue;
       }
       text += report::printable(macs::describe(**entry), true) + "\n";
-      list.push_back(to_json(**entry));
+      list.push_back(macs::to_json(**entry));
     }
     if (auto told = answer.tell(text, {{"entries", std::move(list)}}); !told)
       return std::unexpected(told.error());
@@ -270,7 +237,7 @@ int mac_list(const MacListArguments& a) {
       csv.emplace(std::move(*file));
     }
     const auto entries =
-        entries_of(registry, {.pool = a.pool, .owner = owner_prefix(a.owner), .state = a.state});
+        entries_of(registry, {.pool = a.pool, .owner = macs::owner_prefix(a.owner), .state = a.state});
     if (!entries) return std::unexpected(entries.error());
     std::string text, table = macs::csv_head();
     Json list = Json::array();
@@ -280,7 +247,7 @@ int mac_list(const MacListArguments& a) {
         continue;
       }
       text += report::printable(macs::describe(e), true) + "\n";
-      list.push_back(to_json(e));
+      list.push_back(macs::to_json(e));
     }
     if (csv) {
       if (auto done = finish(*csv, table); !done) return std::unexpected(done.error());
@@ -311,22 +278,13 @@ int mac_pool_list(const MacPoolArguments& a) {
     std::string text;
     Json list = Json::array();
     for (const macs::Pool& pool : *pools) {
-      std::uint64_t used = 0, held = 0;
-      const auto count = [&](const Entry& e) { ++(e.state == macs::State::kFreed ? held : used); };
-      if (auto done = registry.list({.pool = pool.name}, count); !done)
-        return std::unexpected(stop_of(done.error()));
-      const std::uint64_t size = macs::Addresses(pool.range).size();
-      const std::string first = wire::to_text(pool.range.first), last = wire::to_text(pool.range.last);
-      text += fmt::format("{}  {}-{}  {}  {} of {} in use, {} released  quarantine {}s\n", pool.name, first,
-                          last, macs::to_text(pool.policy), used, size, held, pool.quarantine);
-      list.push_back({{"name", pool.name},
-                      {"first", first},
-                      {"last", last},
-                      {"policy", macs::to_text(pool.policy)},
-                      {"quarantine", pool.quarantine},
-                      {"addresses", size},
-                      {"used", used},
-                      {"freed", held}});
+      const auto usage = macs::usage_of(pool, registry);
+      if (!usage) return std::unexpected(stop_of(usage.error()));
+      text += fmt::format("{}  {}-{}  {}  {} of {} in use, {} released  quarantine {}s\n", pool.name,
+                          wire::to_text(pool.range.first), wire::to_text(pool.range.last),
+                          macs::to_text(pool.policy), usage->used, usage->addresses, usage->freed,
+                          pool.quarantine);
+      list.push_back(macs::to_json(pool, *usage));
     }
     return finished(answer.tell(text, {{"pools", std::move(list)}}));
   });

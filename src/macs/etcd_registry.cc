@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "macs/allocator.h"
 #include "macs/etcd.h"
+#include "macs/once.h"
 #include "macs/sqlite_registry.h"
 #include "sys/entropy.h"
 
@@ -21,6 +22,7 @@ constexpr std::string_view kVersion = "1";
 constexpr int kPage = 2000;                // keys of one range
 constexpr int kRounds = 50;                // of trying again after others were faster
 constexpr std::size_t kMissesAllowed = 5;  // per address, before the free ones are listed
+constexpr const char* kMeanwhile = "Another client sent the same request at the same time.";
 
 // ---------------------------------------------------------------- values
 
@@ -143,8 +145,9 @@ class EtcdRegistry final : public Registry {
   }
   Outcome<std::vector<Pool>> pools(std::int64_t& revision);
   Outcome<std::vector<std::optional<EtcdKey>>> read(const std::vector<std::string>& keys);
+  // Until `each` answers false.
   Outcome<void> each_key(const std::string& first, const std::string& end,
-                         const std::function<Outcome<void>(const EtcdKey&)>& each);
+                         const std::function<Outcome<bool>(const EtcdKey&)>& each);
 
   // The parts of a transaction that makes a change; the lease is that of the entry, if it ends.
   void add(const Change& change, std::int64_t lease, Json& compare, Json& then) const;
@@ -160,7 +163,11 @@ class EtcdRegistry final : public Registry {
   Outcome<void> keep(const Request& request, const Pool& pool, std::vector<Grant>& grants);
   Outcome<void> claim(const Request& request, const Pool& pool, std::vector<Grant>& grants, std::size_t from,
                       std::size_t to, class Source& source);
+  Outcome<void> list_of_machine(const Filter& filter, const std::function<void(const Entry&)>& each);
   void undo(const std::vector<Grant>& grants, const std::string& token);
+  std::string request_key(const Request& request) const {
+    return prefix_ + "request/" + escaped(request.key);
+  }
   friend class Source;
 
   Etcd etcd_;
@@ -204,14 +211,16 @@ Outcome<std::vector<std::optional<EtcdKey>>> EtcdRegistry::read(const std::vecto
 }
 
 Outcome<void> EtcdRegistry::each_key(const std::string& first, const std::string& end,
-                                     const std::function<Outcome<void>(const EtcdKey&)>& each) {
+                                     const std::function<Outcome<bool>(const EtcdKey&)>& each) {
   std::int64_t revision = 0;
   std::string from = first;
   for (bool more = true; more;) {
     const auto keys = etcd_.range(from, end, kPage, revision, more);
     if (!keys) return std::unexpected(keys.error());
     for (const EtcdKey& key : *keys) {
-      if (auto done = each(key); !done) return done;
+      const auto further = each(key);
+      if (!further) return std::unexpected(further.error());
+      if (!*further) return {};
     }
     if (keys->empty()) break;
     from = keys->back().key + '\0';
@@ -227,11 +236,11 @@ Outcome<std::vector<Pool>> EtcdRegistry::pools(std::int64_t& revision) {
   revision = *counter ? (*counter)->mod_revision : 0;
   std::vector<Pool> pools;
   const std::string first = prefix_ + "pool/";
-  auto done = each_key(first, after(first), [&](const EtcdKey& key) -> Outcome<void> {
+  auto done = each_key(first, after(first), [&](const EtcdKey& key) -> Outcome<bool> {
     auto pool = to_pool(key);
     if (!pool) return std::unexpected(pool.error());
     pools.push_back(std::move(*pool));
-    return {};
+    return true;
   });
   if (!done) return std::unexpected(done.error());
   std::ranges::sort(pools, {}, [](const Pool& p) { return p.range.first; });
@@ -437,6 +446,7 @@ Outcome<void> EtcdRegistry::reserve(std::span<const Entry> entries) {
       if (const auto& there = (*found)[i]) {
         auto before = to_entry(*there);
         if (!before) return std::unexpected(before.error());
+        if (before->state == State::kReserved && !next.token.empty() && before->token == next.token) continue;
         const bool its_own =
             before->state == State::kFreed && next.owner.known() && before->owner == next.owner;
         const bool over = before->free_at != 0 && before->free_at <= next.since;
@@ -492,11 +502,11 @@ class Source {
  private:
   Outcome<void> list_free() {
     std::vector<Mac> taken;
-    const auto keep = [&](const EtcdKey& key) -> Outcome<void> {
+    const auto keep = [&](const EtcdKey& key) -> Outcome<bool> {
       const auto entry = to_entry(key);
       if (!entry) return std::unexpected(entry.error());
       if (entry->free_at == 0 || entry->free_at > request_.now) taken.push_back(entry->mac);
-      return {};
+      return true;
     };
     const std::string end = registry_.mac_key(pool_.range.last) + '\0';
     if (auto done = registry_.each_key(registry_.mac_key(pool_.range.first), end, keep); !done) return done;
@@ -552,6 +562,9 @@ Outcome<void> EtcdRegistry::claim(const Request& request, const Pool& pool, std:
   entry.free_at = request.lease == 0 ? 0 : entry.until + pool.quarantine;
   const auto lease = lease_for(entry, request.now);
   if (!lease) return std::unexpected(lease.error());
+  Outcome<std::int64_t> record_lease = 0;
+  if (to == grants.size() && !request.key.empty()) record_lease = etcd_.grant_lease(kKeyKept);
+  if (!record_lease) return std::unexpected(record_lease.error());
   std::vector<Change> changes(to - from);
   std::vector<bool> needs(to - from);
   std::set<Mac> tried;  // derived ones of two owners may coincide
@@ -582,11 +595,24 @@ Outcome<void> EtcdRegistry::claim(const Request& request, const Pool& pool, std:
       if (entry.owner.known()) reads.push_back(Etcd::read(owner_key(changes[i].next.owner)));
     }
     if (compare.empty()) return {};
+    const bool is_last = to == grants.size();
+    if (is_last && !request.key.empty()) {  // what was answered, with the last of the addresses
+      std::vector<Grant> all = grants;
+      for (std::size_t i = from; i < to; ++i) {
+        if (!all[i].was_there) all[i].mac = changes[i - from].next.mac;
+      }
+      compare.push_back(Etcd::absent(request_key(request)));
+      then.push_back(Etcd::put(request_key(request), to_record(request, all), *record_lease));
+      reads.push_back(Etcd::read(request_key(request)));
+    }
     if (request.policy.value_or(pool.policy) == Policy::kSequence)
       then.push_back(
           Etcd::put(prefix_ + "next/" + pool.name, wire::to_text(Mac{changes.back().next.mac.bits + 1})));
     const auto answer = etcd_.transaction(std::move(compare), std::move(then), std::move(reads));
     if (!answer) return std::unexpected(answer.error());
+    if (!answer->done && is_last && !request.key.empty() && !answer->keys.empty() && answer->keys.back() &&
+        !answer->keys.back()->value.contains(request.token))
+      return failed(Kind::kRefused, kMeanwhile);
     std::size_t at = 0;
     bool ours = false;
     for (std::size_t i = 0; i < changes.size() && !answer->done; ++i) {
@@ -642,6 +668,11 @@ void EtcdRegistry::undo(const std::vector<Grant>& grants, const std::string& tok
 }
 
 Outcome<std::vector<Grant>> EtcdRegistry::allocate(const Request& request) {
+  if (!request.key.empty()) {
+    const auto record = etcd_.get(request_key(request));
+    if (!record) return std::unexpected(record.error());
+    if (*record) return answer_again(request, (*record)->value, *this);
+  }
   const auto known = pools();
   if (!known) return std::unexpected(known.error());
   const auto pool = pool_of(request, *known);
@@ -663,6 +694,7 @@ Outcome<std::vector<Grant>> EtcdRegistry::allocate(const Request& request) {
     auto done = claim(request, *pool, grants, i, std::min(grants.size(), i + at_once), source);
     if (done) continue;
     undo(grants, request.token);
+    if (done.error().what == kMeanwhile) return allocate(request);  // finds the answer of the other
     // A part may be there all the same.
     if (i > 0 && done.error().kind == Kind::kUnavailable) done.error().kind = Kind::kUnknown;
     return std::unexpected(done.error());
@@ -681,19 +713,53 @@ Outcome<std::optional<Entry>> EtcdRegistry::lookup(Mac mac) {
   return std::optional(std::move(*entry));
 }
 
+// By the keys of owners, which are few.
+Outcome<void> EtcdRegistry::list_of_machine(const Filter& filter,
+                                            const std::function<void(const Entry&)>& each) {
+  const std::string first = owner_key({filter.owner.manager, filter.owner.machine, ""});
+  std::vector<std::string> keys;
+  auto found = each_key(first, after(first), [&](const EtcdKey& key) -> Outcome<bool> {
+    keys.push_back(prefix_ + "mac/" + key.value);
+    return true;
+  });
+  if (!found) return found;
+  std::ranges::sort(keys);
+  const auto entries = read(keys);
+  if (!entries) return std::unexpected(entries.error());
+  std::size_t told = 0;
+  for (const auto& key : *entries) {
+    if (!key) continue;
+    const auto e = to_entry(*key);
+    if (!e) return std::unexpected(e.error());
+    if ((!filter.pool.empty() && filter.pool != e->pool) || e->state != *filter.state ||
+        e->mac <= filter.after || (!filter.owner.nic.empty() && filter.owner.nic != e->owner.nic))
+      continue;
+    each(*e);
+    if (++told == filter.limit) return {};
+  }
+  return {};
+}
+
 Outcome<void> EtcdRegistry::list(const Filter& filter, const std::function<void(const Entry&)>& each) {
-  const std::string first = prefix_ + "mac/";
+  if (!filter.owner.manager.empty() && !filter.owner.machine.empty() && filter.state &&
+      *filter.state != State::kFreed)
+    return list_of_machine(filter, each);
+  const std::string all = prefix_ + "mac/";
+  const std::string first = filter.after.is_zero() ? all : mac_key(filter.after) + '\0';
+  std::size_t found = 0;
   const auto matches = [](const std::string& wanted, const std::string& is) {
     return wanted.empty() || wanted == is;
   };
-  return each_key(first, after(first), [&](const EtcdKey& key) -> Outcome<void> {
+  return each_key(first, after(all), [&](const EtcdKey& key) -> Outcome<bool> {
     const auto e = to_entry(key);
     if (!e) return std::unexpected(e.error());
     if (matches(filter.pool, e->pool) && matches(filter.owner.manager, e->owner.manager) &&
         matches(filter.owner.machine, e->owner.machine) && matches(filter.owner.nic, e->owner.nic) &&
-        (!filter.state || *filter.state == e->state))
+        (!filter.state || *filter.state == e->state)) {
       each(*e);
-    return {};
+      ++found;
+    }
+    return filter.limit == 0 || found < filter.limit;
   });
 }
 

@@ -43,6 +43,17 @@ base::Result<Owner> parse_owner(std::string_view text) {
   return owner;
 }
 
+Owner owner_prefix(std::string_view text) {
+  Owner owner;
+  const std::size_t first = text.find('/');
+  owner.manager = text.substr(0, first);
+  if (first == std::string_view::npos) return owner;
+  const std::size_t second = text.find('/', first + 1);
+  owner.machine = text.substr(first + 1, second == std::string_view::npos ? second : second - first - 1);
+  if (second != std::string_view::npos) owner.nic = text.substr(second + 1);
+  return owner;
+}
+
 std::string time_text(Seconds time) {
   const auto day = std::chrono::sys_seconds(std::chrono::seconds(time));
   return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(std::chrono::system_clock::to_time_t(day)));

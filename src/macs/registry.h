@@ -35,6 +35,8 @@ struct Owner {
 };
 std::string to_text(const Owner& owner);                 // "vc1/vm-7/net0"
 base::Result<Owner> parse_owner(std::string_view text);  // the first two slashes separate
+// "manager", "manager/machine" or "manager/machine/nic", for a Filter.
+Owner owner_prefix(std::string_view text);
 
 enum class State : std::uint8_t { kAllocated, kReserved, kFreed };
 std::string_view to_text(State state);
@@ -78,7 +80,11 @@ struct Request {
   Seconds now = 0;
   std::uint64_t seed = 0;  // of a random policy
   std::string token{};     // unique to this request
+  // What the client calls this request. One that is repeated within kKeyKept gets the first answer again, and
+  // nothing more is allocated; another request by the same name is refused. Empty: it has no name.
+  std::string key{};
 };
+constexpr Seconds kKeyKept = 86'400;
 
 struct Grant {
   Mac mac;
@@ -91,6 +97,8 @@ struct Filter {
   std::string pool{};
   Owner owner{};
   std::optional<State> state{};
+  Mac after{};            // only larger ones
+  std::size_t limit = 0;  // the first so many; 0: all
 };
 
 class Registry {
@@ -105,7 +113,7 @@ class Registry {
   // All of them or none.
   virtual Outcome<std::vector<Grant>> allocate(const Request& request) = 0;
   // Records that these addresses are in use (mac, owner, note, since). All or none; what the same owner holds
-  // already is no conflict.
+  // already, or the same request (token) has recorded, is no conflict.
   virtual Outcome<void> reserve(std::span<const Entry> entries) = 0;
   // All or none; each must be allocated or reserved.
   virtual Outcome<void> release(std::span<const Mac> macs, Seconds now) = 0;
@@ -115,6 +123,17 @@ class Registry {
   virtual Outcome<std::optional<Entry>> lookup(Mac mac) = 0;
   // By address.
   virtual Outcome<void> list(const Filter& filter, const std::function<void(const Entry&)>& each) = 0;
+
+  // An error: what is opened here is no longer the registry that others open.
+  virtual Outcome<void> still_there() { return {}; }
+
+  // What `work` does with this registry becomes durable at once, when this returns; each of its steps is all
+  // or none as before. After an error none of them is done, whatever they answered. Stores that join the
+  // requests of all clients by themselves just run it.
+  virtual Outcome<void> together(const std::function<void()>& work) {
+    work();
+    return {};
+  }
 };
 
 // The pool a request means, and whether the request makes sense. Shared by the stores.

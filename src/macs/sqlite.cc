@@ -41,6 +41,12 @@ Outcome<std::string> Database::text(const char* sql) {
   return *row ? statement->text(0) : "";
 }
 
+bool Database::has_moved() const {
+  int moved = 0;
+  const int code = sqlite3_file_control(handle_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+  return code != SQLITE_OK || moved != 0;
+}
+
 // https://www.sqlite.org/rescode.html
 Failure Database::failure(int code) const {
   using enum Failure::Kind;
@@ -121,19 +127,47 @@ std::string Statement::text(int column) const {
   return {bytes, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column))};
 }
 
+// Some errors (a full disk, one of input or output) undo a whole transaction
+// (https://www.sqlite.org/lang_transaction.html). What comes after them in a group must not be done alone.
+Outcome<void> Transaction::still_there(const Database& database) {
+  if (sqlite3_get_autocommit(database.handle()) == 0) return {};
+  return failed(
+      Failure::Kind::kUnavailable,
+      fmt::format("{}: another request failed and took this one with it; nothing was changed. Try again.",
+                  database.path_));
+}
+
 Outcome<Transaction> Transaction::begin(Database& database) {
+  if (database.grouped_) {
+    if (auto there = still_there(database); !there) return std::unexpected(there.error());
+    if (auto done = database.run("SAVEPOINT part"); !done) return std::unexpected(done.error());
+    return Transaction(&database, Kind::kPart);
+  }
   if (auto done = database.run("BEGIN IMMEDIATE"); !done) return std::unexpected(done.error());
-  return Transaction(&database);
+  return Transaction(&database, Kind::kAlone);
+}
+
+Outcome<Transaction> Transaction::begin_group(Database& database) {
+  SEKIMORI_ASSERT(!database.grouped_);
+  if (auto done = database.run("BEGIN IMMEDIATE"); !done) return std::unexpected(done.error());
+  database.grouped_ = true;
+  return Transaction(&database, Kind::kGroup);
 }
 
 Transaction::~Transaction() {
-  // Some errors have rolled it back already.
-  if (database_ != nullptr && sqlite3_get_autocommit(database_->handle()) == 0) [[maybe_unused]]
-    const auto ignored = database_->run("ROLLBACK");
+  if (database_ == nullptr) return;
+  if (kind_ == Kind::kGroup) database_->grouped_ = false;
+  if (sqlite3_get_autocommit(database_->handle()) != 0) return;  // an error has rolled it back already
+  [[maybe_unused]] const auto ignored =
+      database_->run(kind_ == Kind::kPart ? "ROLLBACK TO part; RELEASE part" : "ROLLBACK");
 }
 
 Outcome<void> Transaction::commit() {
-  if (auto done = database_->run("COMMIT"); !done) return done;
+  if (kind_ != Kind::kAlone) {
+    if (auto there = still_there(*database_); !there) return there;
+  }
+  if (auto done = database_->run(kind_ == Kind::kPart ? "RELEASE part" : "COMMIT"); !done) return done;
+  if (kind_ == Kind::kGroup) database_->grouped_ = false;
   database_ = nullptr;
   return {};
 }

@@ -25,13 +25,17 @@ class Database {
   Failure failure(int code) const;
   std::int64_t changes() const { return sqlite3_changes64(handle_.get()); }
   sqlite3* handle() const { return handle_.get(); }
+  // Another file has its name by now, or none.
+  bool has_moved() const;
 
  private:
+  friend class Transaction;
   struct Close {
     void operator()(sqlite3* db) const { sqlite3_close_v2(db); }
   };
   std::string path_;
   std::unique_ptr<sqlite3, Close> handle_;
+  bool grouped_ = false;  // within a Transaction that holds others
 };
 
 class Statement {
@@ -60,18 +64,24 @@ class Statement {
   std::unique_ptr<sqlite3_stmt, Finalize> handle_;
 };
 
-// BEGIN IMMEDIATE; rolled back unless committed.
+// BEGIN IMMEDIATE; rolled back unless committed. One that begins within a group is a savepoint of it, durable
+// with the group.
 class Transaction {
  public:
   static Outcome<Transaction> begin(Database& database);
-  Transaction(Transaction&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
+  static Outcome<Transaction> begin_group(Database& database);
+  Transaction(Transaction&& other) noexcept
+      : database_(std::exchange(other.database_, nullptr)), kind_(other.kind_) {}
   Transaction& operator=(Transaction&&) = delete;
   ~Transaction();
   Outcome<void> commit();
 
  private:
-  explicit Transaction(Database* database) : database_(database) {}
+  enum class Kind : std::uint8_t { kAlone, kGroup, kPart };
+  Transaction(Database* database, Kind kind) : database_(database), kind_(kind) {}
+  static Outcome<void> still_there(const Database& database);
   Database* database_;
+  Kind kind_;
 };
 
 }  // namespace sekimori::macs

@@ -9,6 +9,7 @@
 
 #include "base/random.h"
 #include "macs/allocator.h"
+#include "macs/once.h"
 #include "macs/sqlite.h"
 #include "macs/sqlite_file.h"
 #include "sys/entropy.h"
@@ -47,8 +48,11 @@ class SqliteRegistry final : public Registry {
   Outcome<void> renew(std::span<const Mac> macs, Seconds lease, Seconds now) override;
   Outcome<std::optional<Entry>> lookup(Mac mac) override;
   Outcome<void> list(const Filter& filter, const std::function<void(const Entry&)>& each) override;
+  Outcome<void> still_there() override;
+  Outcome<void> together(const std::function<void()>& work) override;
 
  private:
+  Outcome<void> prepare_statements();
   // Within a transaction:
   Outcome<bool> claim(const Entry& entry, Seconds now);  // false: it is taken
   Outcome<std::optional<Entry>> of_owner(const Owner& owner);
@@ -56,12 +60,20 @@ class SqliteRegistry final : public Registry {
   Outcome<void> draw(const Request& request, const Pool& pool, std::vector<Grant>& grants);
   Outcome<std::vector<Mac>> taken(const Pool& pool, Seconds now);
   Outcome<Seconds> quarantine_of(const std::string& pool);
+  Outcome<std::optional<std::string>> record_of(const std::string& key, Seconds now);
+  Outcome<void> keep_record(const Request& request, const std::vector<Grant>& grants);
   Outcome<void> add(const Entry& entry, Seconds now);
   Outcome<Entry> held(Mac mac);
 
   Database db_;
-  std::optional<Statement> claim_, owner_, lookup_, update_;
+  std::optional<Statement> claim_, owner_, lookup_, update_, pools_, cursor_, move_;
 };
+
+// Of the requests that have a key. Made with the first of them, so that older registries have it, too.
+constexpr const char* kRequestTable =
+    "CREATE TABLE IF NOT EXISTS request(key TEXT PRIMARY KEY, answer TEXT NOT NULL, until INTEGER NOT NULL) "
+    "STRICT; "
+    "CREATE INDEX IF NOT EXISTS request_until ON request(until)";
 
 constexpr std::string_view kColumns =
     "mac, state, pool, manager, machine, nic, note, token, since, until, free_at";
@@ -121,44 +133,49 @@ Outcome<void> SqliteRegistry::prepare(const std::string& path) {
               path, *verdict));
   }
   if (auto done = db_.run("PRAGMA journal_mode=WAL"); !done) return done;
+  return prepare_statements();
+}
 
+Outcome<void> SqliteRegistry::prepare_statements() {
   const auto make = [&](std::optional<Statement>& statement, const std::string& sql) -> Outcome<void> {
     auto made = Statement::prepare(db_, sql);
     if (!made) return std::unexpected(made.error());
     statement = std::move(*made);
     return {};
   };
-  if (auto done = make(
-          claim_, fmt::format("INSERT INTO mac({0}) VALUES(?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(mac) DO UPDATE "
-                              "SET ({0}) = (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11) WHERE free_at <= ?12",
-                              kColumns));
-      !done)
-    return done;
-  if (auto done = make(
-          update_,
-          fmt::format("UPDATE mac SET ({}) = (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11) WHERE mac = ?1", kColumns));
-      !done)
-    return done;
-  if (auto done =
-          make(owner_, fmt::format("SELECT {} FROM mac WHERE manager = ? AND machine = ? AND nic = ? AND "
-                                   "state < 2 AND machine <> ''",
-                                   kColumns));
-      !done)
-    return done;
-  return make(lookup_, fmt::format("SELECT {} FROM mac WHERE mac = ?", kColumns));
+  const std::string values = fmt::format("SET ({}) = (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)", kColumns);
+  const std::pair<std::optional<Statement>*, std::string> statements[] = {
+      {&claim_, fmt::format("INSERT INTO mac({}) VALUES(?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(mac) DO UPDATE {} "
+                            "WHERE free_at <= ?12",
+                            kColumns, values)},
+      {&update_, fmt::format("UPDATE mac {} WHERE mac = ?1", values)},
+      {&owner_,
+       fmt::format("SELECT {} FROM mac WHERE manager = ? AND machine = ? AND nic = ? AND state < 2 AND "
+                   "machine <> ''",
+                   kColumns)},
+      {&lookup_, fmt::format("SELECT {} FROM mac WHERE mac = ?", kColumns)},
+      {&pools_, "SELECT name, first, last, policy, quarantine FROM pool ORDER BY first"},
+      {&cursor_, "SELECT next FROM pool WHERE name = ?"},
+      {&move_, "UPDATE pool SET next = ? WHERE name = ?"},
+  };
+  for (const auto& [statement, sql] : statements) {
+    if (auto done = make(*statement, sql); !done) return done;
+  }
+  return {};
 }
 
 // ---------------------------------------------------------------- pools
 
 Outcome<std::vector<Pool>> SqliteRegistry::pools() {
-  auto rows =
-      Statement::prepare(db_, "SELECT name, first, last, policy, quarantine FROM pool ORDER BY first");
-  if (!rows) return std::unexpected(rows.error());
+  auto& rows = pools_;
   std::vector<Pool> pools;
   for (;;) {
     const auto row = rows->step();
     if (!row) return std::unexpected(row.error());
-    if (!*row) return pools;
+    if (!*row) {
+      rows->reset();
+      return pools;
+    }
     const auto mac = [&](int column) { return Mac{static_cast<std::uint64_t>(rows->number(column))}; };
     pools.push_back({rows->text(0),
                      {mac(1), mac(2)},
@@ -260,11 +277,9 @@ Outcome<std::vector<Mac>> SqliteRegistry::taken(const Pool& pool, Seconds now) {
 // Addresses for the owners that have none yet, or for nobody in particular.
 Outcome<void> SqliteRegistry::draw(const Request& request, const Pool& pool, std::vector<Grant>& grants) {
   const Policy policy = request.policy.value_or(pool.policy);
-  auto cursor = Statement::prepare(db_, "SELECT next FROM pool WHERE name = ?");
-  if (!cursor) return std::unexpected(cursor.error());
-  if (auto row = cursor->bind(1, pool.name).step(); !row) return std::unexpected(row.error());
-  const Mac from{static_cast<std::uint64_t>(cursor->number(0))};
-  cursor->reset();
+  if (auto row = cursor_->bind(1, pool.name).step(); !row) return std::unexpected(row.error());
+  const Mac from{static_cast<std::uint64_t>(cursor_->number(0))};
+  cursor_->reset();
   auto proposer = policy == Policy::kSequence ? Proposer::sequence(pool.range, from)
                                               : Proposer::random(pool.range, request.seed);
   std::vector<Mac> free;  // once the proposer has missed too often
@@ -306,9 +321,28 @@ Outcome<void> SqliteRegistry::draw(const Request& request, const Pool& pool, std
     grant.mac = entry.mac;
   }
   if (policy != Policy::kSequence) return {};
-  auto move = Statement::prepare(db_, "UPDATE pool SET next = ? WHERE name = ?");
-  if (!move) return std::unexpected(move.error());
-  return move->bind(1, static_cast<std::int64_t>(entry.mac.bits + 1)).bind(2, pool.name).run();
+  return move_->bind(1, static_cast<std::int64_t>(entry.mac.bits + 1)).bind(2, pool.name).run();
+}
+
+Outcome<std::optional<std::string>> SqliteRegistry::record_of(const std::string& key, Seconds now) {
+  if (auto done = db_.run(kRequestTable); !done) return std::unexpected(done.error());
+  auto row = Statement::prepare(db_, "SELECT answer FROM request WHERE key = ? AND until > ?");
+  if (!row) return std::unexpected(row.error());
+  const auto there = row->bind(1, key).bind(2, now).step();
+  if (!there) return std::unexpected(there.error());
+  return *there ? std::optional(row->text(0)) : std::nullopt;
+}
+
+// Those that are over go on the way, a few at a time.
+Outcome<void> SqliteRegistry::keep_record(const Request& request, const std::vector<Grant>& grants) {
+  auto over = Statement::prepare(
+      db_, "DELETE FROM request WHERE key IN (SELECT key FROM request WHERE until <= ? LIMIT 4)");
+  if (!over) return std::unexpected(over.error());
+  if (auto done = over->bind(1, request.now).run(); !done) return done;
+  auto put = Statement::prepare(db_, "INSERT OR REPLACE INTO request(key, answer, until) VALUES(?,?,?)");
+  if (!put) return std::unexpected(put.error());
+  const std::string record = to_record(request, grants);
+  return put->bind(1, request.key).bind(2, record).bind(3, request.now + kKeyKept).run();
 }
 
 Outcome<std::vector<Grant>> SqliteRegistry::allocate(const Request& request) {
@@ -316,6 +350,11 @@ Outcome<std::vector<Grant>> SqliteRegistry::allocate(const Request& request) {
   if (!transaction) return std::unexpected(transaction.error());
   const auto known = pools();
   if (!known) return std::unexpected(known.error());
+  if (!request.key.empty()) {
+    const auto record = record_of(request.key, request.now);
+    if (!record) return std::unexpected(record.error());
+    if (*record) return answer_again(request, **record, *this);
+  }
   const auto pool = pool_of(request, *known);
   if (!pool) return std::unexpected(pool.error());
   std::vector<Grant> grants(request.count);
@@ -328,6 +367,9 @@ Outcome<std::vector<Grant>> SqliteRegistry::allocate(const Request& request) {
   const bool all_there = std::ranges::all_of(grants, &Grant::was_there);
   if (!all_there) {
     if (auto done = draw(request, *pool, grants); !done) return std::unexpected(done.error());
+  }
+  if (!request.key.empty()) {
+    if (auto done = keep_record(request, grants); !done) return std::unexpected(done.error());
   }
   if (auto done = transaction->commit(); !done) return std::unexpected(done.error());
   return grants;
@@ -349,6 +391,9 @@ Outcome<void> SqliteRegistry::add(const Entry& entry, Seconds now) {
   if (*claimed) return {};
   const auto holder = lookup(entry.mac);
   if (!holder) return std::unexpected(holder.error());
+  const bool is_repeated = *holder && (*holder)->state == State::kReserved && !entry.token.empty() &&
+                           (*holder)->token == entry.token;
+  if (is_repeated) return {};
   // Whoever gave it back may have it again, whether the quarantine is over or not.
   if (*holder && (*holder)->state == State::kFreed && entry.owner.known() &&
       (*holder)->owner == entry.owner) {
@@ -434,24 +479,46 @@ Outcome<std::optional<Entry>> SqliteRegistry::lookup(Mac mac) {
 }
 
 Outcome<void> SqliteRegistry::list(const Filter& filter, const std::function<void(const Entry&)>& each) {
+  // What a machine has now is found by the index of owners.
+  const bool of_machine = !filter.owner.manager.empty() && !filter.owner.machine.empty() && filter.state &&
+                          *filter.state != State::kFreed;
   auto rows = Statement::prepare(
       db_,
       fmt::format(
-          "SELECT {} FROM mac WHERE (?1 = '' OR pool = ?1) AND (?2 = '' OR manager = ?2) AND (?3 = '' OR "
-          "machine = ?3) AND (?4 = '' OR nic = ?4) AND (?5 < 0 OR state = ?5) ORDER BY mac",
-          kColumns));
+          "SELECT {} FROM mac WHERE (?1 = '' OR pool = ?1) AND {} AND (?4 = '' OR nic = ?4) AND mac > ?6 "
+          "ORDER BY mac LIMIT ?7",
+          kColumns,
+          of_machine ? "manager = ?2 AND machine = ?3 AND state = ?5 AND state < 2 AND machine <> ''"
+                     : "(?2 = '' OR manager = ?2) AND (?3 = '' OR machine = ?3) AND (?5 < 0 OR state = ?5)"));
   if (!rows) return std::unexpected(rows.error());
   rows->bind(1, filter.pool)
       .bind(2, filter.owner.manager)
       .bind(3, filter.owner.machine)
       .bind(4, filter.owner.nic)
-      .bind(5, filter.state ? static_cast<std::int64_t>(*filter.state) : -1);
+      .bind(5, filter.state ? static_cast<std::int64_t>(*filter.state) : -1)
+      .bind(6, static_cast<std::int64_t>(filter.after.bits))
+      .bind(7, filter.limit == 0 ? std::int64_t{-1} : static_cast<std::int64_t>(filter.limit));
   for (;;) {
     const auto row = rows->step();
     if (!row) return std::unexpected(row.error());
     if (!*row) return {};
     each(entry_of(*rows));
   }
+}
+
+// A file that was removed or replaced goes on to exist for whoever has it open; what is written there is
+// lost.
+Outcome<void> SqliteRegistry::still_there() {
+  if (!db_.has_moved()) return {};
+  return failed(Kind::kDamaged, "The file of the registry was removed or replaced; nothing was changed.");
+}
+
+Outcome<void> SqliteRegistry::together(const std::function<void()>& work) {
+  if (auto there = still_there(); !there) return there;
+  auto transaction = Transaction::begin_group(db_);
+  if (!transaction) return std::unexpected(transaction.error());
+  work();
+  return transaction->commit();
 }
 
 }  // namespace

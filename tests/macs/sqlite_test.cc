@@ -121,6 +121,60 @@ TEST_F(SqliteTest, TheDiskIsFull) {
   must(must(macs::open_sqlite_registry(path_))->allocate({.count = 5, .token = "t"}));
 }
 
+// Steps of a group stay all or none in themselves.
+TEST_F(SqliteTest, Together) {
+  auto registry = must(macs::open_sqlite_registry(path_));
+  const Entry printer{.mac = macs::Mac{0x02aa'0000'0007}, .note = "printer"};
+  must(registry->together([&] {
+    must(registry->allocate({.count = 2, .token = "a"}));
+    must(registry->reserve(std::vector{printer}));
+    const Entry other{.mac = macs::Mac{0x02bb'0000'0001}};
+    EXPECT_FALSE(registry->reserve(std::vector{other, printer}));
+    EXPECT_FALSE(registry->allocate({.pool = "q", .token = "b"}));
+    must(registry->allocate({.count = 3, .token = "c"}));
+  }));
+  auto again = must(macs::open_sqlite_registry(path_));
+  EXPECT_EQ(everything(*again).size(), 6u);
+  EXPECT_FALSE(must(again->lookup(macs::Mac{0x02bb'0000'0001}))) << "half of a refused step was done";
+  must(again->allocate({.count = 1, .token = "d"}));  // and each alone as before
+  EXPECT_EQ(everything(*registry).size(), 7u);
+}
+
+// An error of the disk undoes all of a group: what comes after it must not be done alone, and the group
+// fails, whatever its steps have answered.
+TEST_F(SqliteTest, TheDiskIsFullInAGroup) {
+  const fs::path told = folder_ / "told";
+  const pid_t pid = fork();
+  if (pid == 0) {
+    signal(SIGXFSZ, SIG_IGN);
+    const rlimit most{120'000, 120'000};
+    setrlimit(RLIMIT_FSIZE, &most);
+    auto registry = must(macs::open_sqlite_registry(path_));
+    std::size_t committed = 0, failed = 0;
+    for (int group = 0; group < 25; ++group) {
+      std::size_t granted = 0;
+      const auto done = registry->together([&] {
+        for (int i = 0; i < 30; ++i) {
+          const auto grants = registry->allocate({.count = 7, .token = "t"});
+          granted += grants ? grants->size() : 0;
+        }
+      });
+      committed += done ? granted : 0;
+      failed += done ? 0 : 1;
+    }
+    std::ofstream(told) << committed << ' ' << failed;
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(pid, &status, 0);
+  ASSERT_EQ(status, 0);
+  std::size_t committed = 0, failed = 0;
+  std::ifstream(told) >> committed >> failed;
+  EXPECT_GT(committed, 0u);
+  EXPECT_GT(failed, 0u) << "it was never full";
+  EXPECT_EQ(everything(*must(macs::open_sqlite_registry(path_))).size(), committed);
+}
+
 TEST_F(SqliteTest, TwoMakeItAtOnce) {
   for (int round = 0; round < 10; ++round) {
     const std::string path = folder_ / ("new" + std::to_string(round));
