@@ -1,10 +1,10 @@
-// What a frame costs that crosses a switch of the lab: the kernel's bridge, and our own switching code on
-// packet sockets, on the same veth pairs. Bursts of minimum-size frames go in at one machine; each must
-// arrive at the other before the next burst is sent, so the answer is checked frame by frame and nothing is
-// lost.
+// What a frame costs that crosses a switch of the lab: the kernel's bridge, our own switching code on packet
+// sockets, and Open vSwitch's user-space datapath, on the same veth pairs. Bursts of minimum-size frames go
+// in at one machine; each must arrive at the other before the next burst is sent, so the answer is checked
+// frame by frame and nothing is lost.
 //
-// "CPU" is that of the whole process, sender and switch: what the kernel does for a veth pair is on the
-// account of whoever sends. Needs root.
+// "CPU" is that of the whole process, sender and switch, and of Open vSwitch's daemons: what the kernel does
+// for a veth pair is on the account of whoever sends. Needs root.
 #include <benchmark/benchmark.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -13,7 +13,9 @@
 #include <atomic>
 #include <cstring>
 #include <optional>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "importers/site.h"
 #include "lab/lab.h"
@@ -22,11 +24,15 @@
 #include "sys/namespaces.h"
 #include "sys/packet_socket.h"
 #include "sys/service.h"
+#include "tests/differential/open_vswitch.h"
 
 namespace sekimori {
 namespace {
 
-constexpr std::size_t kBurst = 1024, kFrameBytes = 60;
+// What fits in the receive buffers that Open vSwitch leaves its packet sockets.
+constexpr std::size_t kBurst = 128, kFrameBytes = 60;
+
+enum class Kind : std::uint8_t { kLinuxBridge, kLive, kOpenVSwitch };
 
 double cpu_seconds() {
   rusage usage{};
@@ -50,10 +56,11 @@ model::Model site(bool live) {
 
 class BenchLab {
  public:
-  explicit BenchLab(bool live)
-      : site_(site(live)), plan_(lab::make_plan(site_, "bench" + std::to_string(::getpid()))) {
+  explicit BenchLab(Kind kind)
+      : site_(site(kind == Kind::kLive)), plan_(lab::make_plan(site_, "bench" + std::to_string(::getpid()))) {
     up_ = lab::up(site_, plan_, {}).has_value();
-    if (!up_ || !live) return;
+    if (up_ && kind == Kind::kOpenVSwitch) replace_bridge();
+    if (!up_ || kind != Kind::kLive) return;
     // The switch moves into this process, so that its work is on this account.
     {
       const auto space = sys::Namespace::open(plan_.namespace_of(plan_.bridges[0].space));
@@ -76,13 +83,28 @@ class BenchLab {
     if (switch_.joinable()) switch_.join();
   }
   bool up() const { return up_; }
+  double cpu_seconds() const { return sekimori::cpu_seconds() + open_vswitch_.cpu_seconds(); }
   sys::Namespace space(const std::string& name) const {
     return std::move(*sys::Namespace::open(lab::namespace_prefix(plan_.lab) + name));
   }
 
  private:
+  // Open vSwitch takes the bridge's ports.
+  void replace_bridge() {
+    const auto where = sys::Namespace::open(plan_.namespace_of(plan_.bridges[0].space));
+    auto links = sys::Links::open(*where);
+    up_ = links->remove(plan_.bridges[0].device).has_value();
+    open_vswitch_.start(*where, differential::OpenVSwitch::Cache::kOn);
+    std::vector<std::string> words = {"--",  "add-br", "ovs", "--",
+                                      "set", "Bridge", "ovs", "datapath_type=netdev"};
+    for (const model::PortId port : site_.bridges[0].ports)
+      words.insert(words.end(), {"--", "add-port", "ovs", plan_.ports[port.index()].name});
+    open_vswitch_.configure(words);
+  }
+
   model::Model site_;
   lab::Plan plan_;
+  differential::OpenVSwitch open_vswitch_;
   bool up_ = false;
   std::atomic<int> begun_ = 0;
   std::thread switch_;
@@ -96,8 +118,8 @@ std::int64_t arrived(sys::Links& links) {
   return 0;
 }
 
-void cross(benchmark::State& state, bool live) {
-  const BenchLab lab(live);
+void cross(benchmark::State& state, Kind kind) {
+  const BenchLab lab(kind);
   if (!lab.up()) {
     state.SkipWithError("no lab (root is needed)");
     return;
@@ -115,7 +137,7 @@ void cross(benchmark::State& state, bool live) {
   std::memcpy(frame.data(), destination.data(), 6);
   std::memcpy(frame.data() + 6, source.data(), 6);
   std::int64_t expected = arrived(*counters);
-  const double before = cpu_seconds();
+  const double before = lab.cpu_seconds();
   for (auto _ : state) {
     for (std::size_t i = 0; i < kBurst; ++i) out->queue(frame);
     out->flush();
@@ -130,11 +152,12 @@ void cross(benchmark::State& state, bool live) {
   }
   const auto frames = static_cast<double>(state.iterations() * static_cast<std::int64_t>(kBurst));
   state.counters["frames/s"] = benchmark::Counter(frames, benchmark::Counter::kIsRate);
-  state.counters["CPU ns/frame"] = 1e9 * (cpu_seconds() - before) / frames;
+  state.counters["CPU ns/frame"] = 1e9 * (lab.cpu_seconds() - before) / frames;
 }
 
-BENCHMARK_CAPTURE(cross, linux_bridge, false)->UseRealTime();
-BENCHMARK_CAPTURE(cross, live_switch, true)->UseRealTime();
+BENCHMARK_CAPTURE(cross, linux_bridge, Kind::kLinuxBridge)->UseRealTime();
+BENCHMARK_CAPTURE(cross, live_switch, Kind::kLive)->UseRealTime();
+BENCHMARK_CAPTURE(cross, open_vswitch, Kind::kOpenVSwitch)->UseRealTime();
 
 }  // namespace
 }  // namespace sekimori

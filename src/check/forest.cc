@@ -45,7 +45,8 @@ std::vector<bool> usable_ports(const Model& m) {
 bool enter(const Model& m, PortId port, std::uint16_t tag, std::uint16_t& vlan) {
   vlan = tag;
   if (!m[m[port].bridge].vlan_aware) return true;
-  const auto classified = switching::classify(m[port], m.vlan_sets[m[port].tagged_vlans], tag);
+  const auto classified =
+      switching::classify(m[m[port].bridge].kind, m[port], m.vlan_sets[m[port].tagged_vlans], tag);
   if (classified) vlan = *classified;
   return classified.has_value();
 }

@@ -68,7 +68,8 @@ class RingSearch {
     }
     std::uint16_t vlan = tag;
     if (m_[m_[far].bridge].vlan_aware) {
-      const auto in = switching::classify(m_[far], m_.vlan_sets[m_[far].tagged_vlans], tag);
+      const auto in =
+          switching::classify(m_[m_[far].bridge].kind, m_[far], m_.vlan_sets[m_[far].tagged_vlans], tag);
       if (!in) return false;
       vlan = *in;
     }

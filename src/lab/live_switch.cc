@@ -45,10 +45,13 @@ const std::vector<LiveSwitch::Copy>& LiveSwitch::relay(PortId in, const Frame& f
   const Port& port = site_[in];
   // No station sends from a group address, and no bridge relays what is for bridges (802.1Q 8.6.3).
   if (frame.source.is_group() || frame.source.is_zero()) return copies_;
-  if (bridge_.kind != BridgeKind::kHub && frame.destination.is_link_local_group()) return copies_;
+  if (by_rule(in, frame)) return copies_;
+  if (switching::filters_link_local(bridge_.kind) && frame.destination.is_link_local_group()) return copies_;
+  if (bridge_.kind == BridgeKind::kOvs && switching::ovs_reserves(frame.destination)) return copies_;
   std::uint16_t vlan = 0;
   if (bridge_.vlan_aware) {
-    const auto classified = switching::classify(port, site_.vlan_sets[port.tagged_vlans], frame.tag);
+    const auto classified =
+        switching::classify(bridge_.kind, port, site_.vlan_sets[port.tagged_vlans], frame.tag);
     if (!classified) return copies_;
     vlan = *classified;
   }
@@ -62,12 +65,16 @@ const std::vector<LiveSwitch::Copy>& LiveSwitch::relay(PortId in, const Frame& f
 
   bool unknown = false;
   if (family == switching::Family::kLearns) {
-    if (by_rule(in, vlan, frame)) return copies_;
     if (!learn(in, vlan, frame.source, now)) return copies_;
     if (const auto known = addresses_.find(frame.destination); !group && known != addresses_.end()) {
       const auto entry = fdb_.lookup(vlan, known->second, now, bridge_.ageing);
       if (entry.what == Fdb::Found::kHit) {
-        copy_to(in, PortId(entry.port), vlan, frame);
+        const Port& out = site_[PortId(entry.port)];
+        copy_to(in, PortId(entry.port),
+                bridge_.vlan_aware ? switching::egress_tag_when_known(bridge_.kind, out,
+                                                                      site_.vlan_sets[out.tagged_vlans], vlan)
+                                   : frame.tag,
+                frame);
         return copies_;
       }
     }
@@ -75,17 +82,20 @@ const std::vector<LiveSwitch::Copy>& LiveSwitch::relay(PortId in, const Frame& f
     if (unknown && !admitted(in, frame, true, now)) return copies_;
   }
   for (const PortId out : bridge_.ports) {
-    if (!unknown || site_[out].floods_unknown) copy_to(in, out, vlan, frame);
+    if (!unknown || site_[out].floods_unknown) copy_to(in, out, tag_at(out, vlan, frame), frame);
   }
   return copies_;
 }
 
-// A flow of Open vSwitch that outputs by itself. True when that was all.
-bool LiveSwitch::by_rule(PortId in, std::uint16_t vlan, const Frame& frame) {
+// A flow of Open vSwitch that outputs by itself, whatever the VLANs of the ports. True when that was all.
+bool LiveSwitch::by_rule(PortId in, const Frame& frame) {
   if (bridge_.flow_rules.empty()) return false;
   const model::FlowRule* rule = switching::match_rule(bridge_, in, frame.destination, frame.is_arp);
   if (rule == nullptr) return false;
-  for (const PortId out : rule->out) copy_to(in, out, vlan, frame);
+  for (const PortId out : rule->out) {
+    if (out == in || !site_[out].link.valid() || (site_[out].isolated && site_[in].isolated)) continue;
+    if (!guarded(out, frame.destination)) copies_.push_back({out, frame.tag});
+  }
   return !rule->normal;
 }
 
@@ -136,10 +146,9 @@ std::optional<std::uint16_t> LiveSwitch::tag_at(PortId out, std::uint16_t vlan, 
   return switching::egress_tag(site_[out], site_.vlan_sets[site_[out].tagged_vlans], vlan);
 }
 
-void LiveSwitch::copy_to(PortId in, PortId out, std::uint16_t vlan, const Frame& frame) {
+void LiveSwitch::copy_to(PortId in, PortId out, std::optional<std::uint16_t> tag, const Frame& frame) {
   const Port& port = site_[out];
   if ((out == in && !port.hairpin) || !port.link.valid()) return;
-  const auto tag = tag_at(out, vlan, frame);
   if (!tag) return;
   if (port.isolated && site_[in].isolated) return;
   if (guarded(out, frame.destination)) return;
@@ -200,9 +209,10 @@ void LiveSwitch::relay_registered(PortId in, std::uint16_t vlan, const Frame& fr
   const bool one_copy =
       is_team && known == Destination::kGroup && from_outside && switching::has_own_uplink(bridge_.teaming);
   const PortId uplink = is_team && !from_outside ? chosen_uplink(in, frame.source, &frame) : PortId();
+  const bool may_return = switching::may_return(switching::registrar(bridge_), known);
   for (const PortId out : bridge_.ports) {
     const Port& port = site_[out];
-    if (out == in || !port.link.valid()) continue;
+    if ((out == in && !may_return) || !port.link.valid()) continue;
     switching::Passage passage{from.role, port.role, known, reflected};
     if (port.role == PortRole::kGuest) {
       const Port& far = site_[model::peer(site_, out)];

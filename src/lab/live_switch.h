@@ -57,8 +57,8 @@ class LiveSwitch {
 
   bool learn(model::PortId in, std::uint16_t vlan, model::Mac source, base::Time now);
   bool admitted(model::PortId in, const Frame& frame, bool unknown, base::Time now);
-  bool by_rule(model::PortId in, std::uint16_t vlan, const Frame& frame);
-  void copy_to(model::PortId in, model::PortId out, std::uint16_t vlan, const Frame& frame);
+  bool by_rule(model::PortId in, const Frame& frame);
+  void copy_to(model::PortId in, model::PortId out, std::optional<std::uint16_t> tag, const Frame& frame);
   std::optional<std::uint16_t> tag_at(model::PortId out, std::uint16_t vlan, const Frame& frame) const;
   bool guarded(model::PortId out, model::Mac destination) const;
 

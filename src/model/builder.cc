@@ -376,17 +376,82 @@ void Builder::expect(std::size_t machines) {
   without_mac_.reserve(machines);
 }
 
+namespace {
+
+// What Open vSwitch takes of ageing times and table sizes. What is outside of that it takes as the nearest
+// (lib/mac-learning.c, normalize_idle_time, mac_learning_set_max_entries), and 0 as its default (vswitchd/
+// bridge.c, bridge_configure_mac_table).
+std::int64_t ovs_ageing(std::int64_t picoseconds) {
+  const Duration ageing = picoseconds == 0 ? base::seconds(300) : Duration{picoseconds};
+  return std::clamp(ageing, base::seconds(15), base::seconds(3600)).count();
+}
+std::int64_t ovs_table_size(std::int64_t entries) {
+  return entries == 0 ? 8192 : std::clamp<std::int64_t>(entries, 10, 1'000'000);
+}
+
+void bound_as_ovs(Model& model) {
+  for (Bridge& bridge : model.bridges) {
+    if (bridge.kind != BridgeKind::kOvs) continue;
+    const Duration ageing{ovs_ageing(bridge.ageing.count())};
+    if (ageing != bridge.ageing) {
+      model.notes.push_back(
+          {Note::Kind::kAssumed,
+           fmt::format("The ageing time of {} is taken as {}, as Open vSwitch does: it knows 15s "
+                       "to 3600s",
+                       bridge.name, base::to_text(ageing)),
+           bridge.line});
+    }
+    const auto size = static_cast<std::uint32_t>(ovs_table_size(bridge.table_size));
+    if (size != bridge.table_size) {
+      model.notes.push_back(
+          {Note::Kind::kAssumed,
+           fmt::format("The table of {} is taken to hold {} entries, as Open vSwitch does: it "
+                       "knows 10 to 1000000",
+                       bridge.name, size),
+           bridge.line});
+    }
+    bridge.ageing = ageing;
+    bridge.table_size = size;
+  }
+  for (Change& change : model.changes) {
+    auto* const set = std::get_if<SetBridge>(&change.what);
+    if (set == nullptr || model[set->bridge].kind != BridgeKind::kOvs) continue;
+    if (set->option == BridgeOption::kAgeing) set->value = ovs_ageing(set->value);
+    if (set->option == BridgeOption::kTableSize) set->value = ovs_table_size(set->value);
+  }
+}
+
+// A Linux bridge holds its own stack's address as a permanent entry, in each VLAN that its interface is a
+// member of (net/bridge/br_vlan.c, __vlan_add).
+void note_own_address(Model& model, BridgeId bridge, PortId port, const Station& station) {
+  auto& entries = model[bridge].static_entries;
+  const auto note = [&](std::size_t vlan) {
+    const auto is_it = [&](const StaticEntry& e) {
+      return e.vlan == vlan && e.mac == station.mac && e.port == port;
+    };
+    if (vlan != 0 && std::ranges::none_of(entries, is_it))
+      entries.push_back({static_cast<std::uint16_t>(vlan), station.mac, port});
+  };
+  note(station.vlan != 0 ? station.vlan : model[port].pvid);
+  if (!model[bridge].vlan_aware) return;
+  note(model[port].pvid);
+  const VlanSet& tagged = model.vlan_sets[model[port].tagged_vlans];
+  if (tagged.none()) return;
+  for (std::size_t vlan = 1; vlan < tagged.size(); ++vlan) {
+    if (tagged.test(vlan)) note(vlan);
+  }
+}
+
+}  // namespace
+
 Model Builder::finish() && {
   allocate_macs();
-  // A Linux bridge holds its own stack's address as a permanent entry.
+  bound_as_ovs(model_);
   for (const Station& station : model_.stations) {
     const PortId far = peer(model_, station.port);
     if (!far.valid() || model_[far].role != PortRole::kHost) continue;
     const BridgeId bridge = model_[far].bridge;
-    if (model_[bridge].kind == BridgeKind::kLinuxBridge) {
-      model_[bridge].static_entries.push_back(
-          {station.vlan != 0 ? station.vlan : model_[far].pvid, station.mac, far});
-    }
+    if (model_[bridge].kind == BridgeKind::kLinuxBridge) note_own_address(model_, bridge, far, station);
   }
   std::ranges::stable_sort(model_.changes, {}, &Change::at);
   for (const Port& port : model_.ports) SEKIMORI_ASSERT(port.bridge.valid() != port.station.valid());

@@ -25,10 +25,13 @@ void Fabric::receive(std::uint32_t in, Frame& frame) {
     frame.hops = 1;
   }
 
+  if (bridge.has_rules && by_rule(bridge, in, frame)) [[unlikely]]
+    return;
   std::uint16_t vlan = 0;
   if (bridge.vlan_aware) {
     const model::Port& settings = model_.ports[in];
-    const auto classified = switching::classify(settings, model_.vlan_sets[settings.tagged_vlans], frame.tag);
+    const auto classified = switching::classify(bridge.registrar.kind, settings,
+                                                model_.vlan_sets[settings.tagged_vlans], frame.tag);
     if (!classified) return;
     vlan = *classified;
   }
@@ -45,8 +48,6 @@ void Fabric::receive(std::uint32_t in, Frame& frame) {
     case Family::kLearns:
       break;
   }
-  if (bridge.has_rules && by_rule(bridge, in, vlan, frame)) [[unlikely]]
-    return;
   if (!learn(bridge, in, vlan, frame)) return;
   if (group) {
     flood(bridge, in, vlan, frame, false);
@@ -91,22 +92,29 @@ bool Fabric::learn(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, const F
   return true;
 }
 
-// A flow of Open vSwitch that outputs by itself. True when that was all; false when NORMAL is to follow.
-bool Fabric::by_rule(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& frame) {
+// A flow of Open vSwitch that outputs by itself, whatever the VLANs of the ports, and as the frame came in
+// (switching/ovs.h). True when that was all; false when NORMAL is to follow.
+bool Fabric::by_rule(const Bridge& bridge, std::uint32_t in, Frame& frame) {
   const model::Bridge& settings = model_.bridges[ports_[in].bridge];
   const bool is_arp = frame.kind == FrameKind::kArpRequest || frame.kind == FrameKind::kArpReply;
   const model::FlowRule* rule =
       switching::match_rule(settings, model::PortId(in), addresses_.mac(frame.dst), is_arp);
   if (rule == nullptr) return false;
-  const std::uint16_t tag_in = frame.tag;
+  const model::Port& from = model_.ports[in];
+  std::uint16_t vlan = frame.tag;
+  if (bridge.vlan_aware) {
+    vlan =
+        switching::classify(settings.kind, from, model_.vlan_sets[from.tagged_vlans], frame.tag).value_or(0);
+  }
   const bool was_stray = frame.stray;
-  const std::uint32_t wanted = frame.dst == kBroadcastAddress
-                                   ? kNone
-                                   : towards(ports_[in].bridge, bridge.vlan_aware ? vlan : tag_in, frame.dst);
+  const std::uint32_t wanted =
+      frame.dst == kBroadcastAddress ? kNone : towards(ports_[in].bridge, vlan, frame.dst);
   for (const model::PortId out : rule->out) {
+    const model::Port& to = model_[out];
+    if (out.value == in || ports_[out.index()].blocked || (to.isolated && from.isolated)) continue;
+    if (to.guard && guarded(out.value, frame)) continue;
     frame.stray = was_stray || (wanted != kNone && out.value != wanted);
-    forward(in, out.value, vlan, frame);
-    frame.tag = tag_in;
+    emit(out.value, frame);
   }
   frame.stray = was_stray;
   return !rule->normal;
@@ -151,7 +159,8 @@ void Fabric::forward(std::uint32_t in, std::uint32_t out, std::uint16_t vlan, Fr
   if (ports_[out].blocked || (out == in && !model_.ports[in].hairpin)) return;
   const model::Port& settings = model_.ports[out];
   if (bridges_[ports_[out].bridge].vlan_aware) {
-    const auto tag = switching::egress_tag(settings, model_.vlan_sets[settings.tagged_vlans], vlan);
+    const auto tag = switching::egress_tag_when_known(bridges_[ports_[out].bridge].registrar.kind, settings,
+                                                      model_.vlan_sets[settings.tagged_vlans], vlan);
     if (!tag) return;
     frame.tag = *tag;
   }

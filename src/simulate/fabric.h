@@ -103,7 +103,7 @@ class Fabric {
   bool admitted(std::uint32_t port, const Frame& frame, bool unknown);
   void forward(std::uint32_t in, std::uint32_t out, std::uint16_t vlan, Frame& frame);
   void flood(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& frame, bool unknown);
-  bool by_rule(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& frame);
+  bool by_rule(const Bridge& bridge, std::uint32_t in, Frame& frame);
   // fabric_registered.cc
   struct Registered {
     switching::Destination destination;

@@ -117,8 +117,9 @@ void Fabric::relay_registered(Bridge& bridge, std::uint32_t in, std::uint16_t vl
       is_team && !from_outside ? chosen_uplink(bridge, in, addresses_.mac(frame.src), &frame) : kNone;
   const bool was_stray = frame.stray;
   const std::uint16_t tag_in = frame.tag;
+  const bool may_return = switching::may_return(bridge.registrar, known.destination);
   for (const std::uint32_t out : leaving_) {
-    if (out == in || ports_[out].lane_out == kNone) continue;
+    if ((out == in && !may_return) || ports_[out].lane_out == kNone) continue;
     const model::Port& settings = model_.ports[out];
     const bool here = std::ranges::find(registered_, out) != registered_.end();
     switching::Passage passage{from.role, settings.role, known.destination, reflected};

@@ -291,7 +291,8 @@ std::uint32_t Fabric::towards(std::uint32_t bridge, std::uint16_t vlan, AddressI
       std::uint16_t v = tag;
       if (bridges_[p.bridge].vlan_aware) {
         const model::Port& settings = model_.ports[port];
-        const auto classified = switching::classify(settings, model_.vlan_sets[settings.tagged_vlans], tag);
+        const auto classified = switching::classify(bridges_[p.bridge].registrar.kind, settings,
+                                                    model_.vlan_sets[settings.tagged_vlans], tag);
         if (!classified) return;
         v = *classified;
       }

@@ -28,8 +28,9 @@
 //
 // Hyper-V's switch forwards in the same way. Its one policy is *MAC address spoofing* (AllowMacSpoofing, Set-
 // VMNetworkAdapter -MacAddressSpoofing): off, a port sends with its own address only and gets what is for
-// that; on, it may send with any, and unknown unicast is flooded to it. Microsoft requires it for nested
-// virtualization, learn.microsoft.com "Run Hyper-V in a Virtual Machine with Nested Virtualization".
+// that; on, it may send with any, and, as is assumed here, unknown unicast is flooded to it. Microsoft
+// requires it for nested virtualization, learn.microsoft.com "Run Hyper-V in a Virtual Machine with Nested
+// Virtualization"; docs/kernel-differences.md tells what is known and what is not.
 #pragma once
 
 #include "switching/destination.h"

@@ -26,7 +26,7 @@ void Fdb::rebuild(Keep keep) {
 std::size_t Fdb::victim() const {
   std::map<PortIndex, std::uint32_t> counts;
   for (const Slot& slot : slots_) {
-    if (slot.key != 0 && !slot.is_static) ++counts[slot.port];
+    if (slot.key != 0) ++counts[slot.port];
   }
   PortIndex fullest = 0;
   std::uint32_t most = 0;
@@ -36,7 +36,7 @@ std::size_t Fdb::victim() const {
   std::size_t oldest = slots_.size();
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     const Slot& slot = slots_[i];
-    if (slot.key == 0 || slot.is_static || slot.port != fullest) continue;
+    if (slot.key == 0 || slot.port != fullest) continue;
     const bool older = oldest == slots_.size() || slot.seen < slots_[oldest].seen ||
                        (slot.seen == slots_[oldest].seen && slot.key < slots_[oldest].key);
     if (older) oldest = i;
@@ -47,6 +47,7 @@ std::size_t Fdb::victim() const {
 // Linear probing: whoever stands behind the gap, and would rather stand before, moves up (Knuth, TAOCP 3,
 // 6.4, algorithm R).
 void Fdb::erase(std::size_t gap) {
+  const bool was_static = slots_[gap].is_static;
   const std::size_t mask = slots_.size() - 1;
   for (std::size_t i = (gap + 1) & mask; slots_[i].key != 0; i = (i + 1) & mask) {
     const std::size_t wanted = home(slots_[i].key);
@@ -54,23 +55,25 @@ void Fdb::erase(std::size_t gap) {
     slots_[gap] = slots_[i];
     gap = i;
   }
+  dynamic_ -= !was_static;
   slots_[gap] = Slot{};
   --used_;
-  --dynamic_;
 }
 
 Fdb::LearnResult Fdb::insert(std::uint64_t key, PortIndex port, Time now, Duration ageing, std::uint32_t most,
                              WhenFull when_full) {
   std::uint64_t evicted = 0;
   const auto live = [&](const Slot& slot) { return slot.is_static || now - slot.seen < ageing; };
-  if (most != 0 && dynamic_ >= most) {
-    // Expired entries still count in dynamic_. Drop them, but not at every frame of a table that stays full.
-    if (now >= next_purge_) {
+  const bool evicts = when_full == WhenFull::kEvict;
+  const auto full = [&] { return most != 0 && (evicts ? used_ : dynamic_) >= most; };
+  if (full()) {
+    // Expired entries still count. Drop them, but not at every frame of a table that refuses.
+    if (evicts || now >= next_purge_) {
       rebuild(live);
       next_purge_ = now + ageing / 64;
     }
-    if (dynamic_ >= most) {
-      if (when_full == WhenFull::kRefuse) return {Learnt::kRefused, 0};
+    if (full()) {
+      if (!evicts) return {Learnt::kRefused, 0};
       const std::size_t index = victim();
       evicted = slots_[index].key;
       erase(index);

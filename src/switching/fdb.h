@@ -42,7 +42,8 @@ class Fdb {
   };
   enum class WhenFull : std::uint8_t { kRefuse, kEvict };
 
-  // Notes that a frame from `address` came in at `port`. `most` bounds the dynamic entries (0: no bound).
+  // Notes that a frame from `address` came in at `port`. `most` bounds the dynamic entries, or all
+  // when one is to be evicted (0: no bound).
   LearnResult learn(std::uint16_t vlan, AddressIndex address, PortIndex port, Time now, Duration ageing,
                     std::uint32_t most, WhenFull when_full = WhenFull::kRefuse) {
     const std::uint64_t key = make_key(vlan, address);
@@ -111,7 +112,8 @@ class Fdb {
 
   LearnResult insert(std::uint64_t key, PortIndex port, Time now, Duration ageing, std::uint32_t most,
                      WhenFull when_full);
-  // The least recently used entry of the port with most of them (of several such ports: the lowest). O(size).
+  // The least recently used entry, be it static, of the port with most of them (of several such ports: the
+  // lowest). O(size).
   std::size_t victim() const;
   void erase(std::size_t index);
   std::size_t home(std::uint64_t key) const { return (key * 0x9e3779b97f4a7c15u) >> shift_; }

@@ -37,6 +37,12 @@ constexpr Family family(model::BridgeKind kind) {
 constexpr bool learns(model::BridgeKind kind) { return family(kind) == Family::kLearns; }
 constexpr bool registers(model::BridgeKind kind) { return family(kind) == Family::kRegisters; }
 
+// Whether it keeps frames for 01-80-C2-00-00-0x to itself, as an IEEE bridge does (802.1Q-2018 8.6.3). Hubs
+// don't look; macvlan takes them for groups like any other (drivers/net/macvlan.c).
+constexpr bool filters_link_local(model::BridgeKind kind) {
+  return kind != model::BridgeKind::kHub && kind != model::BridgeKind::kMacvlan;
+}
+
 // Whether a bridge that runs no spanning tree hands BPDUs on like any other frame to a group. A Linux bridge
 // does (net/bridge/br_input.c, br_handle_frame: BR_NO_STP), hubs and unmanaged switches do, and so does what
 // a hosted hypervisor taps. Open vSwitch drops them unless told otherwise (ovs-vswitchd.conf.db(5),

@@ -19,6 +19,10 @@
 // private too. (2) passthru has one guest, which takes over the NIC, whatever the address; the NIC is then
 // promiscuous.
 //
+// In bridge mode the destination is looked up without regard to who sends: a guest that sends to its own
+// address gets its frame back. Groups are groups: frames for 01-80-C2-00-00-0x, BPDUs and LLDP among them,
+// pass as any other. Nothing is filtered by VLAN.
+//
 // Source: Linux, drivers/net/macvlan.c, macvlan_handle_frame, macvlan_process_broadcast and
 // macvlan_queue_xmit.
 #pragma once
@@ -50,6 +54,11 @@ constexpr bool macvlan_relays(const Passage& p, model::MacvlanMode mode) {
       return false;
   }
   return false;
+}
+
+// Whether a frame for that may leave where it came in.
+constexpr bool macvlan_returns(Destination destination, model::MacvlanMode mode) {
+  return mode == model::MacvlanMode::kBridge && destination != Destination::kGroup;
 }
 
 }  // namespace sekimori::switching

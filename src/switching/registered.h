@@ -43,6 +43,11 @@ constexpr bool relays(const Registrar& bridge, const Passage& passage) {
   return false;
 }
 
+// Whether relays() is to be asked for the port that the frame came in at, too.
+constexpr bool may_return(const Registrar& bridge, Destination destination) {
+  return bridge.kind == model::BridgeKind::kMacvlan && macvlan_returns(destination, bridge.macvlan_mode);
+}
+
 // Frames for which the NIC at a guest port is not the destination, but which it gets all the same.
 enum class Hearing : std::uint8_t { kItsOwn, kUnknown, kEverything };
 

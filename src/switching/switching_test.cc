@@ -159,15 +159,15 @@ TEST(Vlan, IngressAndEgress) {
   model::VlanSet tagged;
   tagged.set(20);
   port.pvid = 10;
-  EXPECT_EQ(classify(port, tagged, 0), 10);
-  EXPECT_EQ(classify(port, tagged, 20), 20);
-  EXPECT_EQ(classify(port, tagged, 10), std::nullopt);  // untagged member, but the tag is not admitted
-  EXPECT_EQ(classify(port, tagged, 30), std::nullopt);
+  EXPECT_EQ(classify(model::BridgeKind::kSwitch, port, tagged, 0), 10);
+  EXPECT_EQ(classify(model::BridgeKind::kSwitch, port, tagged, 20), 20);
+  EXPECT_EQ(classify(model::BridgeKind::kSwitch, port, tagged, 10), 10);  // a member all the same
+  EXPECT_EQ(classify(model::BridgeKind::kSwitch, port, tagged, 30), std::nullopt);
   EXPECT_EQ(egress_tag(port, tagged, 10), 0);
   EXPECT_EQ(egress_tag(port, tagged, 20), 20);
   EXPECT_EQ(egress_tag(port, tagged, 30), std::nullopt);
   port.pvid = 0;
-  EXPECT_EQ(classify(port, tagged, 0), std::nullopt);
+  EXPECT_EQ(classify(model::BridgeKind::kSwitch, port, tagged, 0), std::nullopt);
 }
 
 // ---------------------------------------------------------------- the hosted bridge, row by row

@@ -131,9 +131,35 @@ base::Result<void> Links::add_bridge(const std::string& name, const BridgeSettin
   request.put(IFLA_BR_FORWARD_DELAY, settings.stp ? to_ticks(settings.forward_delay) : 0u);
   request.put(IFLA_BR_STP_STATE, std::uint32_t{settings.stp});
   if (settings.most_learnt != 0) request.put(kBridgeMostLearnt, settings.most_learnt);
+  if (settings.vlan_filtering) {
+    request.put(IFLA_BR_VLAN_FILTERING, std::uint8_t{1});
+    request.put(IFLA_BR_VLAN_DEFAULT_PVID, std::uint16_t{0});
+  }
   request.end(data);
   request.end(info);
   return execute(request, fmt::format("Can't make the bridge {}", name));
+}
+
+base::Result<void> Links::add_macvlan(const std::string& name, const std::string& lower, wire::Mac mac,
+                                      MacvlanMode mode) {
+  constexpr std::uint32_t kModes[] = {MACVLAN_MODE_BRIDGE, MACVLAN_MODE_VEPA, MACVLAN_MODE_PRIVATE,
+                                      MACVLAN_MODE_PASSTHRU};
+  const auto below = index(lower);
+  if (!below) return std::unexpected(below.error());
+  ifinfomsg header{};
+  header.ifi_flags = IFF_ALLMULTI;
+  header.ifi_change = IFF_ALLMULTI;
+  NetlinkRequest request(RTM_NEWLINK, kCreate);
+  request.header(header);
+  request.put_text(IFLA_IFNAME, name).put(IFLA_ADDRESS, mac.octets());
+  request.put(IFLA_LINK, static_cast<std::uint32_t>(*below));
+  const auto info = request.begin(IFLA_LINKINFO);
+  request.put_text(IFLA_INFO_KIND, "macvlan");
+  const auto data = request.begin(IFLA_INFO_DATA);
+  request.put(IFLA_MACVLAN_MODE, kModes[static_cast<std::size_t>(mode)]);
+  request.end(data);
+  request.end(info);
+  return execute(request, fmt::format("Can't make the macvlan {} on {}", name, lower));
 }
 
 namespace {
@@ -309,7 +335,25 @@ base::Result<void> Links::add_route(wire::Ipv4Prefix destination, wire::Ipv4 via
                  fmt::format("Can't route {} via {}", wire::to_text(destination), wire::to_text(via)));
 }
 
-base::Result<void> Links::add_fdb_entry(const std::string& port, wire::Mac mac, bool sticky) {
+base::Result<void> Links::add_vlan(const std::string& name, std::uint16_t vlan, bool is_pvid,
+                                   bool is_bridge) {
+  const auto at = index(name);
+  if (!at) return std::unexpected(at.error());
+  ifinfomsg header = link_header(*at);
+  header.ifi_family = PF_BRIDGE;
+  NetlinkRequest request(RTM_SETLINK, 0);
+  request.header(header);
+  const auto spec = request.begin(IFLA_AF_SPEC);
+  if (is_bridge) request.put(IFLA_BRIDGE_FLAGS, std::uint16_t{BRIDGE_FLAGS_SELF});
+  const bridge_vlan_info info{
+      static_cast<std::uint16_t>(is_pvid ? BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED : 0), vlan};
+  request.put(IFLA_BRIDGE_VLAN_INFO, info);
+  request.end(spec);
+  return execute(request, fmt::format("Can't make {} a member of VLAN {}", name, vlan));
+}
+
+base::Result<void> Links::add_fdb_entry(const std::string& port, wire::Mac mac, bool sticky,
+                                        std::uint16_t vlan) {
   const auto at = index(port);
   if (!at) return std::unexpected(at.error());
   ndmsg header{};
@@ -320,6 +364,7 @@ base::Result<void> Links::add_fdb_entry(const std::string& port, wire::Mac mac, 
   NetlinkRequest request(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE);
   request.header(header);
   request.put(NDA_LLADDR, mac.octets());
+  if (vlan != 0) request.put(NDA_VLAN, vlan);
   return execute(request, fmt::format("Can't enter {} at the bridge port {}", wire::to_text(mac), port));
 }
 

@@ -46,12 +46,15 @@ struct BridgeSettings {
   std::uint16_t priority = 32768;
   base::Duration forward_delay = base::seconds(15);
   std::uint32_t most_learnt = 0;  // 0: no bound. Linux 6.7 and later; older ones ignore it
+  bool vlan_filtering = false;    // no port is in any VLAN at first. Needs CONFIG_BRIDGE_VLAN_FILTERING
 };
 
 struct BridgePortSettings {
   bool learning = true, floods_unknown = true, floods_multicast = true, floods_broadcast = true,
        isolated = false, hairpin = false, locked = false;
 };
+
+enum class MacvlanMode : std::uint8_t { kBridge, kVepa, kPrivate, kPassthru };
 
 struct FdbEntry {
   wire::Mac mac;
@@ -88,6 +91,10 @@ class Links {
   // Makes both ends where they belong; neither is ever seen in another namespace.
   static base::Result<void> add_veth(const VethEnd& a, const VethEnd& b);
   base::Result<void> add_bridge(const std::string& name, const BridgeSettings& settings);
+  // A device with an address of its own on `lower`, which takes all groups. passthru: it has the lower
+  // device's address, whatever `mac` is.
+  base::Result<void> add_macvlan(const std::string& name, const std::string& lower, wire::Mac mac,
+                                 MacvlanMode mode);
   base::Result<void> set_ageing(const std::string& bridge, base::Duration ageing);
   base::Result<void> set_stp(const std::string& bridge, bool on);
   base::Result<void> remove(const std::string& name);
@@ -101,8 +108,13 @@ class Links {
 
   base::Result<void> add_address(const std::string& name, wire::Ipv4Prefix address);
   base::Result<void> add_route(wire::Ipv4Prefix destination, wire::Ipv4 via);
-  // An entry that does not age, and (sticky) that no frame from elsewhere moves.
-  base::Result<void> add_fdb_entry(const std::string& port, wire::Mac mac, bool sticky);
+  // Makes a port of a bridge with VLAN filtering, or the bridge's own interface, a member. The PVID is the
+  // VLAN of untagged frames, which leave untagged.
+  base::Result<void> add_vlan(const std::string& name, std::uint16_t vlan, bool is_pvid, bool is_bridge);
+  // An entry that does not age, and (sticky) that no frame from elsewhere moves. VLAN 0: of a bridge without
+  // VLAN filtering.
+  base::Result<void> add_fdb_entry(const std::string& port, wire::Mac mac, bool sticky,
+                                   std::uint16_t vlan = 0);
   base::Result<void> remove_fdb_entry(const std::string& port, wire::Mac mac);
   base::Result<void> flush_fdb(const std::string& bridge);  // the dynamic entries
   base::Result<void> flush_neighbours();

@@ -95,7 +95,7 @@ base::Result<PacketSocket> PacketSocket::open(const std::string& device, const O
 
   sockaddr_ll address{};
   address.sll_family = AF_PACKET;
-  address.sll_protocol = htons(ETH_P_ALL);
+  address.sll_protocol = htons(options.protocol != 0 ? options.protocol : std::uint16_t{ETH_P_ALL});
   if (!device.empty()) {
     address.sll_ifindex = static_cast<int>(::if_nametoindex(device.c_str()));
     if (address.sll_ifindex == 0) return failed(fmt::format("There is no device {}", device), fd);

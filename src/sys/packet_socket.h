@@ -23,6 +23,9 @@ class PacketSocket {
   struct Options {
     bool promiscuous = false;
     bool bypass_qdisc = false;  // past the device's shaper and tc filters
+    // Only frames of this EtherType, and of these only what reaches the device's own stack: a bridge or a
+    // macvlan has taken its frames away before (net/core/dev.c, __netif_receive_skb_core). 0: all that comes.
+    std::uint16_t protocol = 0;
     int receive_buffer = 4 << 20;
   };
   // On one device of the thread's namespace; without a name on all of them.

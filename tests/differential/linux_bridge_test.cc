@@ -11,8 +11,8 @@
 #include "base/random.h"
 #include "lab/live_switch.h"
 #include "model/builder.h"
-#include "simulate/fabric.h"
-#include "test_bed.h"
+#include "tests/differential/simulated.h"
+#include "tests/differential/test_bed.h"
 
 namespace sekimori::differential {
 namespace {
@@ -136,44 +136,12 @@ std::string describe(const Site& site, std::size_t upto) {
 
 // ---------------------------------------------------------------- the three of them
 
-class Simulated {
- public:
-  explicit Simulated(const Site& site)
-      : site_(site),
-        addresses_(site.model),
-        audience_(addresses_),
-        fabric_(site.model, addresses_, audience_, wires_, observer_, {}) {}
-
-  std::uint32_t relay(const Step& step) {
-    wires_.advance(step.at);
-    const auto before = counts();
-    simulate::Frame frame;
-    frame.src = addresses_.find(step.source);
-    frame.dst =
-        step.destination.is_broadcast() ? simulate::kBroadcastAddress : addresses_.find(step.destination);
-    fabric_.receive(site_.ports[step.port].value, frame);
-    const auto after = counts();
-    std::uint32_t copies = 0;
-    for (std::size_t p = 0; p < after.size(); ++p) copies |= (after[p] != before[p] ? 1u : 0u) << p;
-    return copies;
-  }
-
- private:
-  std::vector<std::int64_t> counts() {
-    wires_.settle();
-    std::vector<std::int64_t> frames;
-    for (const model::PortId port : site_.ports)
-      frames.push_back(wires_.lane(fabric_.lane_out(port.value)).counters.frames);
-    return frames;
-  }
-
-  const Site& site_;
-  simulate::Addresses addresses_;
-  simulate::Audience audience_;
-  simulate::Wires wires_;
-  simulate::Observer observer_;
-  simulate::Fabric fabric_;
-};
+std::uint32_t relay(Simulated& simulated, const Site& site, const Step& step) {
+  const auto all = simulated.relay(site.ports[step.port], {step.destination, step.source}, step.at);
+  std::uint32_t copies = 0;
+  for (std::size_t p = 0; p < all.size(); ++p) copies |= (all[p].frames != 0 ? 1u : 0u) << p;
+  return copies;
+}
 
 std::uint32_t relay(lab::LiveSwitch& live, const Site& site, const Step& step) {
   std::uint32_t copies = 0;
@@ -254,7 +222,7 @@ class Batch {
       : bed_(std::move(bed)), bridges_(bed_), sites_(std::move(sites)) {
     for (const Site& site : sites_) {
       bridges_.add(site);
-      simulated_.push_back(std::make_unique<Simulated>(site));
+      simulated_.push_back(std::make_unique<Simulated>(site.model, model::BridgeId(0u)));
       live_.push_back(std::make_unique<lab::LiveSwitch>(site.model, model::BridgeId(0u)));
     }
   }
@@ -285,7 +253,7 @@ class Batch {
       step.at = std::chrono::duration_cast<Time>(Clock::now() - start);
       bridges_.send(b, site, step, static_cast<TestBed::Number>(b << 16 | i));
       notice_edges(site, step);
-      step.simulator = simulated_[b]->relay(step);
+      step.simulator = relay(*simulated_[b], site, step);
       step.live = relay(*live_[b], site, step);
       if (b % kUnderWay == kUnderWay - 1) collect();
     }
@@ -306,13 +274,14 @@ class Batch {
   }
 
   void collect() {
-    ASSERT_TRUE(bed_.settle([&](int device, TestBed::Number number, bool among_switches) {
-      const auto at = bridges_.port_at(device, among_switches);
+    ASSERT_TRUE(bed_.settle([&](const TestBed::Heard& heard) {
+      const auto at = bridges_.port_at(heard.device, heard.among_switches);
       if (!at) return;  // the frame as it came in
-      const std::size_t b = number >> 16;
-      Step& step = sites_[b].steps[number & 0xffff];
+      const std::size_t b = heard.number >> 16;
+      Step& step = sites_[b].steps[heard.number & 0xffff];
       ASSERT_EQ(at->first, b) << "a frame got to another bridge";
-      if (among_switches && !sites_[b].has_interface) return;  // an interface that the site does not use
+      if (heard.among_switches && !sites_[b].has_interface)
+        return;  // an interface that the site does not use
       step.twice |= (step.kernel >> at->second & 1) != 0;
       step.kernel |= 1u << at->second;
     }));

@@ -8,7 +8,7 @@
 #include "base/random.h"
 #include "importers/site.h"
 #include "lab/live_switch.h"
-#include "simulate/fabric.h"
+#include "tests/differential/simulated.h"
 
 namespace sekimori::differential {
 namespace {
@@ -22,7 +22,7 @@ std::string random_site(base::Random& random, std::string_view kind, std::size_t
       "sekimori: 1\nhosts:\n  node:\n    nics: {{eth0: {{ip: 10.0.0.1/24}}}}\n"
       "    switches: {{v: {{kind: {}, uplinks: [eth0]",
       kind);
-  text += kind.starts_with("ovs") && random.below(2) == 0 ? ", table-size: 3" : "";
+  text += kind.starts_with("ovs") && random.below(2) == 0 ? ", table-size: 10" : "";
   text += random.below(3) == 0 ? ", ports: {eth0: {guard: on}}" : "";
   text += "}}\n    guests:\n";
   for (std::size_t g = 0; g < guests; ++g) {
@@ -34,49 +34,14 @@ std::string random_site(base::Random& random, std::string_view kind, std::size_t
          "switches: {sw: {}}\nlinks: [[node:eth0, sw:1], [a:e, sw:2], [b:e, sw:3]]\n";
 }
 
-class Simulated {
- public:
-  Simulated(const model::Model& site, model::BridgeId bridge)
-      : site_(site),
-        bridge_(bridge),
-        addresses_(site),
-        audience_(addresses_),
-        fabric_(site, addresses_, audience_, wires_, observer_, {}) {}
-
-  std::vector<model::PortId> relay(model::PortId in, wire::Mac destination, wire::Mac source, base::Time at) {
-    wires_.advance(at);
-    const auto before = counts();
-    simulate::Frame frame;
-    frame.src = addresses_.find(source);
-    frame.dst = destination.is_broadcast() ? simulate::kBroadcastAddress : addresses_.find(destination);
-    fabric_.receive(in.value, frame);
-    const auto after = counts();
-    std::vector<model::PortId> ports;
-    for (std::size_t p = 0; p < after.size(); ++p) {
-      for (std::int64_t copy = before[p]; copy < after[p]; ++copy) ports.push_back(site_[bridge_].ports[p]);
-    }
-    return ports;
-  }
-
- private:
-  std::vector<std::int64_t> counts() {
-    wires_.settle();
-    std::vector<std::int64_t> frames;
-    for (const model::PortId port : site_[bridge_].ports) {
-      const auto lane = fabric_.lane_out(port.value);
-      frames.push_back(lane == simulate::kNone ? 0 : wires_.lane(lane).counters.frames);
-    }
-    return frames;
-  }
-
-  const model::Model& site_;
-  model::BridgeId bridge_;
-  simulate::Addresses addresses_;
-  simulate::Audience audience_;
-  simulate::Wires wires_;
-  simulate::Observer observer_;
-  simulate::Fabric fabric_;
-};
+std::vector<model::PortId> relay(Simulated& simulated, const model::Bridge& bridge, model::PortId in,
+                                 wire::Mac destination, wire::Mac source, base::Time at) {
+  std::vector<model::PortId> ports;
+  const auto all = simulated.relay(in, {destination, source}, at);
+  for (std::size_t p = 0; p < all.size(); ++p)
+    ports.insert(ports.end(), static_cast<std::size_t>(all[p].frames), bridge.ports[p]);
+  return ports;
+}
 
 std::vector<model::PortId> relay(lab::LiveSwitch& live, model::PortId in, wire::Mac destination,
                                  wire::Mac source, base::Time at) {
@@ -88,7 +53,7 @@ std::vector<model::PortId> relay(lab::LiveSwitch& live, model::PortId in, wire::
 
 void play(std::string_view kind, std::uint64_t seed) {
   base::Random random(seed);
-  const std::string text = random_site(random, kind, 1 + random.below(4));
+  const std::string text = random_site(random, kind, 1 + random.below(kind == "ovs" ? 12 : 4));
   const auto parsed = importers::parse_site(text, "random.yaml");
   ASSERT_TRUE(parsed.has_value()) << parsed.error().text() << text;
   const model::Model& site = *parsed;
@@ -114,7 +79,7 @@ void play(std::string_view kind, std::uint64_t seed) {
     // before.
     const model::Port& far = site[model::peer(site, in)];
     const wire::Mac source = far.station.valid() ? site[far.station].mac : any();
-    auto expected = simulated.relay(in, destination, source, now),
+    auto expected = relay(simulated, site[bridge], in, destination, source, now),
          real = relay(live, in, destination, source, now);
     std::ranges::sort(expected);
     std::ranges::sort(real);

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -36,7 +37,9 @@ class TestBed {
   using Number = std::uint32_t;
   static constexpr std::size_t kFrameBytes = 60;
 
-  static base::Result<TestBed> make() {
+  // `protocol_only`: among the switches only what reaches a device's own stack is heard
+  // (sys/packet_socket.h).
+  static base::Result<TestBed> make(bool protocol_only = false) {
     auto switches = sys::Namespace::create_nameless();
     if (!switches) return std::unexpected(switches.error());
     auto stations = sys::Namespace::create_nameless();
@@ -48,7 +51,7 @@ class TestBed {
     for (const sys::Namespace* space : {&*switches, &*stations}) {
       if (auto quiet = silence(*space); !quiet) return std::unexpected(quiet.error());
     }
-    auto sockets = std::pair(open_socket(*switches), open_socket(*stations));
+    auto sockets = std::pair(open_socket(*switches, protocol_only), open_socket(*stations, false));
     if (!sockets.first) return std::unexpected(sockets.first.error());
     if (!sockets.second) return std::unexpected(sockets.second.error());
     TestBed bed(std::move(*switches), std::move(*stations), std::move(*links), std::move(*far),
@@ -58,8 +61,8 @@ class TestBed {
   }
 
   // A port of a switch: the device `name` among the switches, and its far end. Returns the far end's index.
-  base::Result<int> add_port(const std::string& name) {
-    const Mac near{kOwnMacs + ++ports_}, far{kOwnMacs + ++ports_};
+  base::Result<int> add_port(const std::string& name, std::optional<Mac> mac = {}) {
+    const Mac near = mac.value_or(Mac{kOwnMacs + ++ports_}), far{kOwnMacs + ++ports_};
     if (auto made = sys::Links::add_veth({switches_, name, near}, {stations_, name, far}); !made)
       return std::unexpected(made.error());
     for (sys::Links* side : {&links_, &far_links_}) {
@@ -84,46 +87,68 @@ class TestBed {
   }
 
   // The frame comes in at the port with that far end.
-  void send(int far_end, Mac destination, Mac source, Number number) {
-    put(stations_socket_, far_end, destination, source, number);
+  void send(int far_end, Mac destination, Mac source, Number number, std::uint16_t tag = 0) {
+    put(stations_socket_, far_end, destination, source, number, tag);
   }
   // The frame is sent by the switch's own interface.
-  void send_from_interface(int interface, Mac destination, Mac source, Number number) {
-    put(switches_socket_, interface, destination, source, number);
+  void send_from_interface(int interface, Mac destination, Mac source, Number number, std::uint16_t tag = 0) {
+    put(switches_socket_, interface, destination, source, number, tag);
   }
 
-  // Waits until all that was sent has arrived. Calls each(device, number, from_interface) for every copy: at
-  // a far end, or (from_interface) at a device among the switches, which for a port is the frame that came in
-  // there.
+  struct Heard {
+    int device;
+    Number number;
+    // At a device among the switches, which for a port is the frame that came in there; else at a far end.
+    bool among_switches;
+    std::uint16_t tag;
+  };
+
+  // Waits until all that was sent has arrived. Calls each(heard) for every copy.
   template <class Each>
   [[nodiscard]] bool settle(Each each) {
     const Number sentinel = kSentinel | ++sentinels_;
-    put(stations_socket_, sentinel_in_, Mac{kOwnMacs - 1}, Mac{kOwnMacs - 2}, sentinel);
+    put(stations_socket_, sentinel_in_, Mac{kOwnMacs - 1}, Mac{kOwnMacs - 2}, sentinel, 0);
+    bool through = false;
+    return listen(
+        [&](const Heard& heard) {
+          through |= heard.number == sentinel;
+          if (!(heard.number & kSentinel)) each(heard);
+        },
+        [&] { return through; });
+  }
+
+  // Calls each(heard) for every copy until done(), and then for those that wait already. False when that
+  // takes too long, or copies were lost.
+  template <class Each, class Done>
+  [[nodiscard]] bool listen(Each each, Done done) {
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    bool heard = false;
-    while (!heard && std::chrono::steady_clock::now() < until) {
-      const std::size_t got = stations_socket_.receive(256, [&](int device, sys::PacketSocket::Frame frame) {
-        const auto number = number_in(frame);
-        if (!number) return;
-        heard |= *number == sentinel;
-        if (!(*number & kSentinel)) each(device, *number, false);
-      });
-      if (got == 0 && !heard) std::this_thread::sleep_for(std::chrono::microseconds(50));
+    while (!done() && std::chrono::steady_clock::now() < until) {
+      if (collect(each) == 0) std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
-    while (switches_socket_.receive(256, [&](int device, sys::PacketSocket::Frame frame) {
-      const auto number = number_in(frame);
-      if (number && !(*number & kSentinel)) each(device, *number, true);
-    }) > 0) {
+    while (collect(each) > 0) {
     }
-    return heard && stations_socket_.overrun() == 0 && switches_socket_.overrun() == 0;
+    return done() && stations_socket_.overrun() == 0 && switches_socket_.overrun() == 0;
   }
 
  private:
+  template <class Each>
+  std::size_t collect(Each& each) {
+    std::size_t all = 0;
+    for (const bool among_switches : {false, true}) {
+      auto& socket = among_switches ? switches_socket_ : stations_socket_;
+      all += socket.receive(256, [&](int device, sys::PacketSocket::Frame frame) {
+        if (const auto read = read_frame(frame))
+          each(Heard{device, read->first, among_switches, read->second});
+      });
+    }
+    return all;
+  }
+
   static constexpr Number kSentinel = 0x8000'0000u;
   static constexpr std::uint64_t kOwnMacs = 0x0e5e'0000'0000u;
-  static constexpr std::size_t kNumberAt = 20;
-  static constexpr std::array<std::uint8_t, 6> kMark{0x88, 0xb5, 's',
-                                                     'e',  'k',  'i'};  // EtherType for experiments
+  static constexpr std::size_t kNumberAt = 20, kTagBytes = 4;
+  static constexpr std::uint16_t kEtherType = 0x88b5;  // for experiments (IEEE 802)
+  static constexpr std::array<std::uint8_t, 6> kMark{kEtherType >> 8, kEtherType & 0xff, 's', 'e', 'k', 'i'};
 
   TestBed(sys::Namespace switches, sys::Namespace stations, sys::Links links, sys::Links far,
           sys::PacketSocket switches_socket, sys::PacketSocket stations_socket)
@@ -149,11 +174,13 @@ class TestBed {
     return {};
   }
 
-  static base::Result<sys::PacketSocket> open_socket(const sys::Namespace& space) {
+  static base::Result<sys::PacketSocket> open_socket(const sys::Namespace& space, bool protocol_only) {
     auto inside = sys::InNamespace::enter(space);
     if (!inside) return std::unexpected(inside.error());
-    return sys::PacketSocket::open("",
-                                   {.promiscuous = false, .bypass_qdisc = true, .receive_buffer = 32 << 20});
+    return sys::PacketSocket::open("", {.promiscuous = false,
+                                        .bypass_qdisc = true,
+                                        .protocol = protocol_only ? kEtherType : std::uint16_t{0},
+                                        .receive_buffer = 32 << 20});
   }
 
   base::Result<void> make_sentinel() {
@@ -170,21 +197,33 @@ class TestBed {
     return links_.set_up("sentinel", true);
   }
 
-  static void put(sys::PacketSocket& socket, int device, Mac destination, Mac source, Number number) {
-    std::array<std::byte, kFrameBytes> frame{};
+  static void put(sys::PacketSocket& socket, int device, Mac destination, Mac source, Number number,
+                  std::uint16_t tag) {
+    std::array<std::byte, kFrameBytes + kTagBytes> frame{};
+    const std::size_t shift = tag != 0 ? kTagBytes : 0;
     std::memcpy(frame.data(), destination.octets().data(), 6);
     std::memcpy(frame.data() + 6, source.octets().data(), 6);
-    std::memcpy(frame.data() + 12, kMark.data(), kMark.size());
-    std::memcpy(frame.data() + kNumberAt, &number, sizeof number);
-    socket.send(device, frame);
+    if (tag != 0) {
+      const std::array<std::uint8_t, kTagBytes> bytes{0x81, 0, static_cast<std::uint8_t>(tag >> 8),
+                                                      static_cast<std::uint8_t>(tag)};
+      std::memcpy(frame.data() + 12, bytes.data(), kTagBytes);
+    }
+    std::memcpy(frame.data() + shift + 12, kMark.data(), kMark.size());
+    std::memcpy(frame.data() + shift + kNumberAt, &number, sizeof number);
+    socket.send(device, std::span(frame.data(), kFrameBytes + shift));
   }
 
-  static std::optional<Number> number_in(sys::PacketSocket::Frame frame) {
-    if (frame.size() != kFrameBytes || std::memcmp(frame.data() + 12, kMark.data(), kMark.size()) != 0)
+  // The number and the tag (0: none) of one of ours.
+  static std::optional<std::pair<Number, std::uint16_t>> read_frame(sys::PacketSocket::Frame frame) {
+    const bool tagged = frame.size() == kFrameBytes + kTagBytes;
+    const std::size_t shift = tagged ? kTagBytes : 0;
+    if (frame.size() != kFrameBytes + shift ||
+        std::memcmp(frame.data() + shift + 12, kMark.data(), kMark.size()) != 0)
       return std::nullopt;
     Number number = 0;
-    std::memcpy(&number, frame.data() + kNumberAt, sizeof number);
-    return number;
+    std::memcpy(&number, frame.data() + shift + kNumberAt, sizeof number);
+    const auto octet = [&](std::size_t at) { return std::to_integer<unsigned>(frame[at]); };
+    return std::pair(number, static_cast<std::uint16_t>(tagged ? (octet(14) << 8 | octet(15)) & 0xfff : 0));
   }
 
   sys::Namespace switches_, stations_;

@@ -1,0 +1,71 @@
+// One bridge of a site in the simulator, asked frame by frame: what leaves at which of its ports.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "model/model.h"
+#include "simulate/fabric.h"
+
+namespace sekimori::differential {
+
+class Simulated {
+ public:
+  Simulated(const model::Model& site, model::BridgeId bridge)
+      : site_(site),
+        bridge_(bridge),
+        addresses_(site),
+        audience_(addresses_),
+        fabric_(site, addresses_, audience_, wires_, observer_, {}) {}
+
+  struct Frame {
+    wire::Mac destination, source;
+    std::uint16_t tag = 0;
+    bool is_arp = false;
+  };
+  struct Copies {
+    std::int64_t frames = 0, tagged = 0;
+  };
+
+  // By port, in the order of the bridge's. The simulator's one group is that of all stations, so the frame is
+  // for that whatever group it is for.
+  std::vector<Copies> relay(model::PortId in, const Frame& what, base::Time at) {
+    wires_.advance(at);
+    const auto before = counts();
+    simulate::Frame frame;
+    frame.src = addresses_.find(what.source);
+    frame.dst = what.destination.is_group() ? simulate::kBroadcastAddress : addresses_.find(what.destination);
+    frame.tag = what.tag;
+    frame.kind = what.is_arp ? simulate::FrameKind::kArpRequest : simulate::FrameKind::kUdp;
+    fabric_.receive(in.value, frame);
+    auto after = counts();
+    std::vector<Copies> copies(after.size());
+    for (std::size_t p = 0; p < after.size(); ++p) {
+      const std::int64_t frames = after[p].frames - before[p].frames,
+                         bytes = after[p].bytes - before[p].bytes;
+      copies[p] = {frames, (bytes - frames * simulate::kLeastFrameBytes) / 4};
+    }
+    return copies;
+  }
+
+ private:
+  std::vector<simulate::LaneCounters> counts() {
+    wires_.settle();
+    std::vector<simulate::LaneCounters> all;
+    for (const model::PortId port : site_[bridge_].ports) {
+      const auto lane = fabric_.lane_out(port.value);
+      all.push_back(lane == simulate::kNone ? simulate::LaneCounters{} : wires_.lane(lane).counters);
+    }
+    return all;
+  }
+
+  const model::Model& site_;
+  model::BridgeId bridge_;
+  simulate::Addresses addresses_;
+  simulate::Audience audience_;
+  simulate::Wires wires_;
+  simulate::Observer observer_;
+  simulate::Fabric fabric_;
+};
+
+}  // namespace sekimori::differential
