@@ -28,6 +28,7 @@ std::vector<bool> usable_ports(const Model& m) {
   for (const model::Link& link : m.links)
     link_up.push_back(link.up && powered(m, link.a) && powered(m, link.b));
   for (const model::Bridge& bridge : m.bridges) any_stp |= bridge.stp;
+  switching::shut_by_guards(m, link_up);
   std::vector<bool> usable(m.ports.size(), false);
   for (std::size_t l = 0; l < m.links.size(); ++l) {
     usable[m.links[l].a.index()] = usable[m.links[l].b.index()] = link_up[l];

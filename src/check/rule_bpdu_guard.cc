@@ -47,7 +47,11 @@ class Relays {
     return !m_[bridge].stp && switching::relays_bpdus(m_[bridge].kind) &&
            m_[bridge].kind != BridgeKind::kELan;
   }
-  bool is_guarded(const model::Link& link) const { return m_[link.a].bpdu_guard || m_[link.b].bpdu_guard; }
+  // Or filtered: there it ends as well.
+  bool is_guarded(const model::Link& link) const {
+    const auto ends = [&](PortId port) { return m_[port].bpdu_guard || m_[port].bpdu_filter; };
+    return ends(link.a) || ends(link.b);
+  }
 
   std::uint32_t root(std::uint32_t bridge) {
     while (parent_[bridge] != bridge) bridge = parent_[bridge] = parent_[parent_[bridge]];
@@ -79,7 +83,9 @@ std::map<std::uint32_t, Senders> senders_of(const model::Model& m, Relays& relay
     std::map<std::uint32_t, std::vector<PortId>> plugged;  // by relay
     for (const model::StationId s : m.machines[i].stations) {
       const PortId port = peer(m, m[s].port);
-      if (!port.valid() || !m[port].bridge.valid() || !m[m[port].link].up || m[port].bpdu_guard) continue;
+      if (!port.valid() || !m[port].bridge.valid() || !m[m[port].link].up || m[port].bpdu_guard ||
+          m[port].bpdu_filter)
+        continue;
       if (m[port].role == model::PortRole::kGuest && relays.relays(m[port].bridge))
         plugged[relays.root(m[port].bridge.value)].push_back(port);
     }
@@ -93,7 +99,8 @@ std::map<std::uint32_t, Senders> senders_of(const model::Model& m, Relays& relay
 
 // Is there something that the port's shutting would cut off? A guest's own port may be shut: that is its use.
 bool is_worth_telling(const model::Port& port) {
-  return port.bpdu_guard && port.bridge.valid() && port.link.valid() && port.role != model::PortRole::kGuest;
+  return port.bpdu_guard && !port.bpdu_filter && port.bridge.valid() && port.link.valid() &&
+         port.role != model::PortRole::kGuest;
 }
 
 struct Told {
@@ -148,7 +155,7 @@ void rule_bpdu_guard(const Site& site, std::vector<findings::Finding>& out) {
   for (std::size_t p = 0; p < m.ports.size(); ++p) {
     if (!is_worth_telling(m.ports[p])) continue;
     const BridgeId bridge = m[peer(m, PortId(p))].bridge;
-    if (!bridge.valid() || bridge == m.ports[p].bridge) continue;
+    if (!bridge.valid() || bridge == m.ports[p].bridge || m[peer(m, PortId(p))].bpdu_filter) continue;
     Senders by;
     if (m[bridge].stp) {
       by.trees = {bridge};

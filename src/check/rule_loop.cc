@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "check/rules.h"
+#include "check/words.h"
 #include "switching/kinds.h"
 #include "switching/spanning_tree.h"
 #include "switching/vlan.h"
@@ -26,7 +27,8 @@ using Node = std::pair<BridgeId, std::uint16_t>;
 
 class RingSearch {
  public:
-  RingSearch(const model::Model& m, const std::vector<bool>& blocked) : m_(m), blocked_(blocked) {}
+  RingSearch(const model::Model& m, const std::vector<bool>& up, const std::vector<bool>& blocked)
+      : m_(m), up_(up), blocked_(blocked) {}
 
   // The bridges of a ring in the segment; empty when it is a tree.
   std::vector<BridgeId> find(const std::vector<Node>& nodes) {
@@ -56,7 +58,7 @@ class RingSearch {
  private:
   bool cross(const Node& at, PortId port, Node& to) const {
     const LinkId link = m_[port].link;
-    if (!link.valid() || !m_[link].up || blocked_[port.index()]) return false;
+    if (!link.valid() || !up_[link.index()] || blocked_[port.index()]) return false;
     const PortId far = peer(m_, port);
     if (is_of_team(port) || is_of_team(far)) return false;
     if (!m_[far].bridge.valid() || blocked_[far.index()]) return false;
@@ -114,9 +116,28 @@ class RingSearch {
   }
 
   const model::Model& m_;
+  const std::vector<bool>& up_;  // links
   const std::vector<bool>& blocked_;
   std::map<Node, std::pair<Node, LinkId>> came_by_;  // where each was entered from, and by which link
 };
+
+// Ports of the ring where a BPDU filter keeps the spanning tree out: it would block one of them.
+std::vector<PortId> filtered_ports(const model::Model& m, const std::vector<BridgeId>& ring) {
+  std::vector<PortId> ports;
+  const auto in_ring = [&](BridgeId bridge) { return std::ranges::find(ring, bridge) != ring.end(); };
+  for (const BridgeId bridge : ring) {
+    for (const PortId port : m[bridge].ports) {
+      const PortId far = peer(m, port);
+      if (m[port].bpdu_filter && far.valid() && m[far].bridge.valid() && in_ring(m[far].bridge))
+        ports.push_back(port);
+    }
+  }
+  return ports;
+}
+
+bool runs_a_tree(const model::Model& m, const std::vector<BridgeId>& ring) {
+  return std::ranges::all_of(ring, [&](BridgeId bridge) { return m[bridge].stp; });
+}
 
 }  // namespace
 
@@ -124,15 +145,16 @@ void rule_loop(const Site& site, std::vector<findings::Finding>& out) {
   const model::Model& m = site.model;
   std::vector<bool> up;
   for (const model::Link& link : m.links) up.push_back(link.up);
+  switching::shut_by_guards(m, up);
   const std::vector<bool> blocked = switching::blocked_ports(m, up);
   for (const model::Segment& segment : site.segments.list) {
     if (segment.bridges.empty()) continue;
-    const auto ring = RingSearch(m, blocked).find(segment.bridges);
+    const auto ring = RingSearch(m, up, blocked).find(segment.bridges);
     if (ring.empty()) continue;
-    std::vector<std::string> names;
+    std::vector<std::string> members;
     BridgeId inside;
     for (const BridgeId b : ring) {
-      names.push_back(name_of(m, b));
+      members.push_back(name_of(m, b));
       if (m[b].machine.valid() && m[m[b].machine].kind == model::MachineKind::kGuest) inside = b;
     }
     findings::Finding f;
@@ -141,17 +163,28 @@ void rule_loop(const Site& site, std::vector<findings::Finding>& out) {
     f.certainty = findings::Certainty::kProved;
     f.bridge = inside.valid() ? inside : ring.front();
     f.line = m[f.bridge].line;
-    f.where = base::list_words(names);
-    f.headline = fmt::format("{} form a ring without a spanning tree", f.where);
+    f.where = base::list_words(members);
+    const auto filtered = filtered_ports(m, ring);
+    const bool by_filter = !filtered.empty() && runs_a_tree(m, ring);
+    f.headline = by_filter ? fmt::format("{} form a ring that the spanning tree cannot see", f.where)
+                           : fmt::format("{} form a ring without a spanning tree", f.where);
     f.cause = inside.valid()
                   ? fmt::format(
                         "{} bridges two of its NICs that are in one segment, and so closes a ring with {}. ",
                         name_of(m, m[inside].machine), f.where)
                   : fmt::format("{} are joined in a ring. ", f.where);
-    f.cause +=
-        "No spanning tree blocks any link of it: a frame to everybody, or to a station nobody has learnt, "
-        "goes round "
-        "for ever and is copied out of every port at each turn.";
+    if (by_filter) {
+      f.cause += fmt::format(
+          "All of them run a spanning tree, but {} {} a BPDU filter: the tree neither says nor hears "
+          "anything "
+          "there, takes it for a port towards machines, and blocks nothing. ",
+          names(m, filtered, 4), filtered.size() == 1 ? "has" : "have");
+    }
+    f.cause += by_filter
+                   ? "A frame to everybody, or to a station nobody has learnt, goes round for ever and is "
+                     "copied out of every port at each turn."
+                   : "No spanning tree blocks any link of it: a frame to everybody, or to a station nobody "
+                     "has learnt, goes round for ever and is copied out of every port at each turn.";
     out.push_back(std::move(f));
   }
 }

@@ -62,7 +62,7 @@ class Danger {
   bool closes_a_ring(std::span<const Way> ways) const {
     std::vector<const Way*> open;
     for (const Way& way : ways) {
-      if (!m_[m_[way.port].bridge].stp) open.push_back(&way);
+      if (!m_[m_[way.port].bridge].stp || m_[way.port].bpdu_filter) open.push_back(&way);
     }
     if (open.size() < 2) return false;
     const BridgeId first = m_[open.front()->port].bridge;

@@ -34,6 +34,8 @@ std::string_view to_text(FloodReason reason) {
       return "no-learning";
     case FloodReason::kTableFull:
       return "table-full";
+    case FloodReason::kForgotten:
+      return "topology-change";
   }
   return "?";
 }

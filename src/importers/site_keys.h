@@ -39,6 +39,9 @@ inline constexpr Keys kGuestNic = {"on",
                                    "hairpin",
                                    "guard",
                                    "bpdu-guard",
+                                   "bpdu-filter",
+                                   "edge",
+                                   "path-cost",
                                    "mac-limit",
                                    "storm-control",
                                    "broadcast-flood",
@@ -49,16 +52,19 @@ inline constexpr Keys kGuestNic = {"on",
 inline constexpr Keys kDrawnMac = {"drawn-from"};
 inline constexpr Keys kRoute = {"to", "via"};
 inline constexpr Keys kArp = {"timeout", "confirm", "announce"};
-inline constexpr Keys kSwitch = {"kind",     "ageing", "learning", "table-size", "vlan-aware", "stp",
-                                 "priority", "flood",  "ports",    "static",     "flows"};
-inline constexpr Keys kVirtualSwitch = {"kind",           "uplinks", "ip",       "mac",
-                                        "filters-local",  "mode",    "teaming",  "notify-switches",
-                                        "beacon-probing", "ageing",  "learning", "table-size",
-                                        "vlan-aware",     "stp",     "priority", "flood",
-                                        "ports",          "static",  "flows"};
-inline constexpr Keys kPort = {"access",   "trunk",      "native",    "flood",        "broadcast-flood",
-                               "learning", "locked",     "isolated",  "hairpin",      "lag",
-                               "guard",    "bpdu-guard", "mac-limit", "storm-control"};
+inline constexpr Keys kSwitch = {"kind",  "ageing",   "learning", "table-size", "vlan-aware",
+                                 "stp",   "priority", "hello",    "max-age",    "forward-delay",
+                                 "flood", "ports",    "static",   "flows"};
+inline constexpr Keys kVirtualSwitch = {"kind",           "uplinks",       "ip",       "mac",
+                                        "filters-local",  "mode",          "teaming",  "notify-switches",
+                                        "beacon-probing", "ageing",        "learning", "table-size",
+                                        "vlan-aware",     "stp",           "priority", "hello",
+                                        "max-age",        "forward-delay", "flood",    "ports",
+                                        "static",         "flows"};
+inline constexpr Keys kPort = {"access",    "trunk",        "native",      "flood",   "broadcast-flood",
+                               "learning",  "locked",       "isolated",    "hairpin", "lag",
+                               "guard",     "bpdu-guard",   "bpdu-filter", "edge",    "path-cost",
+                               "mac-limit", "storm-control"};
 inline constexpr Keys kStormControl = {"broadcast", "multicast", "unknown-unicast"};
 inline constexpr Keys kStaticEntry = {"mac", "station", "port", "vlan"};
 inline constexpr Keys kFlowRule = {"in-port", "mac", "station", "type", "output"};

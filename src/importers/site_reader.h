@@ -102,6 +102,9 @@ class SiteReader {
   void read_switch(const Entry& entry);
   void read_bridge(model::BridgeId bridge, const Fields& fields);
   void read_port(model::PortId port, const Fields& fields);
+  // site_tree.cc
+  void read_tree(model::BridgeId bridge, const Fields& fields);
+  void read_tree_port(model::PortId port, const Fields& fields);
   void read_port_vlans(model::PortId port, const Fields& fields);
   std::uint32_t read_storm_control(NodeId node);
   void read_wan(const Entry& entry);

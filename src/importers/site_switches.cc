@@ -20,8 +20,9 @@ using model::StationId;
 namespace {
 
 // Keys that a kind of switch has no use for: written anyway, they are a misunderstanding and refused.
-constexpr std::string_view kOfLearning[] = {"ageing", "learning", "table-size", "vlan-aware",
-                                            "stp",    "priority", "flood",      "static"};
+constexpr std::string_view kOfLearning[] = {"ageing",        "learning", "table-size", "vlan-aware",
+                                            "stp",           "priority", "hello",      "max-age",
+                                            "forward-delay", "flood",    "static"};
 
 bool learns(BridgeKind kind) {
   return kind == BridgeKind::kSwitch || kind == BridgeKind::kLinuxBridge || kind == BridgeKind::kOvs ||
@@ -206,8 +207,7 @@ void SiteReader::read_bridge(BridgeId bridge, const Fields& fields) {
   set(model()[bridge].ageing, in_.duration(fields["ageing"], kAgeingBounds));
   set(model()[bridge].learning, in_.flag(fields["learning"], "learning"));
   set(model()[bridge].table_size, in_.integer(fields["table-size"], kTableBounds));
-  set(model()[bridge].stp, in_.flag(fields["stp"], "stp"));
-  set(model()[bridge].stp_priority, in_.integer(fields["priority"], kPriorityBounds));
+  read_tree(bridge, fields);
   if (const auto aware = in_.flag(fields["vlan-aware"], "vlan-aware")) {
     model()[bridge].vlan_aware = *aware;
     if (!*aware) not_vlan_aware_.insert(bridge);
@@ -269,7 +269,7 @@ void SiteReader::read_port(PortId port, const Fields& fields) {
   set(model()[port].isolated, in_.flag(fields["isolated"], "isolated"));
   read_policies(port, fields);
   set(model()[port].guard, in_.flag(fields["guard"], "guard"));
-  set(model()[port].bpdu_guard, in_.flag(fields["bpdu-guard"], "bpdu-guard"));
+  read_tree_port(port, fields);
   set(model()[port].mac_limit, in_.integer(fields["mac-limit"], kMacLimitBounds));
   if (fields.has("storm-control")) model()[port].storm_control = read_storm_control(fields["storm-control"]);
 }

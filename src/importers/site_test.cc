@@ -182,6 +182,24 @@ TEST(SitePorts, BpduGuard) {
   EXPECT_FALSE(m[bridge(m, "s").ports.at(1)].bpdu_guard);
 }
 
+TEST(SitePorts, SpanningTree) {
+  const model::Model m = parse(
+      "switches: {s: {stp: rstp, hello: 1s, max-age: 6s, forward-delay: 4s, ports: "
+      "{1: {edge: on}, 2: {edge: off, bpdu-filter: on}, 3: {path-cost: 7}}}, t: {stp: on}, u: {}}");
+  const model::Bridge& s = bridge(m, "s");
+  EXPECT_TRUE(s.stp && s.stp_is_rapid);
+  EXPECT_EQ(s.hello_time, base::seconds(1));
+  EXPECT_EQ(s.max_age, base::seconds(6));
+  EXPECT_EQ(s.forward_delay, base::seconds(4));
+  EXPECT_EQ(m[s.ports.at(0)].edge, model::EdgePort::kOn);
+  EXPECT_EQ(m[s.ports.at(1)].edge, model::EdgePort::kOff);
+  EXPECT_TRUE(m[s.ports.at(1)].bpdu_filter);
+  EXPECT_EQ(m[s.ports.at(2)].edge, model::EdgePort::kAuto);
+  EXPECT_EQ(m[s.ports.at(2)].path_cost, 7u);
+  EXPECT_TRUE(bridge(m, "t").stp && !bridge(m, "t").stp_is_rapid);
+  EXPECT_FALSE(bridge(m, "u").stp);
+}
+
 TEST(SiteMacs, AllocatedOnesAreUniqueLocalAndUnicast) {
   const model::Model m = parse("hosts: {h: {count: 5000, nics: {e: {}}}}");
   std::set<Mac> different;

@@ -160,6 +160,7 @@ class Planner {
     planned.mac = own_mac();
     need(Feature::kBridge, name);
     if (bridge.stp) need(Feature::kSpanningTree, name);
+    if (bridge.stp && bridge.stp_is_rapid) approximate(name, "Linux speaks STP, not RSTP.");
     if (!bridge.static_entries.empty()) need(Feature::kStickyEntries, name);
     // Whoever has fewer stations than entries can't tell the difference.
     if (bridge.table_size != 0 && bridge.table_size < site_.stations.size())

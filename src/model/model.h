@@ -164,8 +164,10 @@ struct Bridge {
   // False: tags mean nothing to it, frames pass as they are and share one FDB (a Linux bridge without
   // vlan_filtering, hosted bridges, an E-LAN, hubs). The ports' pvid and tagged_vlans are then ignored.
   bool vlan_aware = false;
-  bool stp = false;
+  bool stp = false;           // runs a spanning tree:
+  bool stp_is_rapid = false;  // RSTP, not STP
   std::uint16_t stp_priority = 32768;
+  Duration hello_time = base::seconds(2), max_age = base::seconds(20), forward_delay = base::seconds(15);
   // linux-bridge: its own interface has a MAC of its own; otherwise it has the lowest of the ports'.
   bool mac_is_set = false;
   // hosted-bridge: frames of the host for one of its guests are kept off the wire (what some products can
@@ -181,6 +183,10 @@ struct Bridge {
   std::vector<StaticEntry> static_entries;
   SourceLine line = 0;
 };
+
+// Whether nobody behind a port bridges, so that it forwards at once ("portfast"). kAuto: RSTP finds out, STP
+// can't.
+enum class EdgePort : std::uint8_t { kAuto, kOff, kOn };
 
 enum class PortRole : std::uint8_t {
   kNetwork,  // of a physical switch, hub or E-LAN (there: the UNI)
@@ -227,6 +233,9 @@ struct Port {
   bool hairpin = false;             // frames may leave where they came in (Linux: `hairpin on`, VEPA)
   std::uint16_t lag = 0;            // ports of one bridge with the same number are one link aggregation group
   bool bpdu_guard = false;          // a BPDU that comes in shuts the port for good
+  bool bpdu_filter = false;         // BPDUs neither come in nor leave here
+  EdgePort edge = EdgePort::kAuto;  // of a bridge with a spanning tree
+  std::uint32_t path_cost = 0;      // likewise; 0: by the link's rate
   std::uint32_t mac_limit = 0;      // learnt MACs on this port; 0 is no bound
   std::uint32_t storm_control = 0;  // index into Model::storm_controls; 0 is none
 };

@@ -192,6 +192,39 @@ std::optional<Trial> spanning_tree(const Model& m, const Finding&) {
   return trial;
 }
 
+std::optional<Trial> no_filter(const Model& m, const Finding&) {
+  Trial trial{"no-bpdu-filter", {}, m};
+  std::vector<std::string> ports;
+  for (std::size_t p = 0; p < m.ports.size(); ++p) {
+    const PortId port(p), far = peer(m, port);
+    if (!m[port].bpdu_filter || !far.valid() || !m[far].bridge.valid()) continue;
+    trial.model[port].bpdu_filter = false;
+    ports.push_back(name_of(m, port));
+  }
+  if (ports.empty()) return std::nullopt;
+  trial.description = fmt::format("no BPDU filter at {}", base::list_words(ports, 4));
+  return trial;
+}
+
+// Ports with nothing but machines behind them.
+std::optional<Trial> edge_ports(const Model& m, const Finding&) {
+  Trial trial{"edge-ports", {}, m};
+  std::vector<BridgeId> at;
+  for (std::size_t p = 0; p < m.ports.size(); ++p) {
+    const PortId port(p), far = peer(m, port);
+    const BridgeId bridge = m[port].bridge;
+    if (!bridge.valid() || !m[bridge].stp || !far.valid() || m[far].bridge.valid()) continue;
+    if (m[port].edge == model::EdgePort::kOn) continue;
+    trial.model[port].edge = model::EdgePort::kOn;
+    if (at.empty() || at.back() != bridge) at.push_back(bridge);
+  }
+  if (at.empty()) return std::nullopt;
+  std::ranges::sort(at);
+  at.erase(std::ranges::unique(at).begin(), at.end());
+  trial.description = fmt::format("edge ports towards machines at {}", names(m, at));
+  return trial;
+}
+
 // A guest that bridges two of its NICs is the usual cause of a loop in a host: one of them goes.
 std::optional<Trial> unplug(const Model& m, const Finding&) {
   for (const model::Bridge& bridge : m.bridges) {
@@ -374,7 +407,9 @@ const std::vector<Row>& table() {
       {Code::kMacDuplicate, {fresh_mac}},
       {Code::kMacDuplicateLatent, {fresh_mac}},
       {Code::kIpDuplicate, {fresh_ip}},
-      {Code::kLoop, {spanning_tree, unplug}},
+      {Code::kLoop, {spanning_tree, no_filter, unplug}},
+      {Code::kFloodTopologyChange, {edge_ports, router_before_wan}},
+      {Code::kTopologyChanges, {edge_ports}},
       {Code::kSegmentOverWan, {router_before_wan}},
   };
   return kTable;

@@ -1,6 +1,7 @@
 #include "simulate/encode.h"
 
 #include "base/random.h"
+#include "simulate/bpdu.h"
 #include "wire/emit.h"
 
 namespace sekimori::simulate {
@@ -76,6 +77,12 @@ void encode(const model::Model& model, const Addresses& addresses, const Frame& 
   }
   if (frame.kind == FrameKind::kRarp) {
     wire::append_arp(out, shape, wire::notify_rarp(shape.source));
+    return;
+  }
+  if (frame.kind == FrameKind::kBpdu) {
+    shape.destination = wire::kStpGroup;
+    shape.source = address_of(model[model::PortId(frame.dst_ip)].bridge);
+    wire::append_bpdu(out, shape, bytes_of_bpdu(model, frame));
     return;
   }
   const model::Flow& flow = model.flows[frame.flow];

@@ -18,7 +18,13 @@ void Fabric::receive(std::uint32_t in, Frame& frame) {
     in = logical(in);
   const Port& port = ports_[in];
   Bridge& bridge = bridges_[port.bridge];
-  if (port.blocked) return;
+  if (port.blocked || frame.kind == FrameKind::kBpdu) [[unlikely]] {
+    if (frame.kind == FrameKind::kBpdu)
+      receive_bpdu(in, frame);
+    else if (port.learning)
+      learn_only(in, frame);
+    return;
+  }
   // Having passed more bridges than there are, it passed one twice.
   if (++frame.hops > bridges_.size()) [[unlikely]] {
     observer_.circulated(port.bridge, in, wires_.now());
@@ -260,8 +266,10 @@ bool Fabric::flood_leaves(const FloodPlan& plan, std::uint32_t in, std::uint16_t
 FloodReason Fabric::why_missing(std::uint32_t self, std::uint16_t vlan, AddressIndex address) const {
   const Bridge& bridge = bridges_[self];
   if (!bridge.learns || bridge.ageing.count() == 0) return FloodReason::kNoLearning;
-  const auto found = bridge.fdb.lookup(vlan, address, wires_.now(), bridge.ageing).what;
-  if (found == Fdb::Found::kExpired) return FloodReason::kExpired;
+  if (const auto* slot = bridge.fdb.find(vlan, address); slot != nullptr) {
+    const bool still_good = wires_.now() - Fdb::heard(*slot) < bridge.configured_ageing;
+    return still_good ? FloodReason::kForgotten : FloodReason::kExpired;
+  }
   return observer_.was_refused(self, vlan, address) ? FloodReason::kTableFull : FloodReason::kNoEntry;
 }
 

@@ -13,6 +13,7 @@
 #include "model/model.h"
 #include "simulate/addresses.h"
 #include "simulate/observer.h"
+#include "simulate/tree.h"
 #include "simulate/wires.h"
 #include "switching/fdb.h"
 #include "switching/registered.h"
@@ -40,9 +41,9 @@ class Fabric {
   void move_station(std::uint32_t station, std::uint32_t port);
   std::uint32_t port_of(std::uint32_t station) const { return station_port_[station]; }
   void set_option(model::BridgeId bridge, model::BridgeOption option, std::int64_t value);
-  // Recomputes the spanning tree; the bridges whose ports changed forget what they learnt.
-  void converge();
-  bool runs_spanning_tree() const { return any_stp_; }
+  void on_tree_timer(std::uint32_t bridge);
+  // Sent so far, those that a queue dropped left out; empty without a spanning tree.
+  const std::vector<std::int64_t>& bpdus_by_lane() const { return bpdus_; }
 
   std::vector<TableEntry> tables() const;  // live entries of all bridges
   // For the report: when the bridge last heard that address, -1 if never.
@@ -53,7 +54,8 @@ class Fabric {
     std::uint32_t bridge = kNone;
     LaneIndex lane_out = kNone;
     std::uint32_t peer = kNone;  // the port at the other end
-    bool blocked = false;        // by the spanning tree
+    bool blocked = false;        // by the spanning tree, which lets it
+    bool learning = false;       // learn already, perhaps
     bool leaf = false;           // one plain station at the other end: copies for others may be elided
     bool policed = false;        // has storm control or a MAC limit
     bool in_lag = false;         // of a link aggregation group: see lags_
@@ -73,8 +75,9 @@ class Fabric {
   struct Bridge {
     switching::Registrar registrar;
     switching::Family family;
-    bool vlan_aware, learns, stp, has_rules;
+    bool vlan_aware, learns, has_rules;
     Duration ageing;
+    Duration configured_ageing;  // without a topology change
     std::uint32_t table_size;
     switching::Fdb fdb;
     std::vector<FloodPlan> plans;
@@ -104,6 +107,17 @@ class Fabric {
   void forward(std::uint32_t in, std::uint32_t out, std::uint16_t vlan, Frame& frame);
   void flood(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& frame, bool unknown);
   bool by_rule(const Bridge& bridge, std::uint32_t in, Frame& frame);
+  // fabric_tree.cc
+  Tree& add_tree(std::uint32_t bridge);
+  void settle_trees();
+  void set_tree(std::uint32_t bridge, bool on);
+  void set_tree_port(std::uint32_t port);
+  void receive_bpdu(std::uint32_t in, Frame& frame);
+  void learn_only(std::uint32_t in, const Frame& frame);
+  void relay_bpdu(std::uint32_t in, Frame& frame);
+  void send_bpdu(std::uint32_t out, const Frame& frame);
+  void carry_out(std::uint32_t bridge, Tree& tree);
+  void shut(std::uint32_t port, std::uint32_t sender);
   // fabric_registered.cc
   struct Registered {
     switching::Destination destination;
@@ -159,7 +173,9 @@ class Fabric {
   std::vector<std::uint32_t> registered_, leaving_;  // scratch of relay_registered()
   std::vector<LaneIndex> spared_;                    // scratch of flood()
   std::vector<std::uint32_t> spared_ports_;
-  bool any_stp_ = false;
+  std::unordered_map<std::uint32_t, Tree> trees_;  // of the bridges that run a spanning tree
+  std::vector<bool> shut_;                         // by link; empty: none is
+  std::vector<std::int64_t> bpdus_;                // by lane
 };
 
 }  // namespace sekimori::simulate

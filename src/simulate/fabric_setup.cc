@@ -1,5 +1,4 @@
-// Bridges set up and changed: lanes numbered so that floods are sweeps, flood plans, links, options, spanning
-// tree.
+// Bridges set up and changed: lanes numbered so that floods are sweeps, flood plans, links, options.
 #include <algorithm>
 #include <deque>
 #include <tuple>
@@ -7,7 +6,6 @@
 #include "base/assert.h"
 #include "simulate/fabric.h"
 #include "switching/lag.h"
-#include "switching/spanning_tree.h"
 #include "switching/vlan.h"
 
 namespace sekimori::simulate {
@@ -33,8 +31,8 @@ Fabric::Fabric(const model::Model& model, const Addresses& addresses, const Audi
                         switching::family(b.kind),
                         b.vlan_aware,
                         b.learning,
-                        b.stp,
                         !b.flow_rules.empty(),
+                        b.ageing,
                         b.ageing,
                         b.table_size,
                         {},
@@ -42,7 +40,6 @@ Fabric::Fabric(const model::Model& model, const Addresses& addresses, const Audi
                         {},
                         {},
                         {}});
-    any_stp_ |= b.stp;
   }
   for (const model::Link& link : model.links) link_up_.push_back(link.up);
   for (const model::Machine& machine : model.machines) {
@@ -65,10 +62,7 @@ Fabric::Fabric(const model::Model& model, const Addresses& addresses, const Audi
       bridges_[b].fdb.set_static(bridges_[b].vlan_aware ? entry.vlan : 0, address, entry.port.value);
     }
   }
-  if (any_stp_) {
-    const auto blocked = switching::blocked_ports(model, link_up_);
-    for (std::uint32_t i = 0; i < ports_.size(); ++i) ports_[i].blocked = blocked[i];
-  }
+  settle_trees();
 }
 
 void Fabric::note_lags() {
@@ -199,7 +193,7 @@ void Fabric::forget_plans(std::uint32_t index) {
 }
 
 void Fabric::set_link(model::LinkId link, bool up) {
-  if (link_up_[link.index()] == up) return;
+  if (link_up_[link.index()] == up || (up && !shut_.empty() && shut_[link.index()])) return;
   // The teams at its ends may choose anew.
   std::vector<std::pair<std::uint32_t, std::vector<std::uint32_t>>> teams;
   for (const PortId end : {model_[link].a, model_[link].b}) {
@@ -224,6 +218,9 @@ void Fabric::set_link(model::LinkId link, bool up) {
       bridges_[bridge].fdb.flush_port(logical(end.value));
   }
   for (const auto& [bridge, before] : teams) notify_switches(bridge, before);
+  if (trees_.empty()) return;
+  set_tree_port(model_[link].a.value);
+  set_tree_port(model_[link].b.value);
 }
 
 void Fabric::forget_ways() {
@@ -240,7 +237,7 @@ void Fabric::set_option(BridgeId id, model::BridgeOption option, std::int64_t va
   Bridge& bridge = bridges_[id.index()];
   switch (option) {
     case model::BridgeOption::kAgeing:
-      bridge.ageing = Duration{value};
+      bridge.ageing = bridge.configured_ageing = Duration{value};
       break;
     case model::BridgeOption::kLearning:
       bridge.learns = value != 0;
@@ -252,28 +249,8 @@ void Fabric::set_option(BridgeId id, model::BridgeOption option, std::int64_t va
       bridge.registrar.filters_local = value != 0;
       break;
     case model::BridgeOption::kStp:
-      bridge.stp = value != 0;
-      any_stp_ |= bridge.stp;
+      set_tree(id.value, value != 0);
       break;
-  }
-}
-
-void Fabric::converge() {
-  model::Model now = model_;
-  for (std::size_t i = 0; i < bridges_.size(); ++i) now.bridges[i].stp = bridges_[i].stp;
-  const auto blocked = switching::blocked_ports(now, link_up_);
-  forget_ways();
-  std::vector<bool> changed(bridges_.size(), false);
-  for (std::uint32_t i = 0; i < ports_.size(); ++i) {
-    if (ports_[i].blocked == blocked[i]) continue;
-    ports_[i].blocked = blocked[i];
-    changed[ports_[i].bridge] = true;
-  }
-  if (std::ranges::find(changed, true) == changed.end()) return;
-  for (std::uint32_t b = 0; b < bridges_.size(); ++b) {
-    forget_plans(b);
-    // A topology change makes every bridge of the tree forget (802.1D-2004 clause 17.11).
-    if (bridges_[b].stp) bridges_[b].fdb.flush();
   }
 }
 
@@ -339,7 +316,7 @@ std::vector<TableEntry> Fabric::tables() const {
 
 Time Fabric::last_heard(BridgeId bridge, std::uint16_t vlan, wire::Mac mac) const {
   const auto* slot = bridges_[bridge.index()].fdb.find(vlan, addresses_.find(mac));
-  return slot == nullptr || slot->is_static ? Time{-1} : slot->seen;
+  return slot == nullptr || slot->is_static ? Time{-1} : switching::Fdb::heard(*slot);
 }
 
 }  // namespace sekimori::simulate

@@ -21,6 +21,7 @@
 
 #include "base/text.h"
 #include "simulate/rates.h"
+#include "simulate/tree_findings.h"
 
 namespace sekimori::simulate {
 
@@ -54,6 +55,7 @@ class Explainer {
     floods();
     leaks_without_flood();
     loops();
+    explain_tree(m_, run_, report_);
     summary();
     findings::sort_findings(report_.findings);
   }
@@ -89,6 +91,10 @@ class Explainer {
       return {Code::kFloodNoLearning, flood.bridge.value};
     if (static_cast<FloodReason>(most) == FloodReason::kTableFull)
       return {Code::kFloodTableFull, flood.bridge.value};
+    if (static_cast<FloodReason>(most) == FloodReason::kForgotten) {
+      const model::PortId port = busiest_port(run_);
+      return {Code::kFloodTopologyChange, port.valid() ? m_[port].bridge.value : flood.bridge.value};
+    }
     if (const LeakRecord* leak = leak_behind(flood)) return {Code::kFloodLeak, leak->bridge.value};
     const model::StationId station = station_with(flood.destination);
     if (!station.valid()) return {Code::kFloodUndecided, flood.bridge.value};
@@ -299,6 +305,16 @@ class Explainer {
             "frames for whoever is not in the table are flooded.",
             sw, m_[at].table_size, s.destinations);
         break;
+      case Code::kFloodTopologyChange:
+        f.bridge = model::BridgeId(s.culprit);
+        f.line = m_[f.bridge].line;
+        f.where = name_of(m_, f.bridge);
+        f.cause = fmt::format(
+            "A change of the spanning tree made {} forget {}, long before the ageing time of {}; frames for "
+            "it are "
+            "flooded until it speaks again. {}.",
+            s.bridges, s.destinations, ageing_of(at), tell_changes(m_, run_));
+        break;
       case Code::kFloodTimers: {
         f.where = s.destinations;
         const double duty = base::to_seconds(s.worst.flooding) /
@@ -358,7 +374,8 @@ class Explainer {
 
   void add_flood_evidence(Finding& f, const FloodRecord& flood) {
     static constexpr const char* kReasons[] = {"no entry in the table", "the entry had aged out",
-                                               "nothing is learnt here", "the table was full"};
+                                               "nothing is learnt here", "the table was full",
+                                               "a topology change had made it forget"};
     const auto most =
         static_cast<std::size_t>(std::ranges::max_element(flood.by_reason) - flood.by_reason.begin());
     const model::StationId station = station_with(flood.destination);

@@ -21,6 +21,7 @@ enum class FrameKind : std::uint8_t {
   kArpRequest,  // src_ip asks for dst_ip; both equal: an announcement (gratuitous ARP)
   kArpReply,
   kRarp,  // says where its source is, and nothing else
+  kBpdu,  // for the group of spanning-tree bridges; see fabric_tree.cc
   kUdp,
   kRequest,
   kResponse,

@@ -107,6 +107,16 @@ void Observer::conflict(std::uint32_t ip, std::uint32_t station_a, std::uint32_t
   }
 }
 
+void Observer::topology_changed(std::uint32_t port, Time now) {
+  const auto known = std::ranges::find(topology_changes_, model::PortId(port), &TopologyChangeRecord::port);
+  if (known == topology_changes_.end()) {
+    topology_changes_.push_back({model::PortId(port), 1, now, now});
+  } else {
+    ++known->changes;
+    known->last = now;
+  }
+}
+
 void Observer::circulated(std::uint32_t bridge, std::uint32_t port, Time now) {
   const auto known = std::ranges::find(loops_, model::BridgeId(bridge), &LoopRecord::bridge);
   if (known == loops_.end()) {
@@ -128,6 +138,8 @@ void Observer::finish(RunResult& result) {
   result.misdeliveries = std::move(misdeliveries_);
   result.address_conflicts = std::move(conflicts_);
   result.loops = std::move(loops_);
+  result.topology_changes = std::move(topology_changes_);
+  result.shuts = std::move(shuts_);
 }
 
 }  // namespace sekimori::simulate

@@ -27,6 +27,10 @@ class Observer {
   }
   void misdelivered(std::uint32_t at, std::uint32_t intended, Time now);
   void conflict(std::uint32_t ip, std::uint32_t station_a, std::uint32_t station_b, Time now);
+  void topology_changed(std::uint32_t port, Time now);
+  void shut(std::uint32_t port, std::uint32_t sender, Time now) {
+    shuts_.push_back({model::PortId(port), model::PortId(sender), now});
+  }
   void circulated(std::uint32_t bridge, std::uint32_t port, Time now);
 
   Time storm_since() const { return storm_since_; }  // kNever while there is none
@@ -53,6 +57,8 @@ class Observer {
   std::vector<MisdeliveryRecord> misdeliveries_;
   std::vector<AddressConflictRecord> conflicts_;
   std::vector<LoopRecord> loops_;
+  std::vector<TopologyChangeRecord> topology_changes_;
+  std::vector<ShutRecord> shuts_;
   std::int64_t circulating_ = 0;
   Time storm_since_ = base::kNever;
 };

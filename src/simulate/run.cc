@@ -18,8 +18,6 @@ namespace {
 constexpr Duration kStormShown = base::milliseconds(100);
 constexpr std::int64_t kStormEvents = 2'000'000;
 constexpr std::int64_t kEventsPerProgress = 1 << 16;
-// Listening and learning states of IEEE 802.1D, two forward delays of 15 s.
-constexpr Duration kSpanningTreeConverges = base::seconds(30);
 
 class Run {
  public:
@@ -38,7 +36,6 @@ class Run {
     for (std::uint32_t c = 0; c < model_.changes.size(); ++c) {
       wires_.arm(wires_.add_timer(TimerKind::kChange, c), model_.changes[c].at);
     }
-    tree_timer_ = wires_.add_timer(TimerKind::kSpanningTree, 0);
     stacks_.start();
     const Duration window = options_.window.count() > 0 ? options_.window : options_.until;
     for (Time end = std::min(window, options_.until); go_on_; end = std::min(end + window, options_.until)) {
@@ -90,7 +87,7 @@ class Run {
         std::visit([this](const auto& change) { apply(change); }, model_.changes[arrival.subject].what);
         return;
       case TimerKind::kSpanningTree:
-        fabric_.converge();
+        fabric_.on_tree_timer(arrival.subject);
         return;
       default:
         stacks_.on_timer(arrival.timer, arrival.subject);
@@ -98,11 +95,7 @@ class Run {
   }
 
   void plug(model::PortId port, bool up) {
-    if (const model::LinkId link = model_[port].link; link.valid()) set_link(link, up);
-  }
-  void set_link(model::LinkId link, bool up) {
-    fabric_.set_link(link, up);
-    if (fabric_.runs_spanning_tree()) wires_.arm(tree_timer_, wires_.now() + kSpanningTreeConverges);
+    if (const model::LinkId link = model_[port].link; link.valid()) fabric_.set_link(link, up);
   }
   void switch_on(model::MachineId machine, bool on) {
     for (const model::StationId station : model_[machine].stations) {
@@ -113,11 +106,9 @@ class Run {
 
   void apply(const model::StartMachine& change) { switch_on(change.machine, true); }
   void apply(const model::StopMachine& change) { switch_on(change.machine, false); }
-  void apply(const model::SetLink& change) { set_link(change.link, change.up); }
+  void apply(const model::SetLink& change) { fabric_.set_link(change.link, change.up); }
   void apply(const model::SetBridge& change) {
     fabric_.set_option(change.bridge, change.option, change.value);
-    if (change.option == model::BridgeOption::kStp)
-      wires_.arm(tree_timer_, wires_.now() + kSpanningTreeConverges);
   }
   void apply(const model::MigrateMachine& change) {
     for (const auto& [station, port] : change.moves) {
@@ -153,10 +144,19 @@ class Run {
     return lanes;
   }
 
+  std::vector<std::int64_t> read_bpdus() const {
+    const std::vector<std::int64_t>& sent = fabric_.bpdus_by_lane();
+    std::vector<std::int64_t> bpdus(sent.empty() ? 0 : model_.links.size() * 2);
+    for (std::size_t lane = 0; lane < bpdus.size(); ++lane)
+      bpdus[lane] = sent[fabric_.lane_of(model::LinkId(lane / 2), lane % 2 == 0)];
+    return bpdus;
+  }
+
   void close_window(Time end) {
     if (options_.window.count() == 0) return;
-    result_.windows.push_back(
-        {end, options_.lane_series ? read_lanes() : std::vector<LaneCounters>{}, stacks_.counters()});
+    const bool lanes = options_.lane_series;
+    result_.windows.push_back({end, lanes ? read_lanes() : std::vector<LaneCounters>{},
+                               lanes ? read_bpdus() : std::vector<std::int64_t>{}, stacks_.counters()});
   }
 
   void finish() {
@@ -196,7 +196,6 @@ class Run {
   Fabric fabric_;
   Stacks stacks_;
   RunResult result_;
-  TimerIndex tree_timer_ = kNone;
   std::int64_t storm_events_ = 0;
   wire::Buffer bytes_;
   std::optional<base::Error> failure_;

@@ -46,6 +46,7 @@ struct FlowCounters {
 struct Window {
   Time end{0};
   std::vector<LaneCounters> lanes;  // empty when Options::lane_series is false
+  std::vector<std::int64_t> bpdus;  // of the frames on each lane; empty without a spanning tree
   std::vector<FlowCounters> flows;
 };
 
@@ -69,12 +70,13 @@ struct Options {
 };
 
 enum class FloodReason : std::uint8_t {
-  kNoEntry,     // the table has no entry, and never had or was flushed
+  kNoEntry,     // the table has no entry, and never had, or lost it with a link
   kExpired,     // had one, aged out
   kNoLearning,  // the bridge or port does not learn, or ageing is 0
   kTableFull,   // the address was seen and refused for want of room
+  kForgotten,   // had one, and a topology change made the bridge forget it before its time
 };
-constexpr std::size_t kFloodReasons = 4;
+constexpr std::size_t kFloodReasons = 5;
 
 // All unknown-unicast floods of one bridge towards one destination.
 struct FloodRecord {
@@ -139,6 +141,20 @@ struct LoopRecord {
   bool storm = false;  // it grew until the run was cut short
 };
 
+// The spanning tree changed at a port: it began, or ceased, to forward.
+struct TopologyChangeRecord {
+  model::PortId port;
+  std::int64_t changes = 0;
+  Time first{0}, last{0};
+};
+
+// A BPDU came in at a port with a BPDU guard, and shut it.
+struct ShutRecord {
+  model::PortId port;
+  model::PortId sender;  // of the BPDU
+  Time at{0};
+};
+
 // What a bridge's table holds at the end of the run, and what a station's ARP cache does.
 struct TableEntry {
   model::BridgeId bridge;
@@ -170,6 +186,8 @@ struct RunResult {
   std::vector<MisdeliveryRecord> misdeliveries;
   std::vector<AddressConflictRecord> address_conflicts;
   std::vector<LoopRecord> loops;
+  std::vector<TopologyChangeRecord> topology_changes;
+  std::vector<ShutRecord> shuts;
   std::vector<TableEntry> tables;  // with Options::tables
   std::vector<NeighbourEntry> neighbours;
   std::vector<std::int64_t> sent_by_station;  // frames put on the wire, per station

@@ -192,6 +192,7 @@ void Stacks::deliver(std::uint32_t machine, std::uint32_t station, const Frame& 
     case FrameKind::kArpRequest:
     case FrameKind::kArpReply:
     case FrameKind::kRarp:
+    case FrameKind::kBpdu:
       return;
   }
 }

@@ -108,6 +108,19 @@ void Fdb::flush_port(PortIndex port) {
   rebuild([&](const Slot& slot) { return slot.is_static || slot.port != port; });
 }
 
+void Fdb::forget_port(PortIndex port) {
+  for (Slot& slot : slots_) {
+    if (slot.key != 0 && !slot.is_static && slot.port == port && !is_forgotten(slot)) slot.seen -= kLongAgo;
+  }
+}
+
+void Fdb::forget_unheard(Time now, Duration ageing) {
+  for (Slot& slot : slots_) {
+    if (slot.key != 0 && !slot.is_static && now - slot.seen >= ageing && !is_forgotten(slot))
+      slot.seen -= kLongAgo;
+  }
+}
+
 std::uint32_t Fdb::count_port(PortIndex port, Time now, Duration ageing) const {
   std::uint32_t count = 0;
   for (const Slot& slot : slots_) {

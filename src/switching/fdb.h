@@ -82,9 +82,17 @@ class Fdb {
   }
 
   void set_static(std::uint16_t vlan, AddressIndex address, PortIndex port);
-  // Forgets the dynamic entries, as a topology change or a vanished link makes bridges do.
+  // Forgets the dynamic entries, as a vanished link makes bridges do.
   void flush();
   void flush_port(PortIndex port);
+  // Forgets them because the topology changed; what they were can still be asked.
+  void forget_port(PortIndex port);
+  void forget_unheard(Time now, Duration ageing);
+  static constexpr bool is_forgotten(const Slot& slot) { return slot.seen < Time{0} - kLongAgo / 2; }
+  // The last frame with this source, whether the entry was forgotten since or not.
+  static constexpr Time heard(const Slot& slot) {
+    return is_forgotten(slot) ? slot.seen + kLongAgo : slot.seen;
+  }
   // Live dynamic entries of one port; for MAC limits, so the cost is that of a walk through the table.
   std::uint32_t count_port(PortIndex port, Time now, Duration ageing) const;
   std::size_t slots() const { return slots_.size(); }
@@ -97,6 +105,10 @@ class Fdb {
   }
 
  private:
+  // An entry that was forgotten was last seen so long ago that no ageing time (at most 30 days) reaches
+  // there.
+  static constexpr Duration kLongAgo = base::seconds(50L * 86'400);
+
   static constexpr std::uint64_t make_key(std::uint16_t vlan, AddressIndex address) {
     return std::uint64_t{1} << 63 | std::uint64_t{vlan} << 32 | address;
   }

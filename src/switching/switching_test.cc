@@ -263,6 +263,22 @@ bool link_blocked(const Mesh& m, std::size_t link) {
   return blocked[m.model.links[link].a.index()] || blocked[m.model.links[link].b.index()];
 }
 
+TEST(SpanningTree, AFilterTakesALinkOutOfTheTree) {
+  Mesh m = mesh(3, {{0, 1, 1000}, {1, 2, 1000}, {0, 2, 1000}});
+  m.model[m.model.links[2].a].bpdu_filter = true;
+  for (std::size_t link = 0; link < 3; ++link) EXPECT_FALSE(link_blocked(m, link));
+}
+
+TEST(SpanningTree, AGuardShutsALinkBetweenBridges) {
+  Mesh m = mesh(3, {{0, 1, 1000}, {1, 2, 1000}, {0, 2, 1000}});
+  EXPECT_TRUE(shut_by_guards(m.model, m.up).empty());
+  const model::PortId guarded = m.model.links[2].a;
+  m.model[guarded].bpdu_guard = true;
+  EXPECT_EQ(shut_by_guards(m.model, m.up), std::vector{guarded});
+  EXPECT_EQ(m.up, (std::vector{true, true, false}));
+  for (std::size_t link = 0; link < 3; ++link) EXPECT_FALSE(link_blocked(m, link));
+}
+
 TEST(SpanningTree, ATriangleBlocksTheLinkFarthestFromTheRoot) {
   const Mesh m = mesh(3, {{0, 1, 1000}, {1, 2, 1000}, {0, 2, 1000}});
   EXPECT_FALSE(link_blocked(m, 0));
