@@ -26,6 +26,8 @@ sekimori_test_packages='
   python3             python3
   iproute2            ip
   iputils-ping        ping
+  openssh-server      /usr/sbin/sshd
+  libvirt-clients     virsh
   etcd-server         etcd
   clang-19            clang++-19
   clang-format-19     clang-format-19
