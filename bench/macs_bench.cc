@@ -13,6 +13,7 @@
 #include <set>
 
 #include "base/random.h"
+#include "cli/mac_sources.h"
 #include "macs/audit.h"
 #include "macs/etcd_registry.h"
 #include "macs/sqlite_registry.h"
@@ -29,12 +30,13 @@ using macs::Mac;
 constexpr std::size_t kFleet = 1'000'000, kRealEvery = 1000, kLatentEvery = 700;
 
 struct Fleet {
-  std::vector<std::pair<std::string, std::string>> sources;  // name, text
+  std::vector<importers::SourceText> sources;
   std::size_t real = 0, latent = 0;
 };
 
-// Four managers: a table with everything, one in NetBox's words, PowerCLI's with semicolons, and a list.
-// Every so often a NIC has the address of the one before: clones in one segment, or one that is off.
+// A table with everything, one in NetBox's words, PowerCLI's with semicolons, a list, and a folder of
+// libvirt's domains on two hundred hosts, one in sixteen of all NICs. Every so often a NIC has the address of
+// the one before: clones in one segment, or one that is off.
 Fleet make_fleet() {
   Fleet fleet;
   base::Random random(3);
@@ -51,9 +53,11 @@ Fleet make_fleet() {
       off = false;
       ++fleet.real;
     } else if (i % 64 != 0 && i % kLatentEvery == 3 && i % kRealEvery > 4) {
-      mac = Mac{mac.bits - 1};
+      if (i / 64 % 16 != 15) {
+        mac = Mac{mac.bits - 1};
+        ++fleet.latent;
+      }
       off = true;
-      ++fleet.latent;
     }
     if ((i + 1) % kRealEvery == 1) off = false;  // the original of a real one
     const std::string text = wire::to_text(mac);
@@ -70,30 +74,46 @@ Fleet make_fleet() {
                              off ? "PoweredOff" : "PoweredOn");
         break;
       default:
+        if (i / 64 % 16 == 15) {
+          fleet.sources.push_back(
+              {fmt::format("kvm/host{}/vm{}.xml", i / 5000, i),
+               fmt::format(
+                   "<domain "
+                   "type='kvm'{}><name>vm-{}</name><uuid>{:08x}-0000-4000-8000-{:012x}</uuid><devices>"
+                   "<interface type='bridge'><mac address='{}'/><source bridge='br0'/></interface>"
+                   "</devices></domain>",
+                   off ? "" : " id='1'", i, i, i, text),
+               false});
+          break;
+        }
         list += fmt::format("{} rack7/host-{}/eth0\n", text, i);
     }
   }
-  fleet.sources = {{"vc1.csv", std::move(all)},
-                   {"netbox.csv", std::move(netbox)},
-                   {"vc2.csv", std::move(power)},
-                   {"seen.txt", std::move(list)}};
+  fleet.sources.push_back({"vc1.csv", std::move(all)});
+  fleet.sources.push_back({"netbox.csv", std::move(netbox)});
+  fleet.sources.push_back({"vc2.csv", std::move(power)});
+  fleet.sources.push_back({"seen.txt", std::move(list)});
   return fleet;
 }
 
 void audit_a_million(benchmark::State& state) {
   const Fleet fleet = make_fleet();
   for (auto _ : state) {
-    macs::Inventory inventory;
-    for (const auto& [name, text] : fleet.sources) {
-      if (!macs::read_inventory(text, name, inventory)) state.SkipWithError("not read");
+    state.PauseTiming();
+    std::vector<importers::SourceText> texts = fleet.sources;
+    state.ResumeTiming();
+    const auto inventory = cli::inventory_of(std::move(texts));
+    if (!inventory) {
+      state.SkipWithError("not read");
+      break;
     }
-    const auto found = macs::audit(inventory);
+    const auto found = macs::audit(*inventory);
     std::size_t real = 0, latent = 0;
     for (const findings::Finding& f : found) {
       real += f.code == findings::Code::kMacDuplicate ? 1 : 0;
       latent += f.code == findings::Code::kMacDuplicateLatent ? 1 : 0;
     }
-    if (inventory.nics.size() != kFleet || real != fleet.real || latent != fleet.latent ||
+    if (inventory->nics.size() != kFleet || real != fleet.real || latent != fleet.latent ||
         found.size() != real + latent)
       state.SkipWithError("a wrong answer");
   }

@@ -27,6 +27,8 @@ sekimori_test_packages='
   python3-jsonschema  jsonschema
   iproute2            ip
   iputils-ping        ping
+  openssh-server      /usr/sbin/sshd
+  libvirt-clients     virsh
   etcd-server         etcd
   openvswitch-switch  ovs-vsctl
   clang-19            clang++-19

@@ -30,8 +30,10 @@ void add_policy(CLI::App& app, std::optional<macs::Policy>& policy, const std::s
 }
 
 void add_sources(CLI::App& app, std::vector<std::string>& sources, std::string& registry) {
-  app.add_option("SOURCE", sources,
-                 "Site files (.yaml, .json), CSV with a column mac, lists of MACs; - is standard input")
+  app.add_option(
+         "SOURCE", sources,
+         "What import reads: exports, folders of them, host:local, ssh:NAME; site files; CSV with a column "
+         "mac; lists of MACs; - is standard input")
       ->required()
       ->type_name("SOURCE...");
   app.add_option("--registry", registry, "Compare with who has which address there")->type_name("REGISTRY");

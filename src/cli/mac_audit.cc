@@ -15,14 +15,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Step<macs::Inventory> read_sources(const std::vector<std::string>& sources) {
-  macs::Inventory inventory;
-  for (const std::string& source : sources) {
-    if (auto done = read_source(source, inventory); !done) return std::unexpected(done.error());
-  }
-  return inventory;
-}
-
 Step<std::optional<macs::Known>> read_registry(const std::string& where) {
   if (where.empty()) return std::optional<macs::Known>();
   auto registry = open_registry(where);
@@ -66,7 +58,7 @@ findings::Report report_of(const macs::Inventory& inventory, const std::optional
 Step<int> audit_and_tell(const MacAuditArguments& arguments) {
   auto output = ReportOutput::prepare(arguments.report, arguments.sources.front());
   if (!output) return std::unexpected(output.error());
-  const auto inventory = read_sources(arguments.sources);
+  const auto inventory = read_inventories(arguments.sources);
   if (!inventory) return std::unexpected(inventory.error());
   const auto known = read_registry(arguments.registry);
   if (!known) return std::unexpected(known.error());
@@ -143,7 +135,7 @@ Step<int> plan_and_tell(const MacFixArguments& arguments) {
   }
   const auto options = options_of(arguments);
   if (!options) return std::unexpected(options.error());
-  const auto inventory = read_sources(arguments.sources);
+  const auto inventory = read_inventories(arguments.sources);
   if (!inventory) return std::unexpected(inventory.error());
   const auto known = read_registry(arguments.registry);
   if (!known) return std::unexpected(known.error());

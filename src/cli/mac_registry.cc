@@ -143,11 +143,11 @@ int mac_reserve(const MacReserveArguments& a) {
   return run(a.output, false, [&](macs::Registry& registry, Answer& answer) -> Step<int> {
     std::vector<Entry> entries;
     if (!a.from.empty()) {
-      macs::Inventory inventory;
-      if (auto done = read_source(a.from, inventory); !done) return std::unexpected(done.error());
-      for (const macs::Nic& nic : inventory.nics)
-        entries.push_back({.mac = nic.mac, .owner = inventory.owner_of(nic)});
-      for (const std::string& line : omission_texts(inventory)) complain(line);
+      const auto inventory = read_inventories({a.from});
+      if (!inventory) return std::unexpected(inventory.error());
+      for (const macs::Nic& nic : inventory->nics)
+        entries.push_back({.mac = nic.mac, .owner = inventory->owner_of(nic)});
+      for (const std::string& line : omission_texts(*inventory)) complain(line);
     }
     const auto macs = parse_macs(a.macs);
     if (!macs) return std::unexpected(macs.error());

@@ -2,53 +2,121 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <filesystem>
-#include <fstream>
-#include <iostream>
+#include <utility>
 
-#include "cli/site.h"
+#include "cli/sources.h"
+#include "importers/problems.h"
+#include "importers/site.h"
 
 namespace sekimori::cli {
 namespace {
 
-namespace fs = std::filesystem;
+using importers::SourceText;
 
-constexpr std::uintmax_t kMostBytes = std::uintmax_t{1} << 31;
-
-Step<std::string> read_text(const std::string& path) {
-  std::error_code error;
-  if (path == "-") return std::string{std::istreambuf_iterator<char>(std::cin), {}};
-  const fs::file_status status = fs::status(path, error);
-  if (!fs::exists(status)) return stop(kBadInput, fmt::format("{}: there is no such file.", path));
-  if (fs::is_directory(status)) return stop(kBadInput, fmt::format("{}: is a folder; name its files.", path));
-  const std::uintmax_t size = fs::is_regular_file(status) ? fs::file_size(path, error) : 0;
-  if (size > kMostBytes) return stop(kBadInput, fmt::format("{}: is larger than 2 GiB.", path));
-  std::ifstream file(path, std::ios::binary);
-  std::string text(size, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(size));
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  if (size == 0) text.assign(std::istreambuf_iterator<char>(file), {});  // a pipe
-  if (file.bad() || (!file && text.size() < size))
-    return stop(kBadInput, fmt::format("{}: can't be read.", path));
-  return text;
+bool has_suffix_of_a_site(const std::string& name) {
+  const std::string suffix = std::filesystem::path(name).extension().string();
+  return suffix == ".yaml" || suffix == ".yml" || suffix == ".json";
 }
+
+bool is_site(const SourceText& source) {
+  return source.is_named && has_suffix_of_a_site(source.name) &&
+         (source.text.starts_with("sekimori:") || source.text.contains("\nsekimori:") ||
+          source.text.contains("\"sekimori\""));
+}
+
+Step<void> read_site(const SourceText& source, macs::Inventory& inventory) {
+  const auto model = importers::parse_site(source.text, source.name);
+  if (!model) return stop(kBadInput, model.error().text());
+  macs::read_model(*model, source.name, inventory);
+  return {};
+}
+
+bool looks_like_json(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  return first != std::string_view::npos && (text[first] == '[' || text[first] == '{');
+}
+
+// A table of NICs makes records without a machine's facts in between: fleets are large.
+bool read_table(const SourceText& source, macs::Inventory& inventory) {
+  if (!looks_like_json(source.text)) {
+    const auto table = importers::NicTable::of_csv(source.text);
+    if (table) macs::read_rows(*table, source.name, inventory);
+    return table.has_value();
+  }
+  std::optional<importers::DataTree::Damage> damage;
+  const auto tree = importers::DataTree::json(source.text, damage);
+  const auto table = importers::NicTable::of_json(tree.root());
+  if (!table) return false;
+  macs::read_rows(*table, source.name, inventory);
+  if (damage) inventory.omit(source.name, damage->line, damage->what);
+  return true;
+}
+
+class Reader {
+ public:
+  Step<void> read(SourceText source) {
+    if (source.name == "(standard input)") source.name = "standard input";
+    if (is_site(source)) return read_site(source, inventory);
+    auto text = importers::readable(source.text);
+    if (!text) {
+      if (source.is_named) inventory.omit(source.name, 0, text.error());
+      return {};
+    }
+    source.text = std::move(*text);
+    if (macs::is_list_of_macs(source.text)) return source.is_named ? read_plain(source) : Step<void>();
+    const std::string_view format = importers::format_of(source);
+    if (!format.empty() && format != "inventory") {
+      exports_.push_back(std::move(source));
+      return {};
+    }
+    if (read_table(source, inventory) || !source.is_named) return {};
+    return has_suffix_of_a_site(source.name) ? read_site(source, inventory) : read_plain(source);
+  }
+
+  // All exports at once: hosts tell where the guests of managers are plugged in.
+  Step<void> finish() {
+    if (exports_.empty()) return {};
+    importers::Facts facts = importers::read_sources(exports_, {});
+    for (const importers::Omission& o : facts.left_out)
+      inventory.omit(facts.files[o.place.file], o.place.line, o.what);
+    inventory.omitted += facts.left_out_more;
+    // What the site cannot say of addresses and cables (merge adds it) is no MAC's concern.
+    const importers::Draft draft = importers::merge(facts);
+    if (draft.machines.empty()) return {};
+    const auto model = importers::parse_site(importers::write_site(draft), "exports");
+    if (!model) return stop(kFailed, model.error().text());
+    macs::read_exports(facts, draft, *model, inventory);
+    return {};
+  }
+
+  macs::Inventory inventory;
+
+ private:
+  Step<void> read_plain(const SourceText& source) {
+    if (auto done = macs::read_inventory(source.text, source.name, inventory); !done)
+      return stop(kBadInput, done.error().what);
+    return {};
+  }
+
+  std::vector<SourceText> exports_;
+};
 
 }  // namespace
 
-Step<void> read_source(const std::string& path, macs::Inventory& inventory) {
-  const std::string suffix = fs::path(path).extension().string();
-  if (suffix == ".yaml" || suffix == ".yml" || suffix == ".json") {
-    const auto model = load_site(path, {});
-    if (!model) return std::unexpected(model.error());
-    macs::read_model(*model, path, inventory);
-    return {};
+Step<macs::Inventory> read_inventories(const std::vector<std::string>& sources) {
+  auto texts = gather(sources);
+  if (!texts) return std::unexpected(texts.error());
+  return inventory_of(std::move(*texts));
+}
+
+Step<macs::Inventory> inventory_of(std::vector<SourceText> texts) {
+  Reader reader;
+  for (SourceText& text : texts) {
+    if (auto done = reader.read(std::exchange(text, {})); !done) return std::unexpected(done.error());
   }
-  const auto text = read_text(path);
-  if (!text) return std::unexpected(text.error());
-  if (auto done = macs::read_inventory(*text, path == "-" ? "standard input" : path, inventory); !done)
-    return stop(kBadInput, done.error().what);
-  return {};
+  if (auto done = reader.finish(); !done) return std::unexpected(done.error());
+  return std::move(reader.inventory);
 }
 
 std::vector<std::string> omission_texts(const macs::Inventory& inventory, std::size_t most) {

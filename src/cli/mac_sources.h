@@ -1,17 +1,18 @@
-// Sources of an inventory of MACs: site files, CSV, lists.
+// Sources of an inventory of MACs: whatever `import` reads, site files, CSV, lists.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "cli/exit.h"
+#include "importers/sources.h"
 #include "macs/inventory.h"
 
 namespace sekimori::cli {
 
-// A site file by its suffix (.yaml, .yml, .json), else a table or a list; "-" is a table or list on standard
-// input.
-Step<void> read_source(const std::string& path, macs::Inventory& inventory);
+// Files, folders, host:local, ssh:NAME, "-"; what each is shows in its content.
+Step<macs::Inventory> read_inventories(const std::vector<std::string>& sources);
+Step<macs::Inventory> inventory_of(std::vector<importers::SourceText> texts);
 
 // What was left out, a line each: "hosts.csv:7: ...".
 std::vector<std::string> omission_texts(const macs::Inventory& inventory, std::size_t most = 10);

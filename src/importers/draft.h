@@ -77,6 +77,7 @@ struct DraftMachine {
   std::vector<RouteFacts> routes;
   std::vector<std::size_t> guests;  // indexes of machines
   std::size_t host = kNone;
+  std::size_t facts = kNone;  // what it is made of: an index into Facts::machines
   std::string comment;
 };
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-
+#include <unordered_map>
 #include "importers/data_tree.h"
 #include "importers/facts.h"
 
@@ -34,7 +34,9 @@ bool is_containerlab(std::string_view text);
 void read_containerlab(const Source& source, Data root, Facts& facts);
 
 bool is_kubernetes(std::string_view text);
-void read_kubernetes(const Source& source, Data root, Facts& facts);
+// The machines of all files by namespace and name: instances and what they are of may come in either order.
+using MachineIndex = std::unordered_map<std::string, std::size_t>;
+void read_kubernetes(const Source& source, Data root, Facts& facts, MachineIndex& index);
 
 bool is_proxmox_guest(std::string_view text);
 void read_proxmox_guest(const Source& source, Facts& facts);

@@ -227,16 +227,18 @@ class Reader {
   Place place_;
 };
 
+using PortGroups = std::map<std::pair<std::string, std::string>, std::size_t>;  // by host and name
+
 // The site file has a host's own address on a vSwitch at an uplink of it.
-void place_own_nics(HypervisorTables::Host& host, Facts& facts) {
+void place_own_nics(HypervisorTables::Host& host, const PortGroups& groups, Facts& facts) {
   for (const HypervisorTables::OwnNic& own : host.own) {
-    const auto group = std::ranges::find_if(facts.port_groups, [&](const PortGroupFacts& g) {
-      return g.name == own.port_group && (g.host.empty() || g.host == host.facts.name);
-    });
+    auto found = groups.find({host.facts.name, own.port_group});
+    if (found == groups.end()) found = groups.find({std::string(), own.port_group});
+    const PortGroupFacts* const group = found == groups.end() ? nullptr : &facts.port_groups[found->second];
     const auto bridge = std::ranges::find_if(host.facts.switches, [&](const SwitchFacts& s) {
-      return group != facts.port_groups.end() && s.name == group->in_switch;
+      return group != nullptr && s.name == group->in_switch;
     });
-    const bool has_vlan = group != facts.port_groups.end() && group->vlans.any();
+    const bool has_vlan = group != nullptr && group->vlans.any();
     auto nic = host.facts.nics.end();
     if (bridge != host.facts.switches.end() && !bridge->ports.empty() && !has_vlan)
       nic = std::ranges::find(host.facts.nics, bridge->ports.front().name, &NicFacts::name);
@@ -264,8 +266,11 @@ void read_hypervisor_table(const Source& source, Data json, Facts& facts, Hyperv
 }
 
 void add_hypervisors(HypervisorTables tables, Facts& facts) {
+  PortGroups groups;
+  for (std::size_t i = 0; i < facts.port_groups.size(); ++i)
+    groups.try_emplace({facts.port_groups[i].host, facts.port_groups[i].name}, i);
   for (auto& [key, host] : tables.hosts) {
-    place_own_nics(host, facts);
+    place_own_nics(host, groups, facts);
     facts.machines.push_back(std::move(host.facts));
   }
 }

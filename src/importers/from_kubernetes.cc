@@ -31,7 +31,7 @@ void plug(Data network, std::string_view id, Data interface, NicFacts& nic) {
   }
 }
 
-void read_machine(const Source& source, Data object, bool is_instance, Facts& facts) {
+void read_machine(const Source& source, Data object, bool is_instance, Facts& facts, MachineIndex& index) {
   const Data spec = is_instance ? object["spec"] : object["spec"]["template"]["spec"];
   MachineFacts machine;
   machine.manager = "kubevirt";
@@ -62,9 +62,9 @@ void read_machine(const Source& source, Data object, bool is_instance, Facts& fa
     machine.nics.push_back(std::move(nic));
   }
   // The instance knows more than the machine it is of.
-  const auto known = std::ranges::find_if(
-      facts.machines, [&](const MachineFacts& m) { return m.manager == "kubevirt" && m.id == machine.id; });
-  if (known == facts.machines.end()) {
+  const auto [at, is_new] = index.try_emplace(machine.id, facts.machines.size());
+  MachineFacts* const known = is_new ? nullptr : &facts.machines[at->second];
+  if (known == nullptr) {
     facts.machines.push_back(std::move(machine));
   } else if (is_instance && known->power != Power::kOn) {
     *known = std::move(machine);
@@ -119,14 +119,14 @@ bool is_kubernetes(std::string_view text) {
          (text.contains("VirtualMachine") || text.contains("NetworkAttachmentDefinition"));
 }
 
-void read_kubernetes(const Source& source, Data root, Facts& facts) {
+void read_kubernetes(const Source& source, Data root, Facts& facts, MachineIndex& index) {
   const std::string_view kind = root["kind"].text();
   if (root["items"].is_list()) {
     for (const Data item : root["items"]) {
-      if (!item["items"]) read_kubernetes(source, item, facts);
+      if (!item["items"]) read_kubernetes(source, item, facts, index);
     }
   } else if (kind == "VirtualMachine" || kind == "VirtualMachineInstance") {
-    read_machine(source, root, kind == "VirtualMachineInstance", facts);
+    read_machine(source, root, kind == "VirtualMachineInstance", facts, index);
   } else if (kind == "NetworkAttachmentDefinition") {
     read_network(source, root, facts);
   }

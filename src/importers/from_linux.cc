@@ -365,6 +365,12 @@ class Machine {
 
   // A macvtap is the guest's NIC itself: the guest's MAC is on it.
   void add_macvlan(const LinuxInterface& it) {
+    if (it.kind == "macvlan" && it.far_namespace) {  // of a container: what it is on is in the host
+      add_nic(it);
+      out_.nics.back().plug = Plug::kMacvlan;
+      out_.nics.back().mode = it.mode;
+      return;
+    }
     if (it.kind == "macvlan") {
       if (!it.ips.empty()) leave_out(it, "the host's own address on a macvlan is not followed");
       return;
@@ -419,5 +425,31 @@ void read_iproute(Data root, std::uint32_t file, Facts& facts, LinuxTables& tabl
 }
 
 MachineFacts linux_machine(const LinuxTables& tables, Facts& facts) { return Machine(tables, facts).build(); }
+
+void make_container(MachineFacts& machine, const LinuxTables& host_tables, MachineFacts& host) {
+  machine.kind = model::MachineKind::kGuest;
+  machine.switches.clear();
+  for (NicFacts& nic : machine.nics) {
+    if (nic.index == 0) continue;
+    if (nic.plug == Plug::kMacvlan) {
+      for (const auto& [name, interface] : host_tables.interfaces) {
+        if (interface.index == nic.peer_index) nic.to = name;
+      }
+    } else {
+      nic.plug = Plug::kSwitch;
+      for (SwitchFacts& bridge : host.switches) {
+        for (PortFacts& port : bridge.ports) {
+          if (port.index == 0 || port.index != nic.peer_index || port.peer_index != nic.index) continue;
+          nic.to = bridge.name;
+          nic.on = bridge.kind;
+          nic.tap = port.name;
+          port.to = PortFacts::To::kOutside;
+          port.index = 0;  // the cable is known
+        }
+      }
+    }
+    nic.index = 0;
+  }
+}
 
 }  // namespace sekimori::importers

@@ -53,5 +53,8 @@ struct LinuxTables {
 bool is_iproute(Data root);
 void read_iproute(Data root, std::uint32_t file, Facts& facts, LinuxTables& tables);
 MachineFacts linux_machine(const LinuxTables& tables, Facts& facts);
+// A network namespace of a host, as containers have: a guest whose NICs end at the host's bridges or are
+// macvlans on its NICs.
+void make_container(MachineFacts& machine, const LinuxTables& host_tables, MachineFacts& host);
 
 }  // namespace sekimori::importers

@@ -36,11 +36,36 @@ std::string_view site_word(SwitchKind kind) {
   return "linux-bridge";
 }
 
+namespace {
+
+constexpr std::size_t kMostAssumptions = 1000;  // told one by one; the rest is counted
+
+}  // namespace
+
+void Merge::assume(std::string text) {
+  if (++assumptions_ <= kMostAssumptions) draft_.notes.push_back({false, std::move(text)});
+}
+
+void Merge::index_networks() {
+  for (std::size_t i = 0; i < facts_.port_groups.size(); ++i)
+    port_groups_.try_emplace({facts_.port_groups[i].host, facts_.port_groups[i].name}, i);
+  for (std::size_t i = 0; i < facts_.networks.size(); ++i) {
+    const NetworkFacts& network = facts_.networks[i];
+    const std::string key = fmt::format("{}/{}", network.manager, network.name);
+    networks_by_name_[key].push_back(i);
+    for (std::string_view group = network.group;;) {
+      networks_by_folder_.try_emplace({key, std::string(group)}, i);
+      const std::size_t slash = group.rfind('/');
+      if (slash == std::string_view::npos) break;
+      group = group.substr(0, slash);
+    }
+  }
+}
+
 // Each step rests on those before: guests need their hosts, cables the NICs that guests share, addresses the
 // segments that cables make.
 Draft Merge::run() && {
-  for (std::size_t i = 0; i < facts_.port_groups.size(); ++i)
-    port_groups_.try_emplace({facts_.port_groups[i].host, facts_.port_groups[i].name}, i);
+  index_networks();
   turn_veths_into_cables();
   take_hosts();
   take_guests();
@@ -59,6 +84,9 @@ Draft Merge::run() && {
   add_suspects();
   assume_policies();
   fit_to_kinds();
+  if (assumptions_ > kMostAssumptions)
+    draft_.notes.push_back(
+        {false, fmt::format("{} more things are assumed.", assumptions_ - kMostAssumptions)});
   return std::move(draft_);
 }
 
@@ -98,13 +126,16 @@ std::string Merge::clean_name(std::string_view wanted, std::string_view otherwis
 
 std::string Merge::unique_name(std::string_view wanted) {
   const std::string name = clean_name(wanted, "machine");
-  std::string unique = name;
-  for (unsigned number = 2; !names_.insert(unique).second; ++number)
-    unique = fmt::format("{}-{}", name, number);
-  return unique;
+  if (names_.try_emplace(name, 2).second) return name;
+  for (;;) {
+    const unsigned number = names_[name]++;
+    std::string unique = fmt::format("{}-{}", name, number);
+    if (names_.try_emplace(unique, 2).second) return unique;
+  }
 }
 
 std::size_t Merge::add_machine(DraftMachine machine, std::size_t from) {
+  machine.facts = from;
   draft_.machines.push_back(std::move(machine));
   from_.push_back(from);
   return draft_.machines.size() - 1;
@@ -119,23 +150,22 @@ std::string Merge::end_name(End end) const {
 // A bridge's port that leads to another namespace is a container's, unless that namespace was exported as a
 // machine of its own: then it is a cable between the two.
 void Merge::turn_veths_into_cables() {
-  std::map<std::pair<std::uint32_t, std::uint32_t>, int> nics;
+  std::set<std::pair<std::uint32_t, std::uint32_t>> ends;
   for (const MachineFacts& machine : facts_.machines) {
     for (const NicFacts& nic : machine.nics) {
-      if (nic.index != 0) ++nics[{nic.peer_index, nic.index}];
+      if (nic.index != 0) ends.emplace(nic.peer_index, nic.index);
     }
     for (const SwitchFacts& bridge : machine.switches) {
       for (const PortFacts& port : bridge.ports) {
-        if (port.to == PortFacts::To::kOutside && port.index != 0) ++nics[{port.peer_index, port.index}];
+        if (port.to == PortFacts::To::kOutside && port.index != 0) ends.emplace(port.peer_index, port.index);
       }
     }
   }
   for (MachineFacts& machine : facts_.machines) {
     for (SwitchFacts& bridge : machine.switches) {
       for (PortFacts& port : bridge.ports) {
-        const auto far = nics.find({port.index, port.peer_index});
-        if (port.to != PortFacts::To::kOutside || port.index == 0 || far == nics.end()) continue;
-        if (far->second != (port.index == port.peer_index ? 2 : 1)) continue;
+        if (port.to != PortFacts::To::kOutside || port.index == 0) continue;
+        if (!ends.contains({port.index, port.peer_index})) continue;
         port.to = PortFacts::To::kNic;
         NicFacts nic;
         nic.name = port.name;
@@ -151,25 +181,26 @@ void Merge::turn_veths_into_cables() {
 }
 
 void Merge::take_hosts() {
+  std::set<std::string_view> told_by_iproute2;
+  for (const MachineFacts& machine : facts_.machines) {
+    if (machine.manager == "linux") told_by_iproute2.insert(machine.group);
+  }
   for (std::size_t i = 0; i < facts_.machines.size(); ++i) {
-    if (facts_.machines[i].kind == MachineKind::kHost) take_host(i);
+    const MachineFacts& machine = facts_.machines[i];
+    // iproute2 tells what is, this what was meant.
+    const bool is_meant = machine.manager == "interfaces" && told_by_iproute2.contains(machine.group);
+    if (machine.kind == MachineKind::kHost && !is_meant) take_host(i);
   }
 }
 
 void Merge::take_host(std::size_t index) {
   const MachineFacts& facts = facts_.machines[index];
-  if (facts.manager == "interfaces") {
-    const auto is_same = [&](const MachineFacts& m) {
-      return m.manager == "linux" && m.group == facts.group;
-    };
-    if (std::ranges::any_of(facts_.machines, is_same)) return;  // iproute2 tells what is, this what was meant
-  }
   DraftMachine machine;
   machine.name = unique_name(facts.name);
   machine.running = facts.power != Power::kOff;
   machine.comment = facts_.text(facts.place);
   const std::size_t id = add_machine(std::move(machine), index);
-  hosts_by_group_.try_emplace(facts.group, id);
+  if (hosts_by_group_.try_emplace(facts.group, id).second) folder_of_host_.emplace(id, facts.group);
   hosts_by_name_.try_emplace(facts.name, id);
 
   std::set<std::string> taken;
@@ -215,6 +246,10 @@ void Merge::take_host(std::size_t index) {
       }
     }
   }
+  take_routes(id, facts);
+}
+
+void Merge::take_routes(std::size_t id, const MachineFacts& facts) {
   for (const RouteFacts& route : facts.routes) {
     const auto connects = [&](const std::optional<Ipv4Prefix>& ip) {
       return ip && ip->contains(route.via) && ip->address != route.via;
@@ -284,7 +319,9 @@ void Merge::take_switch(std::size_t machine, const SwitchFacts& facts, const Mac
   const std::string bridge_name = bridge.name;
   at(machine).switches.push_back(std::move(bridge));
   for (const PortFacts& port : facts.ports) {
-    if (port.to == PortFacts::To::kOutside) outside_.push_back({machine, index, &port, false});
+    if (port.to != PortFacts::To::kOutside) continue;
+    outside_by_name_[{machine, port.name}].push_back(outside_.size());
+    outside_.push_back({machine, index, &port, false});
   }
   for (const PortFacts& port : facts.ports) {
     const auto nic = std::ranges::find(owner.nics, port.name, &NicFacts::name);
@@ -397,6 +434,7 @@ void Merge::take_guest(std::size_t index) {
     plug(id, nic, draft);
     at(id).nics.push_back(std::move(draft));
   }
+  take_routes(id, facts);
 }
 
 // The same guest in two files (what runs, and its configuration) is one. Two that merely have one id are two,
@@ -447,6 +485,7 @@ std::size_t Merge::host_for(const MachineFacts& guest) {
   const std::size_t made = make_host(clean_name(folder == "." || folder == ".." ? "" : folder, "host"),
                                      "only its guests were exported");
   hosts_by_group_.emplace(guest.group, made);
+  folder_of_host_.emplace(made, guest.group);
   return made;
 }
 

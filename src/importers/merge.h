@@ -3,10 +3,13 @@
 // note.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "importers/draft.h"
@@ -46,8 +49,10 @@ class Merge {
 
   // merge.cc: machines, guests, virtual switches
   void turn_veths_into_cables();
+  void index_networks();
   void take_hosts();
   void take_host(std::size_t index);
+  void take_routes(std::size_t id, const MachineFacts& facts);
   void take_switch(std::size_t machine, const SwitchFacts& facts, const MachineFacts& owner);
   void take_uplink(std::size_t machine, DraftSwitch& bridge, const PortFacts& port,
                    const MachineFacts& owner);
@@ -90,6 +95,7 @@ class Merge {
   // merge_cables.cc: what is cabled to what
   void index_macs();
   void join_veths();
+  std::unordered_map<Mac, std::set<End>> heard_at_ports() const;
   void read_lldp();
   void read_tables();
   void join_lans();
@@ -109,13 +115,18 @@ class Merge {
   void add_traffic();
   void add_suspects();
   const DraftSwitch* switch_of(std::size_t machine, std::string_view name) const;
+  DraftSwitch* switch_of(std::size_t machine, std::string_view name) {
+    return const_cast<DraftSwitch*>(std::as_const(*this).switch_of(machine, name));
+  }
   std::optional<Ipv4Prefix> address_at(std::size_t machine, std::string_view nic) const;
   bool is_known_near(std::size_t machine, std::string_view nic, Mac mac) const;
 
   // helpers
+  // Whose address it is, when one NIC alone has it.
+  std::optional<End> only_one_with(Mac mac) const;
   std::string unique_name(std::string_view wanted);
   static std::string clean_name(std::string_view wanted, std::string_view otherwise);
-  void assume(std::string text) { draft_.notes.push_back({false, std::move(text)}); }
+  void assume(std::string text);
   void suspect(std::string text) { draft_.notes.push_back({true, std::move(text)}); }
   DraftMachine& at(std::size_t machine) { return draft_.machines[machine]; }
   const DraftMachine& at(std::size_t machine) const { return draft_.machines[machine]; }
@@ -127,10 +138,24 @@ class Merge {
 
   Facts& facts_;
   Draft draft_;
-  std::vector<std::size_t> from_;  // by machine of the draft: its facts, or kNone
-  std::set<std::string, std::less<>> names_;
+  std::vector<std::size_t> from_;                    // by machine of the draft: its facts, or kNone
+  std::unordered_map<std::string, unsigned> names_;  // and the number of the next of that name
+  std::size_t assumptions_ = 0;
   std::map<std::string, std::size_t, std::less<>> hosts_by_group_, hosts_by_name_;
   std::vector<OutsidePort> outside_;
+  std::map<std::pair<std::size_t, std::string>, std::vector<std::size_t>>
+      outside_by_name_;                                                         // by host and port
+  std::unordered_map<std::string, std::vector<std::size_t>> networks_by_name_;  // "manager/name"
+  // By "manager/name" and folder or one above it.
+  std::map<std::pair<std::string, std::string>, std::size_t> networks_by_folder_;
+  std::unordered_map<std::size_t, std::string> folder_of_host_;
+  // Of machines with many: by name, and how many are known.
+  struct SwitchIndex {
+    std::unordered_map<std::string_view, std::size_t> by_name;
+    std::deque<std::string> names;
+  };
+  mutable std::unordered_map<std::size_t, SwitchIndex> switches_by_name_;
+  std::unordered_set<std::string> link_ends_;
   std::map<std::tuple<std::string, std::string, std::size_t>, std::size_t> seen_;  // manager, id, host
   std::multimap<std::string, std::size_t> uuids_;
   std::unordered_multimap<Mac, End> by_mac_;

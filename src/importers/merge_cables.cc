@@ -63,8 +63,27 @@ Merge::End Merge::end_of(std::size_t machine, std::string_view nic) const {
 
 const DraftSwitch* Merge::switch_of(std::size_t machine, std::string_view name) const {
   const auto& switches = at(machine).switches;
-  const auto found = std::ranges::find(switches, name, &DraftSwitch::name);
-  return found == switches.end() ? nullptr : &*found;
+  constexpr std::size_t kMany = 16;
+  if (switches.size() < kMany) {
+    const auto found = std::ranges::find(switches, name, &DraftSwitch::name);
+    return found == switches.end() ? nullptr : &*found;
+  }
+  SwitchIndex& index = switches_by_name_[machine];
+  while (index.names.size() < switches.size()) {
+    const std::string& next = index.names.emplace_back(switches[index.names.size()].name);
+    index.by_name.try_emplace(next, index.names.size() - 1);
+  }
+  const auto found = index.by_name.find(name);
+  return found == index.by_name.end() ? nullptr : &switches[found->second];
+}
+
+// Equal keys stand beside each other, so two are enough to look at.
+std::optional<Merge::End> Merge::only_one_with(Mac mac) const {
+  const auto first = by_mac_.find(mac);
+  if (first == by_mac_.end()) return std::nullopt;
+  const auto second = std::next(first);
+  if (second != by_mac_.end() && second->first == mac) return std::nullopt;
+  return first->second;
 }
 
 Merge::End Merge::wire_of(End station) const {
@@ -140,28 +159,87 @@ void Merge::connect(End a, const Socket& to, std::string comment) {
 
 // ---------------------------------------------------------------- cables that something tells
 
-// Both ends of a veth know the other's interface index. Indexes repeat from namespace to namespace, so only a
-// pair that fits nobody else is taken.
+// Which ports of hosts' bridges have learnt an address.
+std::unordered_map<Mac, std::set<Merge::End>> Merge::heard_at_ports() const {
+  std::unordered_map<Mac, std::set<End>> heard;
+  for (std::size_t m = 0; m < draft_.machines.size(); ++m) {
+    const MachineFacts* facts = facts_of(m);
+    if (facts == nullptr || facts->kind != MachineKind::kHost) continue;
+    for (const SwitchFacts& bridge : facts->switches) {
+      for (const FdbFacts& entry : bridge.fdb) {
+        const End port = end_of(m, clean_name(entry.port, ""));
+        if (port.valid()) heard[entry.mac].insert(port);
+      }
+    }
+  }
+  return heard;
+}
+
+// Both ends of a veth know the other's interface index. Indexes repeat from namespace to namespace; of several
+// that fit, the port is taken that has heard this machine and nobody else. What is joined fits nobody else any
+// more, so this goes round until nothing changes.
 void Merge::join_veths() {
-  std::map<std::pair<std::uint32_t, std::uint32_t>, std::vector<End>> ends;
+  constexpr std::size_t kMostAlike = 256;  // ends with the same two indexes; each is held against each
+  using Indexes = std::pair<std::uint32_t, std::uint32_t>;
+  std::map<Indexes, std::set<End>> ends;
   for (std::size_t m = 0; m < draft_.machines.size(); ++m) {
     const MachineFacts* facts = facts_of(m);
     if (facts == nullptr || facts->kind != MachineKind::kHost) continue;
     for (const NicFacts& nic : facts->nics) {
       const End end = end_of(m, clean_name(nic.name, "nic"));
-      if (nic.index != 0 && end.valid()) ends[{nic.index, nic.peer_index}].push_back(end);
+      if (nic.index != 0 && end.valid()) ends[{nic.index, nic.peer_index}].insert(end);
     }
   }
-  for (const auto& [indexes, here] : ends) {
-    const auto there = ends.find({indexes.second, indexes.first});
-    const std::size_t in_a_pair = indexes.first == indexes.second ? 2 : 1;  // both are in one list
-    if (there == ends.end() || here.size() != in_a_pair || there->second.size() != in_a_pair) continue;
-    const End a = here.front(), b = there->second.back();
-    if (a.machine == b.machine || !(a < b)) continue;
-    cabled_directly_.insert(a);
-    cabled_directly_.insert(b);
+  if (ends.empty()) return;
+  // By a port that heard it: the wire ends of stations behind which it may lie.
+  std::map<End, std::set<End>> hears;
+  for (const auto& [mac, ports] : heard_at_ports()) {
+    if (const auto owner = only_one_with(mac)) {
+      for (const End port : ports) hears[port].insert(wire_of(*owner));
+    }
+  }
+  const auto hears_only = [&](End port, End station) {
+    const auto heard = hears.find(port);
+    return heard != hears.end() && heard->second.size() == 1 && heard->second.contains(station);
+  };
+  const auto fits = [&](End one, End other, bool by_table) {
+    return one.machine != other.machine && (!by_table || hears_only(one, other) || hears_only(other, one));
+  };
+  const auto join = [&](End a, End b, const Indexes& indexes) {
+    if (b < a) std::swap(a, b);
+    ends[indexes].erase(a);
+    ends[indexes].erase(b);
+    ends[{indexes.second, indexes.first}].erase(a);
+    ends[{indexes.second, indexes.first}].erase(b);
+    cabled_directly_.insert({a, b});
     draft_.links.push_back({end_name(a), end_name(b),
                             fmt::format("the ends of a veth, {} and {}", indexes.first, indexes.second)});
+  };
+  std::vector<Indexes> order;
+  for (const auto& [indexes, here] : ends) order.push_back(indexes);
+  for (bool by_table : {false, true, false}) {
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (const Indexes& indexes : order) {
+        const std::vector<End> here(ends[indexes].begin(), ends[indexes].end());
+        if (here.size() > kMostAlike) continue;
+        for (const End a : here) {
+          if (cabled_directly_.contains(a)) continue;
+          std::vector<End> candidates;
+          for (const End b : ends[{indexes.second, indexes.first}]) {
+            if (a != b && fits(a, b, by_table)) candidates.push_back(b);
+          }
+          // Without a table the choice has to be the only one from the other side, too.
+          if (candidates.size() != 1) continue;
+          const auto rivals = std::ranges::count_if(ends[indexes], [&](End other) {
+            return other != candidates.front() && fits(other, candidates.front(), by_table);
+          });
+          if (rivals != 1) continue;
+          join(a, candidates.front(), indexes);
+          changed = true;
+        }
+      }
+    }
   }
 }
 
@@ -245,8 +323,9 @@ void Merge::read_tables() {
     for (const FdbFacts& entry : facts.fdb) {
       const Socket socket{gear, clean_name(entry.port, "port")};
       if (sockets_.contains(socket)) continue;
-      if (by_mac_.count(entry.mac) != 1) continue;  // unknown, or of two: proves no place
-      const End wire = wire_of(by_mac_.find(entry.mac)->second);
+      const auto owner = only_one_with(entry.mac);
+      if (!owner) continue;  // unknown, or of two: proves no place
+      const End wire = wire_of(*owner);
       if (wire.valid()) seen[socket].insert(wire);
     }
   }
@@ -256,6 +335,7 @@ void Merge::read_tables() {
     connect(end, socket, "alone in the table there");
   }
   for (auto a = seen.begin(); a != seen.end(); ++a) {
+    if (sockets_.contains(a->first)) continue;
     for (auto b = std::next(a); b != seen.end(); ++b) {
       if (a->first.gear == b->first.gear || sockets_.contains(a->first) || sockets_.contains(b->first))
         continue;
@@ -338,13 +418,13 @@ void Merge::join_lans() {
   for (const auto& [end, socket] : cabled_) {
     if (number.contains(end)) sets.join(number[end], first_gear + socket.gear);
   }
+  std::unordered_map<std::string_view, std::size_t> gear_nodes;
+  for (std::size_t g = 0; g < draft_.gear.size(); ++g)
+    gear_nodes.emplace(draft_.gear[g].name, first_gear + g);
   for (const auto& link : draft_.links) {  // gear to gear, NIC to NIC
-    const auto node = [&](const std::string& name) -> std::size_t {
-      const std::string owner = name.substr(0, name.find(':'));
-      for (std::size_t g = 0; g < draft_.gear.size(); ++g) {
-        if (draft_.gear[g].name == owner) return first_gear + g;
-      }
-      return kNone;
+    const auto node = [&](std::string_view name) {
+      const auto found = gear_nodes.find(name.substr(0, name.find(':')));
+      return found == gear_nodes.end() ? kNone : found->second;
     };
     const std::size_t a = node(link.a), b = node(link.b);
     if (a != kNone && b != kNone) sets.join(a, b);
@@ -372,7 +452,7 @@ void Merge::join_lans() {
     const MachineFacts* facts = facts_of(m);
     if (facts == nullptr) continue;
     const auto hears = [&](std::string_view nic, Mac mac) {
-      if (by_mac_.count(mac) == 1) join(end_of(m, clean_name(nic, "")), wire_of(by_mac_.find(mac)->second));
+      if (const auto owner = only_one_with(mac)) join(end_of(m, clean_name(nic, "")), wire_of(*owner));
     };
     for (const SwitchFacts& bridge : facts->switches) {
       for (const FdbFacts& entry : bridge.fdb) hears(entry.port, entry.mac);

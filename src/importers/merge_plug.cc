@@ -59,8 +59,11 @@ void Merge::plug(std::size_t guest, const NicFacts& facts, DraftNic& nic) {
 // The tap that the manager names is a port of a bridge, or a macvtap, of the exported host.
 bool Merge::plug_by_tap(std::size_t host, const NicFacts& facts, DraftNic& nic) {
   if (facts.tap.empty()) return false;
-  for (OutsidePort& outside : outside_) {
-    if (outside.machine != host || outside.claimed || outside.port->name != facts.tap) continue;
+  const auto named = outside_by_name_.find({host, facts.tap});
+  for (const std::size_t index :
+       named == outside_by_name_.end() ? std::vector<std::size_t>() : named->second) {
+    OutsidePort& outside = outside_[index];
+    if (outside.claimed) continue;
     outside.claimed = true;
     const DraftSwitch& in = at(host).switches[outside.in_switch];
     nic.on = in.name;
@@ -87,7 +90,7 @@ std::string Merge::plug_into_port_group(std::size_t host, const NicFacts& facts,
   const std::string on = switch_named(
       host, group == nullptr || group->in_switch.empty() ? facts.to : group->in_switch, facts.on, why);
   if (facts.on != SwitchKind::kEsxi && facts.on != SwitchKind::kHyperV) return on;
-  const auto in = std::ranges::find(at(host).switches, on, &DraftSwitch::name);
+  DraftSwitch* const in = switch_of(host, on);
   PolicyFacts policy = facts.policy;
   if (group != nullptr) {
     if (!nic.port.vlans.any()) nic.port.vlans = group->vlans;
@@ -149,8 +152,8 @@ std::string Merge::plug_into_network(std::size_t host, std::size_t guest, const 
   const bool is_new = switch_of(host, name) == nullptr;
   const std::string on = switch_named(
       host, name, kind, network->kind == Plug::kSwitch ? std::string_view(why) : std::string_view());
-  auto made = std::ranges::find(at(host).switches, on, &DraftSwitch::name);
-  if (is_new && made != at(host).switches.end()) {
+  DraftSwitch* const made = switch_of(host, on);
+  if (is_new && made != nullptr) {
     made->comment = facts_.text(network->place);
     if (network->ip) made->ip = network->ip;
   }
@@ -159,21 +162,18 @@ std::string Merge::plug_into_network(std::size_t host, std::size_t guest, const 
 
 const NetworkFacts* Merge::network_of(std::size_t host, std::string_view manager,
                                       std::string_view name) const {
-  const NetworkFacts* near = nullptr;
-  for (const NetworkFacts& network : facts_.networks) {
-    if (network.name != name || network.manager != manager) continue;
-    // Networks of another host have the same names ("default") and are others.
-    for (std::string_view group = network.group;;) {
-      if (const auto found = hosts_by_group_.find(group);
-          found != hosts_by_group_.end() && found->second == host)
-        return &network;
-      const std::size_t slash = group.rfind('/');
-      if (slash == std::string_view::npos) break;
-      group = group.substr(0, slash);
-    }
-    if (hosts_by_group_.find(network.group) == hosts_by_group_.end()) near = &network;
+  // Networks of another host have the same names ("default") and are others.
+  const std::string key = fmt::format("{}/{}", manager, name);
+  if (const auto folder = folder_of_host_.find(host); folder != folder_of_host_.end()) {
+    const auto near = networks_by_folder_.find({key, folder->second});
+    if (near != networks_by_folder_.end()) return &facts_.networks[near->second];
   }
-  return near;
+  const auto named = networks_by_name_.find(key);
+  if (named == networks_by_name_.end()) return nullptr;
+  for (auto it = named->second.rbegin(); it != named->second.rend(); ++it) {
+    if (!hosts_by_group_.contains(facts_.networks[*it].group)) return &facts_.networks[*it];
+  }
+  return nullptr;
 }
 
 // Finds the host's virtual switch, or makes one. `why` is empty when its lack of uplinks is in its nature.

@@ -11,6 +11,10 @@
 namespace sekimori::importers {
 
 void Merge::add_rules() {
+  for (const DraftLink& link : draft_.links) {
+    link_ends_.insert(link.a);
+    link_ends_.insert(link.b);
+  }
   for (std::size_t machine = 0; machine < draft_.machines.size(); ++machine) {
     const MachineFacts* facts = facts_of(machine);
     if (facts == nullptr || facts->kind != model::MachineKind::kHost) continue;
@@ -39,9 +43,7 @@ std::vector<std::string> Merge::site_ports(std::size_t machine, const DraftSwitc
   }
   if (!ports.empty()) return ports;
   const std::string end = fmt::format("{}/{}:{}", at(machine).name, bridge.name, name);
-  const bool is_linked = std::ranges::any_of(
-      draft_.links, [&](const DraftLink& link) { return link.a == end || link.b == end; });
-  return is_linked ? std::vector<std::string>{name} : std::vector<std::string>{};
+  return link_ends_.contains(end) ? std::vector<std::string>{name} : std::vector<std::string>{};
 }
 
 // Entries that somebody wrote into a table.

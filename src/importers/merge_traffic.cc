@@ -28,8 +28,9 @@ void Merge::give_addresses() {
     for (const NeighbourFacts& neighbour : facts->neighbours) {
       const auto own = address_at(m, clean_name(neighbour.nic, ""));
       if (!own || !own->contains(neighbour.ip) || own->address == neighbour.ip) continue;
-      if (by_mac_.count(neighbour.mac) != 1) continue;  // of two with one MAC nobody knows whose it is
-      const End end = by_mac_.find(neighbour.mac)->second;
+      const auto owner = only_one_with(neighbour.mac);
+      if (!owner) continue;  // of two with one MAC nobody knows whose it is
+      const End end = *owner;
       DraftNic& nic = at(end.machine).nics[end.nic];
       const bool is_taken =
           std::ranges::any_of(at(end.machine).nics,

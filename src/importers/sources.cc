@@ -57,6 +57,8 @@ std::string from_utf16(std::string_view text, bool big_endian) {
   return out;
 }
 
+}  // namespace
+
 // The text as UTF-8, or why it is none.
 std::expected<std::string, std::string> readable(const std::string& bytes) {
   std::string text = bytes;
@@ -66,6 +68,10 @@ std::expected<std::string, std::string> readable(const std::string& bytes) {
   bool is_utf8 = true;
   for (std::size_t at = 0; at < text.size();) {
     const auto c = static_cast<unsigned char>(text[at]);
+    if (c >= 0x20 && c < 0x7f) {
+      ++at;
+      continue;
+    }
     if (c < 0x20 && c != '\n' && c != '\t' && c != '\r' && c != '\f' && c != 0x1b && c != '\b')
       return std::unexpected(fmt::format("byte 0x{:02x} has no place in a text; is this a binary file?", c));
     const std::size_t length = utf8_length(text, at);
@@ -78,6 +84,8 @@ std::expected<std::string, std::string> readable(const std::string& bytes) {
   for (const char c : text) append_utf8(latin, static_cast<unsigned char>(c));
   return latin;
 }
+
+namespace {
 
 // ---------------------------------------------------------------- the formats
 
@@ -115,6 +123,7 @@ struct Reading {
   std::map<std::pair<std::string, std::string>, LinuxTables> linux;  // by group and machine
   std::map<std::string, OvsTables> ovs;                              // by group
   HypervisorTables hypervisors;
+  MachineIndex kubernetes;
 };
 
 // A text, and what it is as data when it looks like JSON or YAML.
@@ -186,8 +195,9 @@ void read_containerlab_file(const Document& document, Reading& reading) {
 }
 
 void read_kubernetes_file(const Document& document, Reading& reading) {
-  for_each_document(document, reading.facts,
-                    [&](Data root) { read_kubernetes(document.source, root, reading.facts); });
+  for_each_document(document, reading.facts, [&](Data root) {
+    read_kubernetes(document.source, root, reading.facts, reading.kubernetes);
+  });
 }
 
 struct Format {
@@ -276,9 +286,7 @@ class Sources {
   }
 
   Facts finish() && {
-    for (const auto& [key, tables] : reading_.linux) {
-      if (!tables.interfaces.empty()) facts().machines.push_back(linux_machine(tables, facts()));
-    }
+    add_linux_machines();
     for (const auto& [group, tables] : reading_.ovs) add_bridges(group, tables);
     add_hypervisors(std::move(reading_.hypervisors), facts());
     return std::move(reading_.facts);
@@ -286,6 +294,26 @@ class Sources {
 
  private:
   Facts& facts() { return reading_.facts; }
+
+  // What lies in a folder below that of a host is a container of it. Hosts come before what is below them.
+  void add_linux_machines() {
+    std::map<std::string_view, std::pair<const LinuxTables*, std::size_t>> hosts;  // by folder
+    for (const auto& [key, tables] : reading_.linux) {
+      if (tables.interfaces.empty()) continue;
+      MachineFacts machine = linux_machine(tables, facts());
+      auto host = hosts.end();
+      for (std::string_view folder = tables.group; host == hosts.end() && folder.contains('/');) {
+        folder = folder.substr(0, folder.rfind('/'));
+        host = hosts.find(folder);
+      }
+      if (host == hosts.end()) {
+        hosts.try_emplace(tables.group, &tables, facts().machines.size());
+      } else {
+        make_container(machine, *host->second.first, facts().machines[host->second.second]);
+      }
+      facts().machines.push_back(std::move(machine));
+    }
+  }
 
   // The bridges of OVS go to the machine of their folder, which is made when iproute2 tells nothing of it.
   void add_bridges(const std::string& group, const OvsTables& tables) {
@@ -321,6 +349,22 @@ std::vector<std::string_view> format_words() {
   std::vector<std::string_view> words;
   for (const Format& format : kFormats) words.push_back(format.word);
   return words;
+}
+
+std::string_view format_of(const SourceText& source) {
+  const auto text = readable(source.text);
+  const std::size_t first = text ? text->find_first_not_of(" \t\r\n") : std::string::npos;
+  if (first == std::string::npos) return {};
+  Document document{{0, folder_of(source.name), *text}, {}};
+  std::optional<DataTree::Damage> damage;
+  std::unique_ptr<DataTree> tree;
+  if ((*text)[first] == '[' || (*text)[first] == '{') {
+    tree = std::make_unique<DataTree>(DataTree::json(*text, damage));
+    document.json = tree->root();
+  }
+  const auto* const format =
+      std::ranges::find_if(kFormats, [&](const Format& f) { return f.recognises(document); });
+  return format == std::end(kFormats) ? std::string_view() : format->word;
 }
 
 Facts read_sources(std::span<const SourceText> sources, std::string_view format) {

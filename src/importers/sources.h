@@ -2,6 +2,7 @@
 // into UTF-8 or refused in words.
 #pragma once
 
+#include <expected>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,6 +24,12 @@ constexpr std::size_t kMostSourceBytes = std::size_t{1} << 30;
 
 // The words of --from.
 std::vector<std::string_view> format_words();
+
+// What it is by its content: one of format_words(), or nothing.
+std::string_view format_of(const SourceText& source);
+
+// As UTF-8 without a byte order mark; an error says why it is no text.
+std::expected<std::string, std::string> readable(const std::string& bytes);
 
 // `format` is one of format_words(), or empty: told by content.
 Facts read_sources(std::span<const SourceText> sources, std::string_view format);

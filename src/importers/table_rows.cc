@@ -6,47 +6,30 @@
 #include <charconv>
 #include <vector>
 
-#include "importers/lines.h"
+#include "base/text.h"
+#include "importers/csv.h"
 
 namespace sekimori::importers {
 namespace {
 
-// RFC 4180: quoted fields have doubled quotes. They may go over lines there; names of NICs do not.
-void cells(std::string_view line, char separator, std::vector<std::string>& out) {
-  out.assign(1, {});
-  bool quoted = false;
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    const char c = line[i];
-    if (quoted && c == '"' && i + 1 < line.size() && line[i + 1] == '"') {
-      out.back() += '"';
-      ++i;
-    } else if (c == '"') {
-      quoted = !quoted;
-    } else if (c == separator && !quoted) {
-      out.emplace_back();
-    } else {
-      out.back() += c;
-    }
-  }
-}
-
 struct Header {
   std::vector<std::string> names;
   char separator = ',';
-  std::uint32_t line = 0;
+  std::uint32_t line = 1;  // of the first row
+  std::string_view rest;
 };
 
-// The first line that is no comment (#TYPE ... of Export-Csv).
 Header header_of(std::string_view text) {
   Header header;
-  for_each_line(text.substr(0, 65536), [&](std::string_view line, std::uint32_t number) {
-    if (header.line != 0 || line.empty() || line.starts_with('#')) return;
-    header.line = number;
-    const auto count = [&](char c) { return std::ranges::count(line, c); };
-    header.separator = count('\t') > count(',') ? '\t' : count(';') > count(',') ? ';' : ',';
-    cells(line, header.separator, header.names);
-    for (std::string& name : header.names) name = plain_word(name);
-  });
+  header.line += skip_to_head(text);
+  const std::string_view line = text.substr(0, text.find('\n'));
+  const auto count = [&](char c) { return std::ranges::count(line, c); };
+  header.separator = count('\t') > count(',') ? '\t' : count(';') > count(',') ? ';' : ',';
+  std::uint32_t lines = 0;
+  if (!next_record(text, header.separator, header.names, lines)) header.names.clear();
+  header.line += lines;
+  header.rest = text;
+  for (std::string& name : header.names) name = plain_word(name);
   return header;
 }
 
@@ -60,15 +43,6 @@ Fields fields_of(Data row) {
 }
 
 }  // namespace
-
-std::string plain_word(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c >= 'A' && c <= 'Z') out += static_cast<char>(c + 32);
-    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) out += c;
-  }
-  return out;
-}
 
 std::string field(const Fields& fields, Names names) {
   for (const std::string_view name : names) {
@@ -111,17 +85,21 @@ void for_each_row(const Source& source, Data json, Facts& facts,
     is_second[i] = std::find(places.begin(), places.end() - 1, places.back()) != places.end() - 1;
   }
   std::vector<std::string> row;
-  for_each_line(source.text, [&](std::string_view line, std::uint32_t number) {
-    if (number <= header.line || base::trim(line).empty()) return;
-    cells(line, header.separator, row);
-    if (row.size() != header.names.size())
-      return facts.leave_out({source.file, number}, fmt::format("a row of {} fields where the header has {}",
-                                                                row.size(), header.names.size()));
+  std::string_view rest = header.rest;
+  std::uint32_t lines = 0;
+  for (std::uint32_t line = header.line; !rest.empty(); line += lines) {
+    const bool is_whole = next_record(rest, header.separator, row, lines);
+    if (row.size() == 1 && base::trim(row[0]).empty()) continue;
+    if (!is_whole || row.size() != header.names.size()) {
+      facts.leave_out({source.file, line}, fmt::format("a row of {} fields where the head has {}", row.size(),
+                                                       header.names.size()));
+      continue;
+    }
     for (std::size_t i = 0; i < row.size(); ++i) {
       if (!is_second[i]) places[i]->assign(base::trim(row[i]));
     }
-    read(fields, number);
-  });
+    read(fields, line);
+  }
 }
 
 std::optional<bool> yes_or_no(std::string_view text) {

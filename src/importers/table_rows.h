@@ -10,11 +10,9 @@
 #include <string_view>
 
 #include "importers/formats.h"
+#include "importers/nic_rows.h"
 
 namespace sekimori::importers {
-
-// "VM Network" -> "vmnetwork"
-std::string plain_word(std::string_view text);
 
 using Fields = std::map<std::string, std::string, std::less<>>;
 using Names = std::span<const std::string_view>;

@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "base/id.h"
+#include "importers/draft.h"
+#include "importers/nic_rows.h"
 #include "macs/registry.h"
 #include "model/model.h"
 
@@ -90,11 +92,18 @@ struct Inventory {
 };
 
 // Text in: a list of MACs, a line each (`MAC`, `MAC NAME`, `NAME MAC`), or a table with a head (CSV). Which
-// it is shows in the first line. docs/macs.md lists the columns. An error: it is neither.
+// it is shows in the first line. An error: it is neither.
 base::Result<void> read_inventory(std::string_view text, const std::string& source, Inventory& inventory);
+bool is_list_of_macs(std::string_view text);
+void read_rows(const importers::NicTable& rows, const std::string& source, Inventory& inventory);
 
 // A site: its segments, what runs, its pools.
 void read_model(const model::Model& model, const std::string& source, Inventory& inventory);
+
+// What exports say, and the site that was made of them: NICs by manager and the manager's id, in the segments
+// of the site.
+void read_exports(const importers::Facts& facts, const importers::Draft& draft, const model::Model& model,
+                  Inventory& inventory);
 
 // What a registry holds, as CSV that read_inventory() reads.
 std::string csv_head();

@@ -1,126 +1,34 @@
 // Lists of MACs and tables, as text.
 //
-// Tables are CSV as RFC 4180 has it, with ',', ';' or a tab between, and a head whose words are those of
-// NetBox's exports (VM interfaces, device interfaces, MAC addresses), of Hyper-V's Get-VMNetworkAdapter and
-// VMware's PowerCLI Get-NetworkAdapter through Export-Csv, or plain ones. A row that cannot be understood is
-// left out and told; the others count.
+// What tables look like is in importers/nic_rows.h. A row that cannot be understood is left out and told; the
+// others count.
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <cctype>
-#include <unordered_map>
 
 #include "base/text.h"
+#include "importers/nic_rows.h"
 #include "macs/inventory.h"
 
 namespace sekimori::macs {
 namespace {
 
-enum Column : std::size_t {
-  kMac,
-  kManager,
-  kMachine,
-  kName,
-  kNicName,
-  kSegment,
-  kPower,
-  kUuid,
-  kOsId,
-  kCloneOf,
-  kRole,
-  kInterfaceName,
-  kIgnored,
-  kColumns = kIgnored
-};
-
-struct Word {
-  std::string_view word;  // lower case, what is no letter or digit made "_"
-  Column column;
-};
-constexpr Word kWords[] = {
-    {"mac", kMac},
-    {"mac_address", kMac},
-    {"primary_mac_address", kMac},
-    {"macaddress", kMac},
-    {"address", kMac},
-    {"hwaddr", kMac},
-    {"manager", kManager},
-    {"cluster", kManager},
-    {"vcenter", kManager},
-    {"computername", kManager},
-    {"machine_id", kMachine},
-    {"vm_id", kMachine},
-    {"vmid", kMachine},
-    {"moref", kMachine},
-    {"machine", kName},
-    {"machine_name", kName},
-    {"virtual_machine", kName},
-    {"device", kName},
-    {"vm", kName},
-    {"vm_name", kName},
-    {"vmname", kName},
-    {"parent", kName},
-    {"host", kName},
-    {"hostname", kName},
-    {"domain", kName},
-    {"nic", kNicName},
-    {"interface", kNicName},
-    {"adapter", kNicName},
-    {"assigned_object", kNicName},
-    {"name", kInterfaceName},
-    {"segment", kSegment},
-    {"network", kSegment},
-    {"network_name", kSegment},
-    {"networkname", kSegment},
-    {"untagged_vlan", kSegment},
-    {"vlan", kSegment},
-    {"portgroup", kSegment},
-    {"switchname", kSegment},
-    {"bridge", kSegment},
-    {"power", kPower},
-    {"power_state", kPower},
-    {"powerstate", kPower},
-    {"state", kPower},
-    {"status", kPower},
-    {"uuid", kUuid},
-    {"bios_uuid", kUuid},
-    {"smbios_uuid", kUuid},
-    {"os_machine_id", kOsId},
-    {"clone_of", kCloneOf},
-    {"template", kCloneOf},
-    {"role", kRole},
-    {"kind", kRole},
-};
-
-std::string folded(std::string_view text) {
-  std::string out(base::trim(text));
-  for (char& c : out)
-    c = std::isalnum(static_cast<unsigned char>(c)) != 0
-            ? static_cast<char>(std::tolower(static_cast<unsigned char>(c)))
-            : '_';
-  return out;
-}
-
-Column column_of(std::string_view head) {
-  const std::string word = folded(head);
-  const auto* const at = std::ranges::find(kWords, std::string_view(word), &Word::word);
-  return at == std::end(kWords) ? kIgnored : at->column;
-}
+using importers::NicColumn;
 
 Power power_of(std::string_view text) {
-  constexpr std::string_view kOn[] = {"running", "on",   "poweredon", "powered_on", "active",
-                                      "up",      "true", "started",   "allocated",  "reserved"};
-  constexpr std::string_view kOff[] = {
-      "off",    "stopped", "poweredoff", "powered_off",     "shut_off",  "shutoff", "offline", "suspended",
-      "paused", "planned", "staged",     "decommissioning", "inventory", "down",    "false",   "saved"};
-  const std::string word = folded(text);
-  if (std::ranges::find(kOn, word) != std::end(kOn)) return Power::kRunning;
-  return std::ranges::find(kOff, word) != std::end(kOff) ? Power::kOff : Power::kUnknown;
+  switch (importers::power_of_word(text)) {
+    case importers::Power::kOn:
+      return Power::kRunning;
+    case importers::Power::kOff:
+      return Power::kOff;
+    case importers::Power::kUnknown:
+      break;
+  }
+  return Power::kUnknown;
 }
 
 Role role_of(std::string_view text) {
-  const std::string word = folded(text);
+  const std::string word = importers::plain_word(text);
   if (word == "guest" || word == "vm" || word == "container") return Role::kGuest;
   return word == "host" || word == "router" || word == "device" ? Role::kHost : Role::kUnknown;
 }
@@ -135,143 +43,60 @@ std::string stem(const std::string& source) {
 
 // ---------------------------------------------------------------- a table
 
-// Takes the next record off the text. False: a quote is not closed.
-bool next_record(std::string_view& rest, char separator, std::vector<std::string>& fields, unsigned& lines) {
-  std::size_t used = 0;
-  lines = 1;
-  const auto field = [&]() -> std::string& {
-    if (used == fields.size()) fields.emplace_back();
-    return fields[used];
-  };
-  field().clear();
-  std::size_t i = 0;
-  bool quoted = false;
-  for (; i < rest.size(); ++i) {
-    const char c = rest[i];
-    if (quoted) {
-      if (c == '\n') ++lines;
-      if (c != '"') {
-        field() += c;
-      } else if (i + 1 < rest.size() && rest[i + 1] == '"') {
-        field() += rest[++i];
-      } else {
-        quoted = false;
-      }
-    } else if (c == '"' && field().empty()) {
-      quoted = true;
-    } else if (c == separator) {
-      ++used;
-      field().clear();
-    } else if (c == '\n') {
-      break;
-    } else if (c != '\r') {
-      field() += c;
-    }
-  }
-  fields.resize(used + 1);
-  rest.remove_prefix(std::min(i + 1, rest.size()));
-  return !quoted;
-}
-
-struct Head {
-  char separator = ',';
-  std::array<std::size_t, kColumns> at{};  // the field of a column, from 1; 0: there is none
-  std::size_t width = 0;
-};
-
-// The separator under which the first line has a column of MACs.
-std::optional<Head> read_head(std::string_view& text) {
-  for (const char separator : {',', ';', '\t'}) {
-    std::string_view rest = text;
-    std::vector<std::string> fields;
-    unsigned lines = 0;
-    if (!next_record(rest, separator, fields, lines)) continue;
-    Head head{separator, {}, fields.size()};
-    for (std::size_t i = 0; i < fields.size(); ++i) {
-      const Column column = column_of(fields[i]);
-      if (column != kIgnored && head.at[column] == 0) head.at[column] = i + 1;
-    }
-    // A "name" is the interface's where something else names the machine, as in NetBox's exports.
-    const bool named = head.at[kMachine] != 0 || head.at[kName] != 0;
-    std::size_t& other = head.at[named ? kNicName : kName];
-    if (other == 0) other = head.at[kInterfaceName];
-    if (head.at[kMac] == 0) continue;
-    text = rest;
-    return head;
-  }
-  return std::nullopt;
-}
-
 class Table {
  public:
-  Table(const Head& head, const std::string& source, Inventory& inventory)
-      : head_(head),
+  Table(const importers::NicTable& table, const std::string& source, Inventory& inventory)
+      : table_(table),
         source_(source),
         inventory_(inventory),
         from_(inventory.texts.keep(source)),
         stem_(inventory.texts.keep(stem(source))) {}
 
-  void row(const std::vector<std::string>& fields, unsigned line) {
-    if (fields.size() == 1 && base::trim(fields[0]).empty()) return;
-    if (fields.size() != head_.width) {
-      inventory_.omit(
-          source_, line,
-          fmt::format("it has {} fields where the head has {}; left out.", fields.size(), head_.width));
-      return;
-    }
-    const std::string_view written = base::trim(fields[head_.at[kMac] - 1]);
+  void row(const importers::NicRow& row) {
+    using enum NicColumn;
+    const std::string_view written = row[kMac];
     if (written.empty() || written == "None" || written == "null") {
       ++inventory_.without_mac;
       return;
     }
     const auto mac = wire::parse_mac(written);
     if (!mac) {
-      inventory_.omit(source_, line, fmt::format("\"{}\" is no MAC address; left out.", written));
+      inventory_.omit(source_, row.line, fmt::format("\"{}\" is no MAC address; left out.", written));
       return;
     }
     Nic nic;
     nic.mac = *mac;
     nic.source = from_;
-    nic.line = line;
-    nic.manager = text(fields, kManager);
+    nic.line = row.line;
+    nic.manager = text(row[kManager].empty() ? row[kComputer] : row[kManager]);
     if (nic.manager == kNothing) nic.manager = stem_;
-    nic.name = text(fields, kName);
-    nic.machine = text(fields, kMachine);
+    nic.name = text(table_.has(kGuest) ? row[kGuest] : row[kHost]);
+    nic.machine = text(row[kId]);
     if (nic.machine == kNothing) nic.machine = nic.name;
-    nic.nic = text(fields, kNicName);
-    nic.segment = text(fields, kSegment);
-    nic.uuid = text(fields, kUuid);
-    nic.os_id = text(fields, kOsId);
-    nic.clone_of = text(fields, kCloneOf);
-    if (const std::size_t at = head_.at[kPower]; at != 0) nic.power = power_of(fields[at - 1]);
-    if (const std::size_t at = head_.at[kRole]; at != 0) nic.role = role_of(fields[at - 1]);
+    nic.nic = text(row[kNic]);
+    nic.segment = segment(row[kNetwork], row[kVlan]);
+    nic.uuid = text(row[kUuid]);
+    nic.os_id = text(row[kOsId]);
+    nic.clone_of = text(row[kCloneOf]);
+    nic.power = power_of(row[kPower]);
+    nic.role = role_of(row[kRole]);
     inventory_.nics.push_back(nic);
   }
 
  private:
-  Text text(const std::vector<std::string>& fields, Column column) {
-    const std::size_t at = head_.at[column];
-    return at == 0 ? kNothing : inventory_.texts.keep(base::trim(fields[at - 1]));
+  Text text(std::string_view value) { return value.empty() ? kNothing : inventory_.texts.keep(value); }
+
+  // A switch of Hyper-V has many VLANs.
+  Text segment(std::string_view network, std::string_view vlan) {
+    if (network.empty() || vlan.empty() || vlan == "0") return text(network.empty() ? vlan : network);
+    return text(fmt::format("{}, VLAN {}", network, vlan));
   }
 
-  const Head& head_;
+  const importers::NicTable& table_;
   const std::string& source_;
   Inventory& inventory_;
   Text from_, stem_;
 };
-
-void read_table(std::string_view rest, const Head& head, const std::string& source, Inventory& inventory) {
-  Table table(head, source, inventory);
-  std::vector<std::string> fields;
-  for (unsigned line = 2, lines = 0; !rest.empty(); line += lines) {
-    if (next_record(rest, head.separator, fields, lines)) {
-      table.row(fields, line);
-    } else {
-      inventory.omit(source, line,
-                     "a quote is not closed before the end: the file is cut short; the row is left out.");
-    }
-  }
-}
 
 // ---------------------------------------------------------------- a list
 
@@ -349,28 +174,34 @@ base::Result<void> read_inventory(std::string_view text, const std::string& sour
     return base::fail(fmt::format(
         "{}: is UTF-16 or no text; save it as UTF-8 (PowerShell: Export-Csv -Encoding utf8).", source));
   if (text.empty()) return base::fail(fmt::format("{}: is empty.", source));
-  std::string_view rest = text;
-  for (std::string_view lines = text; !lines.empty();) {  // the first line that is not empty or a comment
-    const std::string_view line = lines.substr(0, lines.find('\n'));
-    const auto words = words_of(line);
-    if (is_list_line(words)) {
-      read_list(text, source, inventory);
-      return {};
-    }
-    rest = lines;
-    if (!words.empty()) break;
-    lines.remove_prefix(std::min(line.size() + 1, lines.size()));
+  if (is_list_of_macs(text)) {
+    read_list(text, source, inventory);
+    return {};
   }
-  if (rest.starts_with("#TYPE"))
-    rest.remove_prefix(std::min(rest.find('\n') + 1, rest.size()));  // PowerShell 5
-  const auto head = read_head(rest);
-  if (!head)
+  const auto table = importers::NicTable::of_csv(text);
+  if (!table)
     return base::fail(fmt::format(
         "{}: is neither a list of MACs (`MAC NAME` a line) nor a table whose head names a column mac, "
         "mac_address or MACAddress.",
         source));
-  read_table(rest, *head, source, inventory);
+  read_rows(*table, source, inventory);
   return {};
+}
+
+bool is_list_of_macs(std::string_view text) {
+  while (!text.empty()) {  // the first line that is not empty or a comment
+    const std::string_view line = text.substr(0, text.find('\n'));
+    const auto words = words_of(line);
+    if (!words.empty()) return is_list_line(words);
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+  }
+  return false;
+}
+
+void read_rows(const importers::NicTable& rows, const std::string& source, Inventory& inventory) {
+  Table table(rows, source, inventory);
+  rows.read([&](const importers::NicRow& row) { table.row(row); },
+            [&](std::uint32_t line, std::string what) { inventory.omit(source, line, std::move(what)); });
 }
 
 std::string csv_head() { return "mac_address,manager,machine_id,interface,status,pool,since,until,note\n"; }

@@ -1,19 +1,19 @@
-// Folders of exports through the whole program: import, and what the proof says of the site. And this
-// machine, asked live inside a network namespace that the test makes.
-#include <fcntl.h>
+// Folders of exports through the whole program: import, what the proof says of the site, and the audit of
+// MACs.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sched.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 
 #include "cli/check.h"
+#include "cli/mac_sources.h"
 #include "cli/site.h"
 #include "cli/sources.h"
 #include "importers/site.h"
+#include "macs/audit.h"
 
 namespace sekimori {
 namespace {
@@ -66,47 +66,52 @@ TEST(Exports, AFlowThatBypassesLearningIsFound) {
   EXPECT_THAT(judge("tests/data/import/ovs-bypass").findings, Contains(HasSubstr("flood-bypass node/br0")));
 }
 
-// ---------------------------------------------------------------- live
+// ---------------------------------------------------------------- the audit of MACs reads the same
 
-bool run(const std::string& command) { return std::system(command.c_str()) == 0; }
+std::vector<std::string> audit(const std::vector<std::string>& sources) {
+  const auto inventory = cli::read_inventories(sources);
+  EXPECT_TRUE(inventory) << (inventory ? "" : inventory.error().message);
+  std::vector<std::string> lines;
+  if (!inventory) return lines;
+  for (const findings::Finding& f : macs::audit(*inventory))
+    lines.push_back(std::string(findings::entry(f.code).word) + " " + f.headline + " " + f.cause);
+  return lines;
+}
 
-TEST(Exports, ThisMachineIsAskedLive) {
-  const std::string ns = "sekimori-import-" + std::to_string(getpid());
-  ASSERT_TRUE(run("ip netns add " + ns));
-  const std::string ip = "ip -n " + ns + " ";
-  const bool made =
-      run(ip + "link add name eth0 type veth peer name guest0") &&
-      run(ip + "link add name br0 type bridge ageing_time 0") && run(ip + "link set guest0 master br0") &&
-      run(ip + "link add name eth1 address 02:00:00:00:09:01 type veth peer name far") &&
-      run(ip + "link set eth1 up") && run(ip + "addr add 10.9.0.1/24 dev br0") && run(ip + "link set br0 up");
-  std::string site;
-  if (made) {
-    int ends[2];
-    ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
-    const pid_t child = fork();
-    if (child == 0) {
-      const int fd = open(("/var/run/netns/" + ns).c_str(), O_RDONLY | O_CLOEXEC);
-      if (fd < 0 || setns(fd, CLONE_NEWNET) != 0) _exit(1);
-      const auto imported = cli::import_all({"host:local"}, {});
-      const std::string text = imported ? imported->site : "error: " + imported.error().message;
-      if (write(ends[1], text.data(), text.size()) != static_cast<ssize_t>(text.size())) _exit(2);
-      _exit(0);
-    }
-    close(ends[1]);
-    char buffer[4096];
-    for (ssize_t got = 0; (got = read(ends[0], buffer, sizeof buffer)) > 0;)
-      site.append(buffer, static_cast<std::size_t>(got));
-    close(ends[0]);
-    int status = 0;
-    waitpid(child, &status, 0);
-    EXPECT_EQ(status, 0);
+TEST(ExportsAudit, TwoGuestsThatRunInOneSegmentAreAnError) {
+  EXPECT_THAT(audit({"tests/data/import/lan"}),
+              Contains(testing::AllOf(testing::StartsWith("mac-duplicate "), HasSubstr("(app)"),
+                                      HasSubstr("(app2)"), HasSubstr("in one segment"))));
+}
+
+TEST(ExportsAudit, OneMacAtTwoManagersIsFoundAndTheyStayTwo) {
+  const auto found = audit({"tests/data/import/office"});
+  EXPECT_THAT(found,
+              Contains(testing::AllOf(HasSubstr("bc:24:11:00:00:64"), HasSubstr("proxmox/100:net0 (web)"),
+                                      HasSubstr("HV1/0a0e1c00-0000-4000-8000-000000000001"))));
+}
+
+TEST(ExportsAudit, CopiesShowByTheirUuid) {
+  EXPECT_THAT(
+      audit({"tests/data/import/vsphere"}),
+      Contains(testing::AllOf(HasSubstr("mac-duplicate-latent"), HasSubstr("vc1/vm-103"),
+                              HasSubstr("They share the UUID 42070000-0000-4000-8000-000000000103"))));
+}
+
+// Of libvirt each host has its own domains: one domain on two hosts is two, and what they share is evidence.
+TEST(ExportsAudit, OneDomainOnTwoHostsIsTwo) {
+  const auto folder = std::filesystem::temp_directory_path() / ("sekimori-audit-" + std::to_string(getpid()));
+  for (const char* host : {"kvm1", "kvm2"}) {
+    std::filesystem::create_directories(folder / host);
+    std::ofstream(folder / host / "web.xml")
+        << "<domain id='1'><name>web</name><uuid>11111111-2222-4333-8444-555555555555</uuid><devices>"
+           "<interface type='bridge'><mac address='52:54:00:00:00:09'/><source bridge='br0'/></interface>"
+           "</devices></domain>";
   }
-  run("ip netns del " + ns);
-  ASSERT_TRUE(made);
-  EXPECT_THAT(site, HasSubstr("kind: linux-bridge"));
-  EXPECT_THAT(site, HasSubstr("ip: 10.9.0.1/24"));
-  EXPECT_THAT(site, HasSubstr("ageing: 0s"));
-  EXPECT_TRUE(importers::parse_site(site, "live")) << site;
+  const auto found = audit({folder.string()});
+  std::filesystem::remove_all(folder);
+  EXPECT_THAT(found, Contains(testing::AllOf(HasSubstr("libvirt@kvm1/"), HasSubstr("libvirt@kvm2/"),
+                                             HasSubstr("They share the UUID"))));
 }
 
 }  // namespace
