@@ -1,0 +1,221 @@
+// The only program of the guest: it is its init. It loads the modules that lie in /modules, in the order of
+// their names, plays what is in /sites, writes what happened to the second serial line, and switches the
+// machine off. Linked statically, as there is nothing else in the guest.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/differential/test_bed.h"
+#include "tests/guest/replay.h"
+
+namespace sekimori::guest {
+namespace {
+
+using differential::TestBed;
+using wire::Mac;
+
+[[noreturn]] void off() {
+  ::sync();
+  ::reboot(RB_POWER_OFF);
+  for (;;) ::pause();
+}
+[[noreturn]] void give_up(const std::string& what) {
+  std::printf("FAILED: %s\n", what.c_str());
+  std::fflush(stdout);
+  off();
+}
+void must(const base::Result<void>& done) {
+  if (!done) give_up(done.error().what);
+}
+
+void load_modules() {
+  std::vector<std::string> files;
+  for (const auto& file : std::filesystem::directory_iterator("/modules")) files.push_back(file.path());
+  std::ranges::sort(files);
+  for (const std::string& file : files) {
+    const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || ::syscall(SYS_finit_module, fd, "", 0) != 0)
+      give_up(fmt::format("module {}: {}", file, std::strerror(errno)));
+    ::close(fd);
+  }
+}
+
+std::vector<Site> read_sites() {
+  std::ifstream in("/sites", std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+  std::vector<Site> sites(bytes.size() / sizeof(Site));
+  std::memcpy(static_cast<void*>(sites.data()), bytes.data(), sites.size() * sizeof(Site));
+  return sites;
+}
+
+// A serial line that changes no byte.
+int open_line(const char* path) {
+  const int fd = ::open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+  termios settings{};
+  if (fd < 0 || ::tcgetattr(fd, &settings) != 0) give_up(fmt::format("{}: {}", path, std::strerror(errno)));
+  ::cfmakeraw(&settings);
+  ::tcsetattr(fd, TCSANOW, &settings);
+  return fd;
+}
+
+class Bridges {
+ public:
+  Bridges(TestBed bed, const Site* sites, std::size_t count)
+      : bed_(std::move(bed)), sites_(sites), count_(count) {
+    for (std::size_t b = 0; b < count; ++b) build(b);
+    if (!bed_.wait_for_ports()) give_up("ports do not come up");
+  }
+
+  std::string play() {
+    for (std::size_t i = 0; i < kFrames; ++i) {
+      for (std::size_t b = 0; b < count_; ++b) {
+        send(b, i);
+        if (b % 60 == 59) collect();  // the kernel's backlog holds 1000 copies
+      }
+      collect();
+    }
+    std::string text;
+    for (std::size_t b = 0; b < count_; ++b) {
+      for (std::size_t i = 0; i < kFrames; ++i) text += copies_[b << 16 | i] + "\n";
+    }
+    return text;
+  }
+
+ private:
+  static std::string name(std::size_t b, std::size_t p) { return fmt::format("b{}p{}", b, p); }
+
+  void build(std::size_t b) {
+    const Site& site = sites_[b];
+    sys::Links& links = bed_.links();
+    const std::string bridge = fmt::format("b{}", b);
+    sys::BridgeSettings settings;
+    settings.mac = site.has_interface ? Mac{site.mac} : Mac{0x0e5f'0000'0000u + b};
+    if (site.ages_at_once) settings.ageing = base::Duration{0};
+    settings.vlan_filtering = site.filters;
+    must(links.add_bridge(bridge, settings));
+    must(links.set_up(bridge, true));
+    note(b, 0, links.index(bridge).value(), true);
+    for (std::size_t p = 0; p < site.ports; ++p) {
+      const bool is_interface = p == 0 && site.has_interface;
+      if (!is_interface) plug_in(b, p);
+      if (site.filters) give_vlans(is_interface ? bridge : name(b, p), site.port[p], is_interface);
+    }
+    for (const Static& entry : site.statics) {
+      if (entry.mac != 0)
+        must(links.add_fdb_entry(name(b, entry.port), Mac{entry.mac}, true, site.filters ? entry.vlan : 0));
+    }
+  }
+
+  void plug_in(std::size_t b, std::size_t p) {
+    const auto far = bed_.add_port(name(b, p));
+    if (!far) give_up(far.error().what);
+    note(b, p, *far, false);
+    must(bed_.links().enslave(name(b, p), fmt::format("b{}", b)));
+    const Port& port = sites_[b].port[p];
+    sys::BridgePortSettings flags;
+    flags.learning = sites_[b].learning && port.learning;
+    flags.floods_unknown = port.floods_unknown;
+    flags.isolated = port.isolated;
+    flags.hairpin = port.hairpin;
+    must(bed_.links().set_port(name(b, p), flags));
+  }
+
+  void give_vlans(const std::string& device, const Port& port, bool is_bridge) {
+    if (port.pvid != 0) must(bed_.links().add_vlan(device, port.pvid, true, is_bridge));
+    for (const std::uint16_t vlan : port.tagged) {
+      if (vlan != 0) must(bed_.links().add_vlan(device, vlan, false, is_bridge));
+    }
+  }
+
+  void note(std::size_t b, std::size_t p, int device, bool among_switches) {
+    if (!among_switches || sites_[b].has_interface) {
+      devices_[{b, p}] = device;
+      where_[{device, among_switches}] = {b, p};
+    }
+  }
+
+  void send(std::size_t b, std::size_t i) {
+    const Frame& frame = sites_[b].frames[i];
+    const auto number = static_cast<TestBed::Number>(b << 16 | i);
+    const int device = devices_.at({b, frame.port});
+    const Mac to{frame.destination}, from{frame.source};
+    if (sites_[b].has_interface && frame.port == 0) {
+      bed_.send_from_interface(device, to, from, number, frame.tag);
+    } else {
+      bed_.send(device, to, from, number, frame.tag);
+    }
+  }
+
+  void collect() {
+    const bool all = bed_.settle([&](const TestBed::Heard& heard) {
+      const auto at = where_.find({heard.device, heard.among_switches});
+      if (at == where_.end()) return;
+      if (at->second.first != heard.number >> 16) give_up("a frame got to another bridge");
+      std::string& line = copies_[heard.number];
+      line += fmt::format("{}{:x}.{:x}", line.empty() ? "" : " ", at->second.second, heard.tag);
+    });
+    if (!all) give_up("frames were lost");
+  }
+
+  TestBed bed_;
+  const Site* sites_;
+  std::size_t count_;
+  std::map<std::pair<std::size_t, std::size_t>, int> devices_;
+  std::map<std::pair<int, bool>, std::pair<std::size_t, std::size_t>> where_;
+  std::map<std::size_t, std::string> copies_;  // by number
+};
+
+void play(const std::vector<Site>& sites, int line) {
+  constexpr std::size_t kAtOnce = 120;
+  for (std::size_t first = 0; first < sites.size(); first += kAtOnce) {
+    auto bed = TestBed::make();
+    if (!bed) give_up(bed.error().what);
+    Bridges bridges(std::move(*bed), &sites[first], std::min(kAtOnce, sites.size() - first));
+    const std::string text = bridges.play();
+    for (std::size_t sent = 0; sent < text.size();) {
+      const ssize_t put = ::write(line, text.data() + sent, text.size() - sent);
+      if (put <= 0) give_up("the serial line");
+      sent += static_cast<std::size_t>(put);
+    }
+    std::printf("%zu sites\n", first + kAtOnce);
+    std::fflush(stdout);
+  }
+  ::tcdrain(line);
+}
+
+}  // namespace
+}  // namespace sekimori::guest
+
+int main() {
+  using namespace sekimori::guest;
+  ::mkdir("/proc", 0755);
+  ::mkdir("/dev", 0755);
+  ::mount("proc", "/proc", "proc", 0, nullptr);
+  ::mount("devtmpfs", "/dev", "devtmpfs", 0, nullptr);
+  const int console = ::open("/dev/ttyS0", O_RDWR);
+  ::dup2(console, 1);
+  ::dup2(console, 2);
+  load_modules();
+  const int line = open_line("/dev/ttyS1");
+  play(read_sites(), line);
+  std::printf("ALL PLAYED\n");
+  std::fflush(stdout);
+  ::tcdrain(1);
+  off();
+}
