@@ -62,6 +62,7 @@ struct DraftSwitch {
   std::optional<model::MacvlanMode> macvlan_mode;
   std::optional<model::Teaming> teaming;
   bool notify_switches = true, beacon_probing = false;
+  bool is_guess = false;  // a guest names it, and nothing tells where it leads
   std::string comment;
 };
 

@@ -175,9 +175,9 @@ std::unordered_map<Mac, std::set<Merge::End>> Merge::heard_at_ports() const {
   return heard;
 }
 
-// Both ends of a veth know the other's interface index. Indexes repeat from namespace to namespace; of several
-// that fit, the port is taken that has heard this machine and nobody else. What is joined fits nobody else any
-// more, so this goes round until nothing changes.
+// Both ends of a veth know the other's interface index. Indexes repeat from namespace to namespace; of
+// several that fit, the port is taken that has heard this machine and nobody else. What is joined fits nobody
+// else any more, so this goes round until nothing changes.
 void Merge::join_veths() {
   constexpr std::size_t kMostAlike = 256;  // ends with the same two indexes; each is held against each
   using Indexes = std::pair<std::uint32_t, std::uint32_t>;

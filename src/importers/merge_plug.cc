@@ -186,6 +186,7 @@ std::string Merge::switch_named(std::size_t host, const std::string& wanted, Swi
   DraftSwitch made;
   made.name = name;
   made.kind = site_word(kind);
+  made.is_guess = !why.empty();
   made.comment = why.empty() ? "a network inside of the host" : why;
   at(host).switches.push_back(std::move(made));
   if (!why.empty())

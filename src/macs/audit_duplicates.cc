@@ -27,6 +27,8 @@ Duplicate::Kind judge(const Inventory& inventory, std::vector<std::size_t> nics)
     return std::pair(nic(a).segment, nic(a).power) < std::pair(nic(b).segment, nic(b).power);
   });
   bool maybe = nics.size() > 1 && nic(nics.front()).segment == kNothing;  // it may be in any of the others'
+  const auto of_exports = std::ranges::count_if(nics, [&](std::size_t i) { return nic(i).of_exports; });
+  maybe |= of_exports != 0 && of_exports != std::ranges::ssize(nics);
   for (std::size_t i = 1; i < nics.size(); ++i) {
     const Nic &one = nic(nics[i - 1]), &other = nic(nics[i]);
     if (one.segment != other.segment || one.segment == kNothing) continue;

@@ -60,6 +60,7 @@ struct Nic {
   Power power = Power::kUnknown;
   Role role = Role::kUnknown;
   Origin origin = Origin::kUnknown;
+  bool of_exports = false;  // the segment is one of a site made of exports: other names may be the same one
   std::uint8_t drawn_bits = 0;  // kDrawn: from the 2^n addresses that differ in the last n bits
 };
 

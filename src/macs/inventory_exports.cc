@@ -2,6 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <string_view>
+#include <unordered_map>
 
 #include "macs/inventory.h"
 
@@ -19,7 +22,12 @@ class Naming {
  public:
   Naming(const importers::Facts& facts, const importers::Draft& draft, Inventory& inventory)
       : facts_(facts), draft_(draft), texts_(inventory.texts) {
-    for (const importers::DraftMachine& machine : draft.machines) machines_.emplace(machine.name, &machine);
+    for (std::size_t m = 0; m < draft.machines.size(); ++m) {
+      machines_.emplace(draft.machines[m].name, &draft.machines[m]);
+      for (const importers::DraftSwitch& bridge : draft.machines[m].switches) {
+        if (bridge.is_guess) guesses_.emplace(m, bridge.name);
+      }
+    }
   }
 
   // Of a NIC that read_model() has made of a machine of the draft.
@@ -36,11 +44,14 @@ class Naming {
     nic.name = texts_.keep(told.name);
     nic.machine = is_guest ? texts_.keep(told.id) : nic.name;
     if (!told.uuid.empty()) nic.uuid = texts_.keep(told.uuid);
+    nic.of_exports = true;
     if (told.power == importers::Power::kUnknown) nic.power = Power::kUnknown;
     importers::Place place = told.place;
     // A guest's NICs are those of its facts, in their order.
     const auto drafted = std::ranges::find(machine.nics, texts_[nic.nic], &importers::DraftNic::name);
     const auto index = static_cast<std::size_t>(drafted - machine.nics.begin());
+    if (is_guest && drafted != machine.nics.end() && guesses_.contains({machine.host, drafted->on}))
+      nic.segment = kNothing;
     if (is_guest && drafted != machine.nics.end() && index < told.nics.size()) {
       nic.nic = texts_.keep(told.nics[index].name);
       place = told.nics[index].place;
@@ -54,6 +65,8 @@ class Naming {
   const importers::Draft& draft_;
   Texts& texts_;
   std::unordered_map<std::string_view, const importers::DraftMachine*> machines_;
+  // Switches of which nothing tells where they lead, by host: two of them may be one segment.
+  std::set<std::pair<std::size_t, std::string_view>> guesses_;
 };
 
 }  // namespace
