@@ -335,13 +335,19 @@ TEST_F(CliTest, CompletionIsGoodBash) {
       << "COMP_WORDS=(sekimori diagnose --no); COMP_CWORD=2; _sekimori; echo \"${COMPREPLY[@]}\"\n"
       << "COMP_WORDS=(sekimori diagnose --color a); COMP_CWORD=3; _sekimori; "
       << "echo \"${COMPREPLY[@]}\"\n"
-      << "COMP_WORDS=(sekimori lab ''); COMP_CWORD=2; _sekimori; echo \"${COMPREPLY[@]}\"\n";
+      << "COMP_WORDS=(sekimori lab ''); COMP_CWORD=2; _sekimori; echo \"${COMPREPLY[@]}\"\n"
+      << "COMP_WORDS=(sekimori diagnose if : l); COMP_CWORD=4; _sekimori; echo \"${COMPREPLY[@]}\"\n"
+      << "COMP_WORDS=(sekimori diagnose if :); COMP_CWORD=3; _sekimori; echo \"${COMPREPLY[@]}\" | grep -wo "
+         "lo\n"
+      << "COMP_WORDS=(sekimori diagnose if:l); COMP_CWORD=2; _sekimori; echo \"${COMPREPLY[@]}\"\n";
   std::FILE* bash = popen(("bash " + path("c.bash")).c_str(), "r");
   ASSERT_NE(bash, nullptr);
   char text[256];
   const std::size_t length = std::fread(text, 1, sizeof text, bash);
   EXPECT_EQ(pclose(bash), 0);
-  EXPECT_EQ(std::string(text, length), "diagnose\n--no-remedies\nauto always\nplan up run status down\n");
+  EXPECT_EQ(std::string(text, length),
+            "diagnose\n--no-remedies\nauto always\nplan up run status down\n"
+            "lo\nlo\nif:lo\n");
   for (const std::string shell : {"zsh", "fish"}) {
     EXPECT_EQ(run({"completion", shell}), kClean);
     EXPECT_NE(out_.find("diagnose"), std::string::npos);

@@ -98,7 +98,9 @@ std::string bash(std::span<const VerbText> verbs) {
          "  esac\n"
          "  if [[ -n $choices ]]; then\n"
          "    COMPREPLY=($(compgen -W \"$choices\" -- \"$cur\"))\n"
-         // Bash takes a colon for a word of its own.
+         // Bash takes a colon for a word of its own, unless COMP_WORDBREAKS was changed.
+         "  elif [[ $cur == if:* ]]; then\n"
+         "    COMPREPLY=($(compgen -P if: -W \"$(ls /sys/class/net 2>/dev/null)\" -- \"${cur#if:}\"))\n"
          "  elif [[ $prev$cur == if: || ${COMP_WORDS[COMP_CWORD-2]}$prev == if: ]]; then\n"
          "    COMPREPLY=($(compgen -W \"$(ls /sys/class/net 2>/dev/null)\" -- \"${cur#:}\"))\n"
          "  elif [[ $cur == -* ]]; then\n"
@@ -109,6 +111,11 @@ std::string bash(std::span<const VerbText> verbs) {
          "  fi\n"
          "}\n"
          "complete -F _sekimori sekimori\n";
+}
+
+// Whether a network interface may stand there.
+bool takes_interface(const OptionText& option) {
+  return option.names.empty() && option.description.find("if:NAME") != std::string::npos;
 }
 
 // A description inside of zsh's [...]: brackets and colons mean something there.
@@ -125,6 +132,14 @@ std::string zsh(std::span<const VerbText> verbs) {
   std::string out =
       "#compdef sekimori\n"
       "# sekimori completion for zsh: sekimori completion zsh > \"${fpath[1]}/_sekimori\"\n"
+      "_sekimori_source() {\n"
+      "  if compset -P if:; then\n"
+      "    compadd -- /sys/class/net/*(N:t)\n"
+      "  else\n"
+      "    _files\n"
+      "    compadd -S '' -- if:\n"
+      "  fi\n"
+      "}\n"
       "_sekimori() {\n"
       "  local -a verbs=(\n";
   const auto described = [&](std::string_view group) {
@@ -166,8 +181,10 @@ std::string zsh(std::span<const VerbText> verbs) {
     out += fmt::format("    \"{}\")\n      _arguments", verb.name);
     int position = 0;
     for (const OptionText& option : verb.options) {
-      const std::string action =
-          option.choices.empty() ? "_files" : fmt::format("({})", fmt::join(option.choices, " "));
+      const std::string action = takes_interface(option) ? "_sekimori_source"
+                                 : option.choices.empty()
+                                     ? "_files"
+                                     : fmt::format("({})", fmt::join(option.choices, " "));
       if (option.names.empty()) {
         out += fmt::format(" \\\n        {}",
                            quoted(fmt::format("{}:{}:{}", ++position, zsh_text(option.value), action)));
@@ -209,7 +226,8 @@ std::string fish(std::span<const VerbText> verbs) {
   }
   for (const VerbText& verb : verbs) {
     for (const OptionText& option : verb.options) {
-      if (option.names.empty() && option.choices.empty()) continue;  // a file, which fish offers anyway
+      const bool is_source = takes_interface(option);  // beside files, which fish offers anyway
+      if (option.names.empty() && option.choices.empty() && !is_source) continue;
       std::string seen;
       for (const std::string_view word : base::split(verb.name, ' '))
         seen += fmt::format("{}__fish_seen_subcommand_from {}", seen.empty() ? "" : "; and ", word);
@@ -217,6 +235,7 @@ std::string fish(std::span<const VerbText> verbs) {
       for (const std::string& name : option.names) {
         out += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
       }
+      if (is_source) out += " -a '(string replace -r \".*/\" if: /sys/class/net/*)'";
       if (!option.choices.empty())
         out += fmt::format(" -f -a {}", quoted(fmt::format("{}", fmt::join(option.choices, " "))));
       if (!option.names.empty() && !option.value.empty() && !option.value_optional) out += " -r";

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "watch/case.h"
 #include "wire/emit.h"
@@ -27,13 +28,28 @@ wire::Ipv4 source_for(const sys::NetworkInterface& interface, wire::Ipv4 target)
   return {};
 }
 
-// Answers to Neighbor Discovery need a sender; without an address we don't ask.
-const wire::Ipv6* source_for(const sys::NetworkInterface& interface, const wire::Ipv6& target) {
-  for (const sys::Ipv6Prefix& own : interface.ipv6) {
-    if (own.contains(target)) return &own.address;
-  }
-  return interface.ipv6.empty() ? nullptr : &interface.ipv6.front().address;
+constexpr bool is_link_local(const wire::Ipv6& ip) {
+  return ip.octets[0] == 0xfe && (ip.octets[1] & 0xc0) == 0x80;
 }
+
+// Answers to Neighbor Discovery need a sender; without an address we don't ask. In a VLAN only an address
+// that is good on any link will do.
+const wire::Ipv6* source_for(const sys::NetworkInterface& interface, const wire::Ipv6& target, bool in_vlan) {
+  for (const sys::Ipv6Prefix& own : interface.ipv6) {
+    if (in_vlan ? is_link_local(own.address) : own.contains(target)) return &own.address;
+  }
+  return in_vlan || interface.ipv6.empty() ? nullptr : &interface.ipv6.front().address;
+}
+
+// IEEE 802.1Q: the tag stands behind the addresses.
+void tag(wire::Buffer& frame, std::uint16_t vlan) {
+  constexpr std::ptrdiff_t kAddresses = 12;
+  const std::array<std::uint8_t, 4> octets = {0x81, 0x00, static_cast<std::uint8_t>(vlan >> 8),
+                                              static_cast<std::uint8_t>(vlan)};
+  frame.insert(frame.begin() + kAddresses, octets.begin(), octets.end());
+}
+
+std::string in_vlan_text(std::uint16_t vlan) { return vlan == 0 ? "" : fmt::format(" in VLAN {}", vlan); }
 
 bool is_on_link(const sys::NetworkInterface& interface, const IpAddress& ip) {
   if (ip.is_v4) return !source_for(interface, ipv4_of(ip)).is_zero();
@@ -66,14 +82,16 @@ std::string LiveProbe::promise() const {
 wire::Buffer LiveProbe::frame_of(const Probe::Question& question, std::string& as) const {
   wire::Buffer frame;
   if (question.ip.is_v4) {
-    const wire::Ipv4 target = ipv4_of(question.ip), source = source_for(interface_, target);
+    const wire::Ipv4 target = ipv4_of(question.ip);
+    const wire::Ipv4 source = question.vlan == 0 ? source_for(interface_, target) : wire::Ipv4{};
     as = wire::to_text(source);
     wire::append_arp(frame, {wire::kBroadcast, interface_.mac},
                      {wire::Arp::kRequest, interface_.mac, source, {}, target});
-  } else if (const wire::Ipv6* source = source_for(interface_, question.ip.octets)) {
+  } else if (const wire::Ipv6* source = source_for(interface_, question.ip.octets, question.vlan != 0)) {
     as = wire::to_text(*source);
     wire::append_neighbor_solicitation(frame, interface_.mac, *source, question.ip.octets);
   }
+  if (question.vlan != 0 && !frame.empty()) tag(frame, question.vlan);
   return frame;
 }
 
@@ -84,14 +102,16 @@ ProbeNews LiveProbe::ask(const Probe::Question& question) {
   const std::string whom = watch::to_text(question.ip);
   if (frame.empty()) {
     news.step = "failed";
-    news.what = fmt::format("{} can't be asked for: {} has no IPv6 address.", whom, interface_.name);
+    news.what =
+        fmt::format("{} can't be asked for{}: {} has no {}IPv6 address.", whom, in_vlan_text(question.vlan),
+                    interface_.name, question.vlan == 0 ? "" : "link-local ");
   } else if (auto sent = sender_.send(frame); !sent) {
     news.step = "failed";
     news.what = sent.error().what;
   } else {
     news.what =
-        fmt::format("Asked who has {} (flooded as {}), by {} from {}.", whom, wire::to_text(question.mac),
-                    question.ip.is_v4 ? "ARP" : "Neighbor Discovery", as);
+        fmt::format("Asked who has {}{} (flooded as {}), by {} from {}.", whom, in_vlan_text(question.vlan),
+                    wire::to_text(question.mac), question.ip.is_v4 ? "ARP" : "Neighbor Discovery", as);
   }
   return news;
 }

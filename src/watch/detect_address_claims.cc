@@ -149,16 +149,29 @@ void tell_duplicate(const Case& c, const Binding& b, Results& r) {
 void tell_refusal(const Case& c, const Binding& b, Results& r) {
   Finding finding = make(Code::kIpDuplicate, Certainty::kObserved, c.where(b.scope), "", "");
   finding.severity = Severity::kWarning;
-  finding.headline = fmt::format("{} wanted {}, which {} has: {}", c.name(b.scope, b.refused), to_text(b.ip),
-                                 wire::to_text(b.refused_by), count_text(b.refusals, "refusal"));
-  finding.cause = fmt::format(
-      "It asked whether the address is free before it took it, and was told no. As long as it heeds that, "
-      "nobody is "
-      "cut off; but one address was given to two stations{}.",
-      b.ip.is_v4 ? ": by hand, or by a DHCP server that does not know of the other" : "");
+  const std::string given = b.ip.is_v4 ? "by hand, or by a DHCP server that does not know of the other"
+                                       : "by hand, or by a clone's identity";
+  if (b.at_once) {
+    finding.headline = fmt::format("{} and {} both wanted {} at once", c.name(b.scope, b.refused),
+                                   wire::to_text(b.refused_by), to_text(b.ip));
+    finding.cause = fmt::format(
+        "Each asked whether the address is free before it took it, and heard the other ask. As long as they "
+        "heed "
+        "that, neither takes it; but one address was given to two stations: {}.",
+        given);
+  } else {
+    finding.headline =
+        fmt::format("{} wanted {}, which {} has: {}", c.name(b.scope, b.refused), to_text(b.ip),
+                    wire::to_text(b.refused_by), count_text(b.refusals, "refusal"));
+    finding.cause = fmt::format(
+        "It asked whether the address is free before it took it, and was told no. As long as it heeds that, "
+        "nobody "
+        "is cut off; but one address was given to two stations: {}.",
+        given);
+  }
   finding.onset = c.time(b.first_refusal);
   c.show(finding, b.first_probe, "the question whether the address is free");
-  c.show(finding, b.first_refusal, "the answer that it is not");
+  c.show(finding, b.first_refusal, b.at_once ? "another asks as well" : "the answer that it is not");
   r.findings.push_back(std::move(finding));
 }
 

@@ -23,6 +23,11 @@ constexpr std::uint16_t kUnanswered[] = {9, 162, 514, 2055, 4739, 6343, 9995, 99
 
 const OneWay& way_of(const Case& c, const Pair* pair) { return c.o.one_way[pair->one_way]; }
 
+// A guest's own port, which is one of a virtual switch; for all that is known.
+bool is_guests_port(const View& view) {
+  return view.place == Place::kAccess && std::ranges::all_of(view.locals, is_virtual_nic);
+}
+
 bool is_router(const OneWay& way) { return way.from_count > 4 || way.to_count > 4; }
 
 std::string senders_text(const Case& c, const Flood& f) {
@@ -107,11 +112,32 @@ Told masked(const Case& c, const FloodCrowd&, const Flood& f) {
 Told leaves_here(const Case& c, const FloodCrowd&, const Flood& f) {
   const View& view = c.view(f.scope);
   if (!f.one_side || !view.told || view.place != Place::kUplink) return std::nullopt;
+  const Mac sender = f.pairs.front()->source;
   Finding finding = describe(c, f, Code::kFloodLeak, Certainty::kObserved);
-  const std::string from = c.name(f.scope, f.pairs.front()->source), to = receiver_text(c, f);
+  const std::string from = c.name(f.scope, sender), to = receiver_text(c, f);
   finding.headline =
       fmt::format("{} leaves this machine's port for {}, which is on the same machine: {} for {}", from, to,
                   mbit_text(f.bytes, f.duration()), seconds_text(f.duration()));
+  if (is_virtual_nic(sender)) {
+    finding.code = Code::kFloodUndecided;
+    finding.certainty = Certainty::kUndecided;
+    finding.cause = fmt::format(
+        "{} and {} are both heard from one side of this uplink, and yet frames from one to the other pass "
+        "it, one "
+        "way only.",
+        from, to);
+    finding.candidates = {
+        fmt::format(
+            "{} is a virtual function of this machine's NIC, whose table lacks the address of {}: the frames "
+            "never arrive (flood-veb)",
+            from, to),
+        fmt::format(
+            "{} is the host, and its virtual switch sends what is for its guest out of the NIC as well: the "
+            "frames arrive all the same (flood-leak)",
+            from)};
+    finding.to_decide = fmt::format("See whether {} reaches {}, and which NIC it has.", from, to);
+    return finding;
+  }
   finding.cause = fmt::format(
       "{} and {} are both heard from one side of this uplink, and yet frames from one to the other pass it, "
       "one way only. The "
@@ -156,10 +182,18 @@ Told unlearnt(const Case& c, const FloodCrowd&, const Flood& f) {
       receiver, count_text(f.receiver->sent, "time"), count_text(f.fresh, "frame"));
   finding.candidates = {"the switch does not learn, or not what comes in at its port (flood-no-learning)",
                         "there is no room for it: a full table, or the limit of its port (flood-table-full)"};
-  if (f.pairs.size() == 1 && (f.one_side || !c.view(f.scope).sides))
-    finding.candidates.push_back(fmt::format(
-        "it is a guest of {}, and this is the port of both (flood-leak); say --at uplink if it is",
-        c.name(f.scope, f.pairs.front()->source)));
+  if (f.pairs.size() == 1 && (f.one_side || !c.view(f.scope).sides)) {
+    const std::string sender = c.name(f.scope, f.pairs.front()->source);
+    finding.candidates.push_back(
+        is_virtual_nic(f.pairs.front()->source)
+            ? fmt::format("both are on one machine, whose port this is: {} is its guest (flood-leak), or {} "
+                          "a virtual "
+                          "function of its NIC, whose table lacks {} (flood-veb); say --at uplink if it is",
+                          receiver, sender, receiver)
+            : fmt::format(
+                  "it is a guest of {}, and this is the port of both (flood-leak); say --at uplink if it is",
+                  sender));
+  }
   finding.to_decide = fmt::format(
       "Look for {} in the tables of the switches on the way from {}: the first that lacks it has no room, or "
       "its port "
@@ -202,22 +236,37 @@ Told leak(const Case& c, const FloodCrowd& crowd, const Flood& f) {
   if (!f.alive() || f.pairs.size() != 1 || !f.learnt || !f.kept_away) return std::nullopt;
   if (routes(c, f, f.pairs.front())) return std::nullopt;
   const Mac host = f.pairs.front()->source;
-  if (!is_virtual_nic(f.receiver->mac) || crowd.other_senders(host)) return std::nullopt;
+  if (!is_virtual_nic(f.receiver->mac) || is_virtual_nic(host) || crowd.other_senders(host))
+    return std::nullopt;
+  if (is_guests_port(c.view(f.scope))) return std::nullopt;
+  const auto kept = std::ranges::find_if(f.spells, begins_late);
   Finding finding = describe(c, f, Code::kFloodLeak, Certainty::kObserved);
   const std::string from = c.name(f.scope, host), to = receiver_text(c, f);
   finding.cause = fmt::format(
       "{} answers {}: {}. But no frame of it to {} teaches the switches on the way. They do learn: for {} "
-      "after its last broadcast "
+      "after it had {} "
       "nothing was flooded, not even the opening of the connection. As two stations of a VLAN have one path "
       "for both directions, the answers are "
       "taken off before the first "
       "switch: {} is a guest of {}, whose virtual switch hands the guest's frames to the host, but sends the "
       "host's frames for the guest "
-      "out of the physical NIC as well. Confidence: high, as {} has the address of a virtual NIC and nobody "
-      "else sends to it; a capture at "
+      "out of the physical NIC as well. Confidence: high, as {} has the address of a virtual NIC, {} has "
+      "not, and nobody "
+      "else sends to the one; a capture at "
       "the switch port of {} would prove it.",
-      to, from, life_text(f), from, seconds_text(f.spells.front().quiet), to, from, to, from);
+      to, from, life_text(f), from, seconds_text(kept->quiet),
+      kept->after == Spell::After::kAsked ? "been asked for" : "last been heard", to, from, to, from, from);
   return finding;
+}
+
+// Causes inside of hypervisors, where the frames allow them.
+void add_virtual_switches(const Case& c, const Flood& f, Finding& finding) {
+  if (is_guests_port(c.view(f.scope)))
+    finding.candidates.emplace_back(
+        "an Open vSwitch that has flows for its answers outputs them without learning (flood-bypass)");
+  if (std::ranges::any_of(f.pairs, [](const Pair* pair) { return is_virtual_nic(pair->source); }))
+    finding.candidates.emplace_back(
+        "the sender is a virtual function of a NIC whose table lacks the receiver behind it (flood-veb)");
 }
 
 Told alive_undecided(const Case& c, const FloodCrowd& crowd, const Flood& f) {
@@ -232,6 +281,7 @@ Told alive_undecided(const Case& c, const FloodCrowd& crowd, const Flood& f) {
         "of "
         "the NIC as well (flood-leak)");
   finding.candidates.emplace_back("its answers leave by another NIC, MAC or VLAN (flood-asymmetric)");
+  add_virtual_switches(c, f, finding);
   if (!f.learnt) {
     finding.candidates.emplace_back(
         crowd.flooded() > 2
@@ -278,6 +328,7 @@ Told silent_undecided(const Case& c, const FloodCrowd&, const Flood& f) {
   finding.candidates = {
       "the receiver is silent, or off (flood-silent), perhaps heard now and then (flood-timers)",
       "it answers, but inside its host, which leaks (flood-leak), or by another way (flood-asymmetric)"};
+  add_virtual_switches(c, f, finding);
   if (!f.learnt && !f.kept_away)
     finding.candidates.emplace_back(
         "it answers, and the switch does not learn it (flood-no-learning, flood-table-full)");
@@ -315,8 +366,8 @@ struct Cause {
   Told (*tell)(const Case& c, const FloodCrowd& crowd, const Flood& f);
 };
 constexpr Cause kCauses[] = {
-    {"the receiver hides its address", masked},  {"the flood is at its source", leaves_here},
-    {"both ends on one machine", leak_by_site},  {"it speaks, and is not learnt", unlearnt},
+    {"the receiver hides its address", masked},  {"both ends on one machine", leak_by_site},
+    {"the flood is at its source", leaves_here}, {"it speaks, and is not learnt", unlearnt},
     {"on and off with the ageing time", timers}, {"answers by another way", other_way},
     {"answers inside the host", leak},           {"it answers, unheard", alive_undecided},
     {"a receiver that never answers", silent},   {"too little is known", silent_undecided},

@@ -13,6 +13,7 @@ constexpr Detector kDetectors[] = {
     {"claimed IP addresses", detect_address_claims},
     {"relays within a subnet", detect_relay},
     {"duplicate MACs", detect_mac_duplicate},
+    {"twins", detect_twins},
     {"moves", detect_mac_moves},  // but for duplicates
     {"odd MACs", detect_odd_macs},
     {"DHCP", detect_dhcp},

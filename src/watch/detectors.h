@@ -16,6 +16,7 @@ void detect_mac_flooding(const Case& c, Results& r);
 void detect_address_claims(const Case& c, Results& r);  // poisoning and duplicate IP addresses
 void detect_relay(const Case& c, Results& r);
 void detect_mac_duplicate(const Case& c, Results& r);
+void detect_twins(const Case& c, Results& r);  // of one MAC and one IP address
 void detect_mac_moves(const Case& c, Results& r);
 void detect_odd_macs(const Case& c, Results& r);
 void detect_dhcp(const Case& c, Results& r);

@@ -45,12 +45,6 @@ bool was_learnt(const Case& c, const Flood& f) {
   return f.fresh == 0 && f.tcp > 0 && !opened_here && since(f.first.at, c.o.first.at) >= kLongPause;
 }
 
-bool was_kept_away(const Flood& f) {
-  return std::ranges::any_of(f.spells, [](const Spell& s) {
-    return (s.after == Spell::After::kHeard || s.after == Spell::After::kAsked) && s.quiet >= kLongPause;
-  });
-}
-
 bool is_certain(const Case& c, const Flood& f, bool sure_of_place) {
   if (sure_of_place) return true;
   if (f.alive() && !c.view(f.scope).locals.empty()) return true;
@@ -85,7 +79,7 @@ std::vector<Flood> floods(const Case& c, const Results& results) {
                       [&](const Pair* p) { return c.o.one_way[p->one_way].frames; });
     if (flood.receiver->spells != kNobody) flood.spells = c.o.spells[flood.receiver->spells].list;
     flood.learnt = was_learnt(c, flood);
-    flood.kept_away = was_kept_away(flood);
+    flood.kept_away = std::ranges::any_of(flood.spells, begins_late);
     flood.certain = is_certain(c, flood, flood.certain);
     out.push_back(std::move(flood));
   }

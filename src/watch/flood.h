@@ -10,6 +10,12 @@
 //   (learning is off, everywhere or at its port, or there is no room). The last is out if the switch did know
 //   it once: when the flooded connection was opened, which this port has not seen.
 //
+//   Two kinds of virtual switch know some frames of a station and not others. Open vSwitch learns nothing
+//   from what a flow outputs by itself (the bypass): seen from a port of that very switch, which only guests
+//   have, that looks as a leak does. And a NIC with functions sends out of the wire what a function has for a
+//   guest behind the PF. A hosted bridge leaks what its *host* sends, from a NIC with an address of a maker;
+//   a function has one of a virtual NIC.
+//
 //   A receiver that speaks here, and is flooded within the same second, is not learnt: nothing else remains.
 //
 // Whether unicast here is a flood at all depends on the place. The receiver may be a silent station behind
@@ -53,6 +59,11 @@ struct Flood {
 
 // Those that last, by receiver, most frames first.
 std::vector<Flood> floods(const Case& c, const Results& results);
+
+// It began a while after the receiver had been heard or asked for: until then its frames were kept away.
+constexpr bool begins_late(const Spell& s) {
+  return (s.after == Spell::After::kHeard || s.after == Spell::After::kAsked) && s.quiet >= kLongPause;
+}
 
 // Spells of flooding that begin equally long after the receiver was heard (or asked for, or after the flood
 // before had ceased): that time is what the switch takes to forget.

@@ -4,6 +4,7 @@
 #include "wire/first_hop.h"
 #include "wire/icmpv6.h"
 #include "wire/ip.h"
+#include "wire/transport.h"
 #include "wire/tunnel.h"
 
 namespace sekimori::watch {
@@ -18,8 +19,17 @@ constexpr bool is_control_port(std::uint16_t port) {
          port == wire::kLinuxVxlanPort || port == wire::kGenevePort;
 }
 
+// Connections that begin or are reset.
+bool is_tcp_control(const std::uint8_t* tcp, std::size_t left) {
+  return left >= 20 && (tcp[13] & (wire::Tcp::kSyn | wire::Tcp::kRst)) != 0;
+}
+
 bool is_ipv4_control(const std::uint8_t* ip, std::size_t left) {
   if (left < 24) return false;
+  if (ip[9] == wire::ip_protocol::kTcp) {
+    const std::size_t tcp = std::size_t{ip[0] & 0xfu} * 4;
+    return tcp < left && is_tcp_control(ip + tcp, left - tcp);
+  }
   if (ip[9] != wire::ip_protocol::kUdp)
     return ip[9] == wire::ip_protocol::kVrrp || ip[9] == wire::ip_protocol::kGre;
   const std::size_t udp = std::size_t{ip[0] & 0xfu} * 4;
@@ -31,6 +41,7 @@ bool is_ipv6_control(const std::uint8_t* ip, std::size_t left) {
   if (left < 44) return false;
   if (ip[6] == wire::ip_protocol::kIcmpv6)
     return ip[40] >= Icmpv6::kRouterSolicitation && ip[40] <= Icmpv6::kRedirect;
+  if (ip[6] == wire::ip_protocol::kTcp) return is_tcp_control(ip + 40, left - 40);
   if (ip[6] == wire::ip_protocol::kUdp) return is_control_port(wire::read_be16(ip + 42));
   return ip[6] == wire::ip_protocol::kVrrp || ip[6] == wire::ip_protocol::kGre;
 }

@@ -152,6 +152,19 @@ struct Personas {
   std::uint8_t alternations = 0;
 };
 
+// What two stacks behind one MAC count, each for itself (twins.h): values on two lines, in turn.
+struct TwinSign {
+  enum class Kind : std::uint8_t { kIdentification, kClock, kLayout, kTransactions, kReset };
+
+  std::uint32_t scope = 0;
+  Mac mac{};
+  Kind kind = Kind::kIdentification;
+  std::uint8_t shown = 0;            // of frames
+  std::uint32_t turns = 0;           // to the other line
+  std::uint32_t breaks = 0;          // values on neither line
+  std::array<FrameRef, 6> frames{};  // the first turns
+};
+
 // A byte-identical frame, again and again.
 struct Replica {
   std::uint32_t scope = 0;
@@ -227,6 +240,7 @@ struct Binding {
   FrameRef probe;  // the last question whether the address is free, and who asked
   Mac prober{};
   std::uint32_t refusals = 0;  // of such questions
+  bool at_once = false;        // the first was another's question whether it is free
   FrameRef first_probe, first_refusal;
   Mac refused{}, refused_by{};
   FrameRef corrected;  // a claim for another's MAC, sent by one of the claimants
@@ -380,6 +394,7 @@ struct Observations {
   std::vector<Spells> spells;
   std::vector<OneWay> one_way;
   std::vector<Personas> personas;
+  std::vector<TwinSign> twin_signs;
   std::vector<Replica> replicas;
   std::vector<Reflection> reflections;
   std::vector<Move> moves;

@@ -64,6 +64,7 @@ void Observer::deep(const Seen& seen, wire::LinkType type, wire::Bytes bytes) {
       neighbour(seen, *message, *ip);
   }
   if (const auto* message = packet.get<wire::Dhcp>()) dhcp(seen, *message);
+  if (const auto* segment = packet.get<wire::Tcp>()) tcp(seen, packet, *segment);
   if (const auto* message = packet.get<wire::Bpdu>()) bpdu(seen, *message);
   if (const auto* hello = packet.get<wire::FirstHop>()) {
     const auto* ip = packet.get<wire::Ipv4Header>();
@@ -72,6 +73,20 @@ void Observer::deep(const Seen& seen, wire::LinkType type, wire::Bytes bytes) {
   if (const auto* name = packet.get<wire::Discovery>()) discovery(seen, *name);
   if (packet.get<wire::Lacp>() != nullptr) ++o_.lacp;
   if (packet.get<wire::NlbHeartbeat>() != nullptr && o_.nlb++ == 0) o_.first_nlb = seen.ref;
+}
+
+// Connections that begin or are reset.
+void Observer::tcp(const Seen& seen, const wire::Packet& packet, const wire::Tcp& tcp) {
+  if (!tcp.has(wire::Tcp::kSyn) && !tcp.has(wire::Tcp::kRst)) return;
+  const TwinWatch::Frame frame{seen.ref, seen.scope, seen.source};
+  if (const auto* v4 = packet.get<wire::Ipv4Header>()) {
+    const std::uint64_t ends = std::uint64_t{v4->source.bits} << 32 | v4->destination.bits;
+    twin_watch_.tcp(frame, ends, v4->ttl, tcp, o_.twin_signs);
+  } else if (const auto* v6 = packet.get<wire::Ipv6Header>()) {
+    const std::uint64_t ends =
+        hash_of(wire::Bytes(v6->source.octets)) * 3 + hash_of(wire::Bytes(v6->destination.octets));
+    twin_watch_.tcp(frame, ends, v6->hop_limit, tcp, o_.twin_signs);
+  }
 }
 
 // ---------------------------------------------------------------- who has which address
@@ -123,12 +138,28 @@ void Observer::asked(const Seen& seen, const IpAddress& ip) {
   b->answered_by = {};
 }
 
-// A question whether the address is free.
+// A question whether the address is free. Who hears it from another while he asks himself must not take the
+// address (RFC 5227 section 2.1.1, RFC 4862 section 5.4.3).
 void Observer::probed(const Seen& seen, const IpAddress& ip) {
   Binding* b = binding(seen.scope, ip);
   if (b == nullptr) return;
+  if (b->probe && b->prober != seen.source && within(seen.ref.at, b->probe.at, kSecond)) {
+    if (b->refusals == 0) b->at_once = true;
+    refuse(*b, seen.ref, seen.source);
+  }
   b->probe = seen.ref;
   b->prober = seen.source;
+}
+
+// One answer is one refusal.
+void Observer::refuse(Binding& b, FrameRef frame, Mac by) {
+  if (b.refusals++ == 0) {
+    b.first_probe = b.probe;
+    b.first_refusal = frame;
+    b.refused = b.prober;
+    b.refused_by = by;
+  }
+  b.probe = {};
 }
 
 // `told`: whom a reply was for.
@@ -136,15 +167,8 @@ void Observer::claim(const Seen& seen, const IpAddress& ip, Mac mac, bool reply,
   if (mac.is_group() || mac.is_zero()) return;
   Binding* b = binding(seen.scope, ip);
   if (b == nullptr) return;
-  if (b->probe && b->prober != mac && reply && within(seen.ref.at, b->probe.at, kAnswerTime)) {
-    if (b->refusals++ == 0) {
-      b->first_probe = b->probe;
-      b->first_refusal = seen.ref;
-      b->refused = b->prober;
-      b->refused_by = mac;
-    }
-    b->probe = {};  // one answer is one refusal
-  }
+  if (b->probe && b->prober != mac && reply && within(seen.ref.at, b->probe.at, kAnswerTime))
+    refuse(*b, seen.ref, mac);
   std::size_t i = 0;
   while (i < b->count && b->claimants[i].mac != mac) ++i;
   if (i == b->claimants.size()) return;
@@ -217,6 +241,9 @@ void Observer::neighbour(const Seen& seen, const wire::Icmpv6& message, const wi
     if (ip.source.is_unspecified()) probed(seen, {message.target, false});
   } else if (message.type == Icmpv6::kNeighborAdvertisement) {
     const Mac mac = message.target_mac.value_or(seen.source);
+    // Proxies and those who share an anycast address leave the word to others (RFC 4861 section 7.2.7).
+    const Binding* known = find_binding(seen.scope, {message.target, false});
+    if (!message.overrides && known != nullptr && known->count > 0 && known->claimants[0].mac != mac) return;
     claim(seen, {message.target, false}, mac, true, !message.solicited && seen.destination.is_group(),
           seen.destination);
   }
@@ -244,6 +271,7 @@ void Observer::dhcp(const Seen& seen, const wire::Dhcp& m) {
 }
 
 void Observer::dhcp_client(const Seen& seen, const wire::Dhcp& m) {
+  twin_watch_.dhcp({seen.ref, seen.scope, seen.source}, m, o_.twin_signs);
   DhcpFacts& facts = o_.dhcp;
   const auto key = std::pair(seen.scope, m.client_mac.bits);
   const std::uint64_t name =

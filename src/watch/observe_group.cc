@@ -74,6 +74,13 @@ void Observer::group(const Seen& seen, const Ethernet& header, Bytes bytes) {
     *recent = {hash, 1, kNobody, seen.direction, seen.ref, seen.ref};
   }
   if (seen.from == kNobody || echoed) return;
+  if (header.type == wire::ethertype::kIpv4 && !known) {
+    const auto ip = wire::parse_ipv4_header(bytes.subspan(header.header_bytes));
+    if (ip && ip->protocol == wire::ip_protocol::kUdp) {
+      if (const auto udp = wire::parse_udp(ip->payload))
+        twin_watch_.group({seen.ref, seen.scope, seen.source}, *ip, *udp, o_.twin_signs);
+    }
+  }
   Station& from = o_.stations[seen.from];
   if (seen.direction != Direction::unknown && from.last_direction != seen.direction)
     crossing(seen, from, bytes);

@@ -16,6 +16,7 @@
 #include "watch/glance.h"
 #include "watch/index.h"
 #include "watch/observations.h"
+#include "watch/twins.h"
 #include "wire/decode.h"
 
 namespace sekimori::watch {
@@ -100,11 +101,13 @@ class Observer {
 
   // observe_control.cc: control protocols.
   void deep(const Seen& seen, wire::LinkType type, wire::Bytes bytes);
+  void tcp(const Seen& seen, const wire::Packet& packet, const wire::Tcp& tcp);
   void arp(const Seen& seen, const wire::Arp& arp);
   void neighbour(const Seen& seen, const wire::Icmpv6& message, const wire::Ipv6Header& ip);
   void claim(const Seen& seen, const IpAddress& ip, Mac mac, bool reply, bool gratuitous, Mac told);
   void answer(const Seen& seen, Binding& binding, Claimant& claimant, Mac told);
   void probed(const Seen& seen, const IpAddress& ip);
+  static void refuse(Binding& binding, FrameRef frame, Mac by);
   void asked(const Seen& seen, const IpAddress& ip);
   void dhcp(const Seen& seen, const wire::Dhcp& dhcp);
   void dhcp_client(const Seen& seen, const wire::Dhcp& dhcp);
@@ -127,6 +130,7 @@ class Observer {
   std::array<KnownScope, 256> known_scopes_;  // of frames before; one that is not here is looked up
   std::vector<Recent> recent_;
   std::vector<Twin> twins_;
+  TwinWatch twin_watch_;
   std::map<std::array<std::uint64_t, 2>, Home> homes_;
   std::size_t spells_kept_ = 0;
 };

@@ -136,6 +136,16 @@ View nobody_is_answered(const Traffic& t) {
   return view;
 }
 
+// Who is behind the port would be heard from the other side than what is for him.
+View all_one_way() {
+  View view;
+  view.place = Place::kAccess;
+  view.why =
+      "all frames pass it in one direction, and nobody is answered: its own station is silent, or it is a "
+      "mirror port";
+  return view;
+}
+
 View without_directions(const Traffic& t) {
   if (t.two_way == 0) return nobody_is_answered(t);
   std::vector<std::pair<std::uint64_t, Mac>> by_share;
@@ -200,10 +210,10 @@ View view_of(const InterfaceFacts& facts, const Traffic& t) {
     return speaks || t.two_way == 0 ? own_interface(facts.own, t) : silent_among_others(facts.own);
   }
   if (one_silent_receiver(t)) return tap(t);
-  // Where all frames go one way, as into a mirror port, directions tell nothing.
-  const bool cut =
-      directed >= kDirectionsKnown * static_cast<double>(facts.frames) && !t.near.empty() && !t.far.empty();
-  return cut ? with_directions(t) : without_directions(t);
+  if (directed < kDirectionsKnown * static_cast<double>(facts.frames)) return without_directions(t);
+  if (!t.near.empty() && !t.far.empty()) return with_directions(t);
+  // Where all frames go one way, as into a mirror port, directions tell little.
+  return t.two_way == 0 && t.one_way > 0 ? all_one_way() : without_directions(t);
 }
 
 }  // namespace

@@ -86,9 +86,9 @@ std::vector<ProbeTarget> probe_targets(const Observations& o, std::optional<Plac
   std::vector<ProbeTarget> out;
   for (const Flood& flood : floods(c, {})) {
     const Scope& scope = o.scopes[flood.scope];
-    if (!flood.certain || scope.outer != 0 || scope.tunnel != 0 || is_virtual_router(flood.receiver->mac))
+    if (!flood.certain || scope.inner != 0 || scope.tunnel != 0 || is_virtual_router(flood.receiver->mac))
       continue;
-    ProbeTarget target{flood.receiver->mac, flood.first.number, flood.alive(), {}};
+    ProbeTarget target{flood.receiver->mac, scope.outer, flood.first.number, flood.alive(), {}};
     for (const Binding* told : c.bindings_of(flood.scope, target.mac)) target.on_link.push_back(told->ip);
     for (const Binding& b : o.bindings) {
       const bool asked = b.scope == flood.scope && b.asked && is_sent_to(c, flood, b.ip);
@@ -125,8 +125,9 @@ std::string_view to_text(ProbeVerdict verdict) {
 
 void Probe::targets(std::span<const ProbeTarget> targets) {
   for (const ProbeTarget& target : targets) {
-    const auto known =
-        std::ranges::find(stations_, target.mac, [](const Station& s) { return s.target.mac; });
+    const auto known = std::ranges::find_if(stations_, [&](const Station& s) {
+      return s.target.mac == target.mac && s.target.vlan == target.vlan;
+    });
     if (known != stations_.end()) {
       known->target = target;
     } else if (stations_.size() < kMostStations) {
@@ -137,8 +138,10 @@ void Probe::targets(std::span<const ProbeTarget> targets) {
 
 void Probe::look(const wire::Frame& frame) {
   const auto header = wire::parse_ethernet(frame.bytes);
-  if (!header || header->outer_vlan() != 0) return;
+  if (!header || header->inner_vlan() != 0) return;
+  const std::uint16_t vlan = header->outer_vlan();
   for (Station& s : stations_) {
+    if (s.target.vlan != vlan) continue;
     if (header->source == s.target.mac) {
       s.last_heard = frame.timestamp_ns;
       if (s.questions == 0) s.frames = 0;
@@ -154,7 +157,7 @@ void Probe::look(const wire::Frame& frame) {
   if (header->source != us_) return answered(ref_of(frame), *header, frame.bytes);
   const auto asked = question_of(frame.bytes);
   for (Station& s : stations_) {
-    if (!asked || s.questions == 0 || s.ip != *asked) continue;
+    if (!asked || s.questions == 0 || s.ip != *asked || s.target.vlan != vlan) continue;
     if (!s.first_question) s.first_question = ref_of(frame);
     s.last_question = ref_of(frame);
   }
@@ -194,7 +197,7 @@ void Probe::answered(FrameRef ref, const Ethernet& header, Bytes bytes) {
   const auto claim = claim_of(bytes);
   if (!claim) return;
   for (Station& s : stations_) {
-    if (s.questions == 0 || s.ip != claim->ip) continue;
+    if (s.questions == 0 || s.ip != claim->ip || s.target.vlan != header.outer_vlan()) continue;
     auto& place = claim->mac == s.target.mac ? s.own : s.other;
     if (place) continue;
     place = Answer{ref, header.source, claim->mac};
@@ -206,7 +209,8 @@ void Probe::answered(FrameRef ref, const Ethernet& header, Bytes bytes) {
 // ---------------------------------------------------------------- asking
 
 bool Probe::is_on_link(const Station& s) const {
-  return on_link_(*s.ip) || std::ranges::find(s.target.on_link, *s.ip) != s.target.on_link.end();
+  return (s.target.vlan == 0 && on_link_(*s.ip)) ||
+         std::ranges::find(s.target.on_link, *s.ip) != s.target.on_link.end();
 }
 
 std::optional<Probe::Question> Probe::due(Nanos now) {
@@ -220,7 +224,7 @@ std::optional<Probe::Question> Probe::due(Nanos now) {
     ++s.questions;
     s.asked_at = now;
     next_question_ = now + kPause;
-    return Question{s.target.mac, *s.ip};
+    return Question{s.target.mac, s.target.vlan, *s.ip};
   }
   return std::nullopt;
 }
@@ -407,9 +411,17 @@ void Probe::tell(const Observations& o, Nanos now, Report& report) const {
     }
     const ProbeVerdict verdict = judge(s, now);
     report.remarks.push_back(
-        fmt::format("Sent by this program: {} for {} by {}, at {}{}.", count_text(s.questions, "question"),
-                    to_text(*s.ip), s.ip->is_v4 ? "ARP" : "Neighbor Discovery", clock(o, s.first_question),
+        fmt::format("Sent by this program: {} for {}{} by {}, at {}{}.", count_text(s.questions, "question"),
+                    to_text(*s.ip), s.target.vlan == 0 ? "" : fmt::format(" in VLAN {}", s.target.vlan),
+                    s.ip->is_v4 ? "ARP" : "Neighbor Discovery", clock(o, s.first_question),
                     s.questions > 1 ? " to " + clock(o, s.last_question) : ""));
+    const auto shows_question = [&](const findings::Evidence& e) {
+      return e.frame != 0 && (e.frame == s.first_question.number || e.frame == s.last_question.number);
+    };
+    // Without an address we ask as somebody who wants to take it (RFC 5227), and hear that it is taken.
+    std::erase_if(report.findings, [&](const Finding& f) {
+      return f.code == Code::kIpDuplicate && std::ranges::any_of(f.evidence, shows_question);
+    });
     const auto found = std::ranges::find_if(report.findings, [&](const Finding& f) {
       return std::ranges::find(f.evidence, s.target.flood, &findings::Evidence::frame) != f.evidence.end();
     });

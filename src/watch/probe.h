@@ -42,7 +42,8 @@
 //
 // Who is asked: receivers of floods that go on, whose IP address stands in the flooded frames (one address;
 // with several it is a router, and they are not its own) and is known to be on this link. Nobody is asked
-// again who has answered, so that the flood is not kept away by us, nor its rhythm ours.
+// again who has answered, so that the flood is not kept away by us, nor its rhythm ours. In a VLAN the
+// question is tagged as the flood is; we have no address there, so ARP asks as RFC 5227 has it, from none.
 #pragma once
 
 #include <cstdint>
@@ -64,11 +65,12 @@ namespace sekimori::watch {
 // A flood that may be asked about, from a detection.
 struct ProbeTarget {
   Mac mac{};
+  std::uint16_t vlan = 0;            // 0: untagged
   std::uint64_t flood = 0;           // its first frame, which its finding shows, too
   bool alive = false;                // the frames show that it answers somebody
   std::vector<IpAddress> on_link{};  // addresses that somebody on the link has told or asked for
 };
-// Floods for certain, of the untagged VLAN, most frames first.
+// Floods for certain, most frames first; not those within two tags, or a tunnel.
 std::vector<ProbeTarget> probe_targets(const Observations& o, std::optional<Place> at,
                                        const Declared& declared = {});
 
@@ -91,12 +93,14 @@ class Probe {
   static constexpr Nanos kPause = kSecond;       // between any two questions
   static constexpr Nanos kPatience = kSecond;    // for an answer
 
-  // `us` sends the questions. `on_link` tells whether an address belongs to this link by our own prefixes.
+  // `us` sends the questions. `on_link` tells whether an address belongs to the untagged VLAN of this link,
+  // by our own prefixes.
   using OnLink = std::function<bool(const IpAddress&)>;
   Probe(Mac us, OnLink on_link) : us_(us), on_link_(std::move(on_link)) {}
 
   struct Question {
     Mac mac{};
+    std::uint16_t vlan = 0;
     IpAddress ip{};
   };
   struct Answer {

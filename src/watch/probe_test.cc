@@ -14,9 +14,9 @@ constexpr Ipv4 kUsIp{0x0a00'0003};
 // A probe that is fed a flood for the guest, and does as it is told.
 class Play {
  public:
-  explicit Play(bool alive = false, bool on_link = true)
-      : probe_(kUs, [on_link](const IpAddress&) { return on_link; }) {
-    const ProbeTarget target{kGuest, 1, alive, {}};
+  explicit Play(bool alive = false, bool on_link = true, std::uint16_t vlan = 0)
+      : vlan_(vlan), probe_(kUs, [on_link](const IpAddress&) { return on_link; }) {
+    const ProbeTarget target{kGuest, vlan_, 1, alive, {}};
     probe_.targets({&target, 1});
   }
 
@@ -24,7 +24,7 @@ class Play {
   Play& flood(double seconds, Ipv4 to = kGuestIp, Nanos gap = kSecond / 50) {
     for (const Nanos end = now_ + nanos(seconds); now_ < end; now_ += gap) {
       frame_.clear();
-      wire::append_udp(frame_, {kGuest, kHost, {}, 100}, {.source = kHostIp, .destination = to},
+      wire::append_udp(frame_, {kGuest, kHost, tag(), 100}, {.source = kHostIp, .destination = to},
                        {.destination_port = 9});
       put();
       step();
@@ -35,9 +35,13 @@ class Play {
     for (const Nanos end = now_ + nanos(seconds); now_ < end; now_ += kSecond / 50) step();
     return *this;
   }
+  Play& in_vlan(std::uint16_t vlan) {
+    vlan_ = vlan;
+    return *this;
+  }
   Play& answer(Mac told, Mac source) {
     frame_.clear();
-    wire::append_arp(frame_, {kUs, source}, {wire::Arp::kReply, told, kGuestIp, kUs, kUsIp});
+    wire::append_arp(frame_, {kUs, source, tag()}, {wire::Arp::kReply, told, kGuestIp, kUs, kUsIp});
     put();
     return *this;
   }
@@ -67,6 +71,9 @@ class Play {
   std::vector<std::string> remarks_;
 
  private:
+  std::optional<wire::VlanTag> tag() const {
+    return vlan_ == 0 ? std::nullopt : std::optional(wire::VlanTag{.vid = vlan_});
+  }
   static Nanos nanos(double seconds) { return static_cast<Nanos>(seconds * 1e9); }
   void put() { probe_.frame({.number = ++number_, .timestamp_ns = now_, .bytes = frame_}); }
   // Looks for a question, which is seen on its way out, too.
@@ -75,10 +82,11 @@ class Play {
     if (!question) return;
     questions_.emplace_back(now_, *question);
     frame_.clear();
-    wire::append_arp(frame_, {wire::kBroadcast, kUs}, {wire::Arp::kRequest, kUs, kUsIp, {}, kGuestIp});
+    wire::append_arp(frame_, {wire::kBroadcast, kUs, tag()}, {wire::Arp::kRequest, kUs, kUsIp, {}, kGuestIp});
     put();
   }
 
+  std::uint16_t vlan_ = 0;
   Probe probe_;
   wire::Buffer frame_;
   std::uint64_t number_ = 0;
@@ -117,11 +125,29 @@ TEST(Probe, AsksNobodyWhoCannotAnswer) {
   EXPECT_TRUE(over.questions_.empty());
 }
 
+// In a VLAN our own prefixes say nothing: somebody there must have told or asked for the address.
+TEST(Probe, AsksInTheVlanOfTheFlood) {
+  Play play(false, false, 10);
+  play.station().target.on_link.push_back(address_of(kGuestIp));
+  play.asked().answer().pause(3);
+  EXPECT_EQ(play.questions_[0].second.vlan, 10);
+  EXPECT_EQ(play.verdict(), ProbeVerdict::kLearnt);
+  play.told();
+  EXPECT_THAT(play.remarks_.front(), ::testing::HasSubstr("1 question for 10.0.0.9 in VLAN 10 by ARP"));
+  Play ours(false, true, 10);
+  ours.flood(10);
+  EXPECT_TRUE(ours.questions_.empty());
+  // What is told in another VLAN is no answer.
+  Play elsewhere;
+  elsewhere.asked().in_vlan(20).answer().in_vlan(0).flood(5);
+  EXPECT_EQ(elsewhere.verdict(), ProbeVerdict::kUnanswered);
+}
+
 // Eight stations, one question a second, whoever it is for.
 TEST(Probe, IsLimited) {
   Probe probe(kUs, [](const IpAddress&) { return true; });
   std::vector<ProbeTarget> targets;
-  for (std::uint64_t i = 0; i < 20; ++i) targets.push_back({mac(i), i + 1, false, {}});
+  for (std::uint64_t i = 0; i < 20; ++i) targets.push_back({mac(i), 0, i + 1, false, {}});
   probe.targets(targets);
   EXPECT_EQ(probe.stations().size(), Probe::kMostStations);
   wire::Buffer bytes;

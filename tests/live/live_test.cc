@@ -1,4 +1,8 @@
 // A live diagnosis from end to end: real interfaces, in network namespaces of the test's own.
+#include <netinet/in.h>
+
+#include <tuple>
+
 #include "tests/live/live_world.h"
 #include "wire/capture_reader.h"
 
@@ -243,6 +247,77 @@ TEST_F(CableTest, WhatCannotBeListenedTo) {
   EXPECT_EQ(run(here_, {"diagnose", "if:eth0", "--for", "1s"}).wait(), cli::kBadInput);
   EXPECT_THAT(err(), HasSubstr("ip link set eth0 up"));
   EXPECT_EQ(out(), "");
+}
+
+// Two machines with one MAC and one IP address, as a clone has them, and one that is alone: real stacks,
+// which count what they send to all.
+TEST(TwinsTest, AreTwoStacks) {
+  const Netns segment, watcher, original, clone, alone;
+  Program program;
+  segment.sh("ip link add br0 type bridge && ip link set br0 up");
+  segment.join(watcher, "p0", "eth0", "br0");
+  const std::tuple<const Netns&, const char*, const char*> machines[] = {
+      {original, "p1", "20"}, {clone, "p2", "20"}, {alone, "p3", "30"}};
+  std::vector<Child> talkers;
+  for (const auto& [machine, port, number] : machines) {
+    segment.join(machine, port, "eth0", "br0");
+    machine.sh(fmt::format("ip link set eth0 address 52:54:00:aa:bb:{0}; ip addr add 10.0.0.{0}/24 dev eth0",
+                           number));
+  }
+  Child live = program.run(watcher, {"diagnose", "if:eth0", "--json"});
+  program.await_start();
+  for (const auto& [machine, port, number] : machines) {
+    talkers.push_back(machine.start([] {
+      const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), on = 1;
+      setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof on);
+      sockaddr_in any{}, all{};
+      any.sin_family = all.sin_family = AF_INET;
+      any.sin_port = all.sin_port = htons(5000);
+      all.sin_addr.s_addr = htonl(0x0a00'00ff);
+      if (bind(fd, reinterpret_cast<const sockaddr*>(&any), sizeof any) != 0) return 1;  // NOLINT
+      for (int i = 0; i < 20; ++i) {
+        if (sendto(fd, "hello", 5, 0, reinterpret_cast<const sockaddr*>(&all), sizeof all) < 0)
+          return 2;  // NOLINT
+        std::this_thread::sleep_for(100ms);
+      }
+      return 0;
+    }));
+  }
+  for (Child& talker : talkers) EXPECT_EQ(talker.wait(), 0);
+  live.signal(SIGINT);
+  EXPECT_EQ(live.wait(), cli::kFindings);
+  ASSERT_EQ(program.report()["findings"].size(), 1u) << program.out();
+  EXPECT_EQ(program.report()["findings"][0]["code"], "mac-duplicate");
+  EXPECT_THAT(std::string(program.report()["findings"][0]["headline"]),
+              HasSubstr("two stations are behind 52:54:00:aa:bb:20"));
+}
+
+// A real kernel asks whether an IPv6 address is free, and another's refuses it (RFC 4862 section 5.4).
+TEST(Ipv6Test, ADuplicateAddressIsRefused) {
+  const Netns segment(true), owner(true), newcomer(true), watcher;
+  Program program;
+  segment.sh("ip link add br0 type bridge && ip link set br0 up");
+  segment.join(owner, "p1", "eth0", "br0");
+  segment.join(newcomer, "p2", "eth0", "br0");
+  segment.join(watcher, "p3", "eth0", "br0");
+  owner.sh("ip link set eth0 address 02:11:00:00:00:01; ip addr add fd00::9/64 dev eth0 nodad");
+  newcomer.sh("ip link set eth0 address 02:11:00:00:00:02");
+  Child live = program.run(watcher, {"diagnose", "if:eth0", "--promiscuous", "--json"});
+  program.await_start();
+  newcomer.sh("ip addr add fd00::9/64 dev eth0");
+  for (int i = 0; i < 100; ++i) {
+    if (newcomer.start([] { return std::system("ip addr show dev eth0 | grep -q dadfailed") == 0 ? 0 : 1; })
+            .wait() == 0)
+      break;
+    std::this_thread::sleep_for(50ms);
+  }
+  std::this_thread::sleep_for(200ms);
+  live.signal(SIGINT);
+  EXPECT_EQ(live.wait(), cli::kFindings);
+  ASSERT_EQ(program.report()["findings"].size(), 1u) << program.out();
+  EXPECT_EQ(program.report()["findings"][0]["code"], "ip-duplicate");
+  EXPECT_THAT(std::string(program.report()["findings"][0]["headline"]),
+              HasSubstr("wanted fd00::9, which 02:11:00:00:00:01 has"));
 }
 
 }  // namespace

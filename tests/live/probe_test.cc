@@ -4,6 +4,7 @@
 
 #include "tests/live/live_world.h"
 #include "wire/capture_reader.h"
+#include "wire/decode.h"
 
 namespace sekimori::testing {
 namespace {
@@ -15,6 +16,7 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 
 constexpr const char* kSinkMac = "02:11:00:00:00:09";
+constexpr wire::Ipv4 kSinkIp{0x0a00'0009};
 constexpr std::uint16_t kPort = 5000;
 
 sockaddr_in6 to_sink(bool ipv6) {
@@ -28,8 +30,8 @@ sockaddr_in6 to_sink(bool ipv6) {
 // A bridge with three ports: a sender that never asks for the address it sends to, a receiver, and the port
 // where the program listens.
 struct World {
-  explicit World(int ageing_centiseconds, bool v6 = false)
-      : ipv6(v6), segment(v6), sender(v6), sink(v6), watcher(v6) {
+  explicit World(int ageing_centiseconds, bool v6 = false, std::uint16_t tag = 0)
+      : ipv6(v6), vlan(tag), segment(v6), sender(v6), sink(v6), watcher(v6) {
     segment.sh(
         fmt::format("ip link add br0 type bridge ageing_time {} && ip link set br0 up", ageing_centiseconds));
     const std::pair<const Netns&, int> machines[] = {{sender, 1}, {sink, 9}, {watcher, 3}};
@@ -39,10 +41,10 @@ struct World {
         machine.sh("cd /proc/sys/net/ipv6/conf/default; echo 0 > accept_dad; echo 0 > router_solicitations");
       }
       segment.join(machine, fmt::format("p{}", number), "eth0", "br0");
+      if (number == 9) machine.sh(fmt::format("ip link set eth0 address {}", kSinkMac));
       machine.sh(fmt::format("ip addr add 10.0.0.{}/24 dev eth0", number));
       if (ipv6) machine.sh(fmt::format("ip addr add fd00::{}/64 dev eth0 nodad", number));
     }
-    sink.sh(fmt::format("ip link set eth0 address {}", kSinkMac));
     // Linux asks back five seconds after it has answered a solicitation (DELAY, RFC 4861 section 7.3.2), and
     // so speaks a second time.
     if (ipv6) sink.sh("echo 60 > /proc/sys/net/ipv6/neigh/eth0/delay_first_probe_time");
@@ -52,6 +54,7 @@ struct World {
 
   // Takes what it is sent, and never answers.
   Child swallow() const {
+    if (vlan != 0) return answer_in_vlan();
     return sink.start([] {
       const int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
       sockaddr_in6 any{};
@@ -64,8 +67,49 @@ struct World {
       return 0;
     });
   }
+  // A kernel need not have VLANs of its own: a receiver that answers ARP in one, and says nothing else. What
+  // it receives comes without the tag.
+  Child answer_in_vlan() const {
+    return sink.start([tag = vlan] {
+      const int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(wire::ethertype::kArp));
+      const RawSender out("eth0");
+      const wire::Mac own = *wire::parse_mac(kSinkMac);
+      std::array<std::uint8_t, 2048> buffer{};
+      for (ssize_t length = 0; (length = recv(fd, buffer.data(), buffer.size(), 0)) >= 0;) {
+        const wire::Packet packet = wire::decode(wire::LinkType::ethernet,
+                                                 wire::Bytes(buffer).first(static_cast<std::size_t>(length)));
+        const auto* arp = packet.get<wire::Arp>();
+        if (arp == nullptr || arp->operation != wire::Arp::kRequest || arp->target_ip != kSinkIp) continue;
+        wire::Buffer answer;
+        wire::append_arp(answer, {arp->sender_mac, own, wire::VlanTag{.vid = tag}},
+                         {wire::Arp::kReply, own, kSinkIp, arp->sender_mac, arp->sender_ip});
+        if (!out.send(answer)) return 1;
+      }
+      return 0;
+    });
+  }
+  Child flood_in_vlan(std::chrono::seconds most) const {
+    return sender.start([most, tag = vlan] {
+      const RawSender out("eth0");
+      const wire::Mac own{0x0211'0000'0001}, receiver = *wire::parse_mac(kSinkMac);
+      wire::Buffer frame, hello;
+      wire::append_udp(frame, {receiver, own, wire::VlanTag{.vid = tag}, 100},
+                       {.source = {0x0a00'0001}, .destination = kSinkIp}, {.destination_port = kPort});
+      // Somebody must have asked for the address in the VLAN.
+      wire::append_arp(hello, {wire::kBroadcast, own, wire::VlanTag{.vid = tag}},
+                       {wire::Arp::kRequest, own, {0x0a00'0001}, {}, kSinkIp});
+      if (!out.send(hello)) return 1;
+      const auto end = std::chrono::steady_clock::now() + most;
+      while (std::chrono::steady_clock::now() < end) {
+        if (!out.send(frame)) return 1;
+        std::this_thread::sleep_for(20ms);
+      }
+      return 0;
+    });
+  }
   // Fifty datagrams a second, for this long.
   Child flood(std::chrono::seconds most) const {
+    if (vlan != 0) return flood_in_vlan(most);
     return sender.start([this, most] {
       const int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
       const sockaddr_in6 to = to_sink(ipv6);
@@ -94,6 +138,7 @@ struct World {
   json finding() const { return program.report()["findings"].at(0); }
 
   bool ipv6;
+  std::uint16_t vlan;
   Program program;
   Netns segment, sender, sink, watcher;
 };
@@ -112,10 +157,10 @@ std::vector<wire::Buffer> sent_by_us(const World& world) {
 
 // All worlds at once, as each takes seconds of waiting.
 TEST(ProbeTest, DecidesWhatTheFloodIs) {
-  World silent(200), silent6(200, true), deaf(0), gone(30'000), moved(30'000);
+  World silent(200), silent6(200, true), tagged(200, false, 10), deaf(0), gone(30'000), moved(30'000);
   gone.sink.sh("ip link set eth0 down");
   moved.sink.sh("ip link set eth0 address 02:11:00:00:00:0a");
-  World* const worlds[] = {&silent, &silent6, &deaf, &gone, &moved};
+  World* const worlds[] = {&silent, &silent6, &tagged, &deaf, &gone, &moved};
   std::vector<Child> programs, others;
   for (World* world : worlds) {
     others.push_back(world->swallow());
@@ -128,7 +173,7 @@ TEST(ProbeTest, DecidesWhatTheFloodIs) {
   for (Child& program : programs) EXPECT_EQ(program.wait(), cli::kFindings);
 
   // It is there and is learnt; two seconds later the bridge has forgotten it.
-  for (const World* world : {&silent, &silent6}) {
+  for (const World* world : {&silent, &silent6, &tagged}) {
     EXPECT_THAT(world->steps(), ElementsAre("asked", "learnt", "learnt")) << world->program.err();
     EXPECT_THAT(world->finding()["cause"],
                 AllOf(HasSubstr("answered, and the flood, which had not paused"), HasSubstr("It was back 2."),
@@ -142,6 +187,15 @@ TEST(ProbeTest, DecidesWhatTheFloodIs) {
   EXPECT_THAT(silent6.program.err(),
               HasSubstr("Asked who has fd00::9 (flooded as 02:11:00:00:00:09), by Neighbor "
                         "Discovery from fd00::3."));
+
+  // In the VLAN of the flood, from no address: the watcher has none there.
+  EXPECT_THAT(
+      tagged.program.err(),
+      HasSubstr("Asked who has 10.0.0.9 in VLAN 10 (flooded as 02:11:00:00:00:09), by ARP from 0.0.0.0."));
+  ASSERT_EQ(sent_by_us(tagged).size(), 1u);
+  EXPECT_EQ(wire::parse_ethernet(sent_by_us(tagged)[0])->outer_vlan(), 10);
+  EXPECT_EQ(tagged.program.report()["findings"].size(), 1u)
+      << "that it asks as a newcomer does is no conflict";
 
   // The bridge keeps nothing.
   EXPECT_THAT(deaf.steps(), ElementsAre("asked", "not-learnt"));

@@ -72,6 +72,10 @@ bool flood_is(Code code, const FloodFacts& facts, const Claim& claim, const Trut
   switch (code) {
     case Code::kFloodLeak:
       return facts.leaks;
+    case Code::kFloodVeb:
+      return facts.beside;
+    case Code::kFloodBypass:
+      return facts.bypassed;
     case Code::kFloodSilent:
       return facts.unheard ||
              std::ranges::none_of(claim.macs, [&](Mac mac) { return facts.answers.contains(mac); });
@@ -170,13 +174,10 @@ class PortJudge {
     for (const Claim& claim : claims) {
       if (claim.finding->code == Code::kArpUnanswered) verdict.healthy = false;
       if (claim.finding->severity == Severity::kNote || is_true(claim, truth_, traffic_)) continue;
-      if (is_misled(claim)) {
-        ++verdict.misled;
-        continue;
-      }
-      verdict.false_claims.push_back(fmt::format(
-          "{} ({}): {}: {}. {} [{}]", name_, mode, findings::entry(claim.finding->code).word,
-          claim.finding->headline, claim.finding->cause, fmt::join(claim.finding->candidates, "; ")));
+      (is_misled(claim) ? verdict.misled : verdict.false_claims)
+          .push_back(fmt::format("{} ({}): {}: {}. {} [{}]", name_, mode,
+                                 findings::entry(claim.finding->code).word, claim.finding->headline,
+                                 claim.finding->cause, fmt::join(claim.finding->candidates, "; ")));
     }
     const auto tell = [&](std::string what, Outcome outcome) {
       count(outcome, score);
@@ -289,7 +290,7 @@ Score& Score::operator+=(const Score& other) {
 Verdict& Verdict::operator+=(const Verdict& other) {
   ports += other.ports;
   visible += other.visible;
-  misled += other.misled;
+  misled.insert(misled.end(), other.misled.begin(), other.misled.end());
   directed += other.directed;
   plain += other.plain;
   false_claims.insert(false_claims.end(), other.false_claims.begin(), other.false_claims.end());

@@ -38,7 +38,8 @@ struct Verdict {
   Score directed;   // captures that know the frames' directions
   Score plain;      // and those that don't, as most files
   std::vector<std::string> false_claims;
-  int misled = 0;  // claims that are false, of stations that one switch of several does not learn
+  // Claims that are false, of stations that one switch of several does not learn.
+  std::vector<std::string> misled;
   std::vector<std::string> misses;  // for whoever works on the detectors
   bool healthy = true;              // nothing to see anywhere
   Verdict& operator+=(const Verdict& other);

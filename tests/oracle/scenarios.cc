@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tests/support/cards.h"
+
 namespace sekimori::oracle {
 namespace {
 
@@ -381,6 +383,7 @@ model::Model model_of(const Scenario& scenario) {
     return {};
   }
   if (!scenario.story.empty()) make_quick(*model);
+  testing::plug_in_cards(*model);
   return *model;
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <climits>
 #include <deque>
 
 #include "base/random.h"
@@ -153,11 +154,10 @@ void Traffic::frame(const Passing& f) {
   claimed.last = f.source;
 }
 
-std::set<Subject> Traffic::leaked() const {
+std::set<Subject> Traffic::leaked(model::BridgeKind kind) const {
   std::set<Subject> out;
   const model::Port& port = (*model_)[port_];
-  if (port.role != model::PortRole::kUplink || !port.bridge.valid() ||
-      (*model_)[port.bridge].kind != model::BridgeKind::kHostedBridge)
+  if (port.role != model::PortRole::kUplink || !port.bridge.valid() || (*model_)[port.bridge].kind != kind)
     return out;
   for (const auto& [subject, stray] : strays_) {
     for (const auto& [tag, vlan] : vlans_) {
@@ -253,6 +253,7 @@ std::map<Mac, FloodFacts> flood_facts(const Model& m, const simulate::RunResult&
     facts.refused |= reason(simulate::FloodReason::kTableFull);
     if (!reason(simulate::FloodReason::kNoEntry) && !reason(simulate::FloodReason::kExpired)) continue;
     facts.forgotten = true;
+    facts.bypassed |= std::ranges::any_of(m[f.bridge].flow_rules, [](const auto& r) { return !r.normal; });
     facts.unheard |= reason(simulate::FloodReason::kExpired);
     facts.ageing_ms.insert(m[f.bridge].ageing / base::milliseconds(1));
   }
@@ -269,6 +270,7 @@ Played play(const Model& m, Time until,
   played.ports = linked_ports(m);
   for (const PortId port : played.ports) played.traffic.emplace_back(m, *played.segments, port);
   std::map<Subject, std::set<Mac>> answering;
+  std::map<std::pair<Mac, wire::Ipv4>, std::map<PortId, int>> answers;
   simulate::Options options;
   options.until = until;
   options.captures = played.ports;
@@ -280,7 +282,7 @@ Played play(const Model& m, Time until,
       answering[{traffic.segment(frame.tag), frame.source}].insert(frame.destination);
     if (frame.is_arp && frame.inbound && !frame.destination.is_group() &&
         !m[played.ports[captured.capture]].bridge.valid())
-      ++played.truth.answers[{frame.destination, frame.sender}];
+      ++answers[{frame.destination, frame.sender}][played.ports[captured.capture]];
     tap(captured.capture, captured);
     return {};
   };
@@ -289,22 +291,32 @@ Played play(const Model& m, Time until,
   if (!run) return played;
   Truth& truth = played.truth;
   duplicates(m, truth);
+  for (auto& [question, at] : answers) {
+    int& least = truth.answers[question] = INT_MAX;
+    for (const model::Station& s : m.stations) {
+      if (s.mac == question.first) least = std::min(least, at[s.port]);
+    }
+  }
   truth.loops = !run->loops.empty();
   truth.flushes = !m.changes.empty() && std::ranges::any_of(m.bridges, &model::Bridge::stp);
   for (const simulate::MoveRecord& move : run->moves) truth.moved.insert(move.mac);
   const auto facts = flood_facts(m, *run);
   std::set<Subject> never_learnt;
   for (const Traffic& traffic : played.traffic) never_learnt.merge(traffic.never_learnt());
-  std::set<Subject> leaked;
-  for (const Traffic& traffic : played.traffic) leaked.merge(traffic.leaked());
+  std::set<Subject> leaked, beside;
+  for (const Traffic& traffic : played.traffic) {
+    leaked.merge(traffic.leaked(model::BridgeKind::kHostedBridge));
+    beside.merge(traffic.leaked(model::BridgeKind::kSriov));
+  }
   for (std::size_t i = 0; i < m.stations.size(); ++i) {
     const auto known = facts.find(m.stations[i].mac);
     const Subject subject{played.segments->of_station[i], m.stations[i].mac};
     const bool repeated = never_learnt.contains(subject);
-    if (known == facts.end() && !repeated && !leaked.contains(subject)) continue;
+    if (known == facts.end() && !repeated && !leaked.contains(subject) && !beside.contains(subject)) continue;
     FloodFacts& here = truth.floods[subject] = known == facts.end() ? FloodFacts{} : known->second;
     here.not_learnt |= repeated;
     here.leaks |= leaked.contains(subject);
+    here.beside = beside.contains(subject);
     here.answers = answering[subject];
     here.unheard = here.unheard && std::ranges::all_of(m.flows, [&](const model::Flow& flow) {
                      return flow.to != m.stations[i].machine || flow.kind == model::FlowKind::kUdp;

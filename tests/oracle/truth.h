@@ -55,8 +55,9 @@ class Traffic {
   // numbers.
   std::set<Subject> unclear() const;
   std::uint32_t segment(std::uint16_t tag);
-  // Stations of a machine whose frames for each other leave it here, by the uplink of its hosted bridge.
-  std::set<Subject> leaked() const;
+  // Stations of a machine whose frames for each other leave it here, by the uplink of a virtual switch of
+  // that kind.
+  std::set<Subject> leaked(model::BridgeKind kind) const;
   // Stations that the bridge of this port can't learn here.
   std::set<Subject> never_learnt() const;
   // MACs that came from both sides under two addresses, in turn.
@@ -101,7 +102,9 @@ class Traffic {
 
 // Why a station is flooded, as far as the run knows. Several bridges may do it for different reasons.
 struct FloodFacts {
-  bool leaks = false;  // what its own host sends it goes out of the NIC
+  bool leaks = false;     // what its own host sends it goes out of the NIC
+  bool beside = false;    // what functions of a NIC send it goes out of that NIC, though it is behind the PF
+  bool bypassed = false;  // flows of an Open vSwitch hand its frames on without learning
   bool not_learnt = false, refused = false, forgotten = false;
   std::set<std::int64_t> ageing_ms;  // of the bridges that have forgotten it
   std::set<Mac> answers;             // whom it sends unicast
@@ -113,7 +116,8 @@ struct Truth {
   std::map<Subject, FloodFacts> floods;
   std::set<Mac> duplicates, moved;
   std::set<wire::Ipv4> duplicate_ips;
-  std::map<std::pair<Mac, wire::Ipv4>, int> answers;  // ARP replies from an address that reached a station
+  // ARP replies from an address that reached a station; of two with one MAC, the one that got fewer.
+  std::map<std::pair<Mac, wire::Ipv4>, int> answers;
   bool loops = false, flushes = false;
 };
 

@@ -5,6 +5,7 @@
 
 #include "importers/site.h"
 #include "simulate/run.h"
+#include "tests/support/cards.h"
 #include "watch/diagnose.h"
 #include "watch/observer.h"
 
@@ -37,8 +38,9 @@ struct Seen {
 };
 
 findings::Report seen_at(const Seen& seen) {
-  const auto model = importers::load_site(fmt::format("examples/{}/site.yaml", seen.story));
+  auto model = importers::load_site(fmt::format("examples/{}/site.yaml", seen.story));
   EXPECT_TRUE(model.has_value());
+  testing::plug_in_cards(*model);
   simulate::Options options;
   options.until = base::seconds(seen.seconds);
   options.captures.push_back(port(*model, seen.port));
