@@ -107,6 +107,15 @@ bool is_vlan_of_none(std::string_view name) {
 
 }  // namespace
 
+// A site file takes such a NIC for a VLAN of another, which can be under no switch.
+bool Merge::is_vlan_name(std::string_view nic) {
+  const std::size_t dot = nic.rfind('.');
+  if (dot == std::string_view::npos || dot == 0) return false;
+  unsigned vlan = 0;
+  const auto [stop, error] = std::from_chars(nic.data() + dot + 1, nic.data() + nic.size(), vlan);
+  return error == std::errc() && stop == nic.data() + nic.size() && vlan >= 1 && vlan <= 4094;
+}
+
 // A name as a site file allows it. What an export has in its place is replaced, so that it stays
 // recognisable.
 std::string Merge::clean_name(std::string_view wanted, std::string_view otherwise) {
@@ -121,6 +130,7 @@ std::string Merge::clean_name(std::string_view wanted, std::string_view otherwis
     i += length;
   }
   if (is_vlan_of_none(name)) name[name.rfind('.')] = '-';
+  if (name.starts_with('.')) name.front() = '-';  // ".1" would be a VLAN of nothing
   return name.empty() ? std::string(otherwise) : name;
 }
 
@@ -213,6 +223,11 @@ void Merge::take_host(std::size_t index) {
     if (is_split || nic.plug == Plug::kMacvlan) continue;
     DraftNic draft;
     draft.name = clean_name(nic.name, "nic");
+    // The VLAN of a NIC that is not there is a NIC by itself.
+    if (is_vlan_name(draft.name) && std::ranges::none_of(facts.nics, [&](const NicFacts& other) {
+          return clean_name(other.name, "nic") == draft.name.substr(0, draft.name.rfind('.'));
+        }))
+      draft.name[draft.name.rfind('.')] = '-';
     if (!taken.insert(draft.name).second) {
       facts_.leave_out(nic.place, fmt::format("a second NIC {} of {}", draft.name, at(id).name));
       continue;
@@ -344,7 +359,8 @@ void Merge::take_uplink(std::size_t machine, DraftSwitch& bridge, const PortFact
   const auto is_used = [&](const DraftSwitch& s) {
     return std::ranges::find(s.uplinks, nic->name) != s.uplinks.end();
   };
-  if (nic == at(machine).nics.end() || is_used(bridge) || std::ranges::any_of(at(machine).switches, is_used))
+  if (nic == at(machine).nics.end() || is_vlan_name(nic->name) || is_used(bridge) ||
+      std::ranges::any_of(at(machine).switches, is_used))
     return facts_.leave_out(port.place, fmt::format("the port {} of {}", port.name, bridge.name));
   if (nic->ip && bridge.ip) {
     facts_.leave_out(port.place,

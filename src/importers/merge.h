@@ -125,6 +125,7 @@ class Merge {
   // Whose address it is, when one NIC alone has it.
   std::optional<End> only_one_with(Mac mac) const;
   std::string unique_name(std::string_view wanted);
+  static bool is_vlan_name(std::string_view nic);  // "eth0.10"
   static std::string clean_name(std::string_view wanted, std::string_view otherwise);
   void assume(std::string text);
   void suspect(std::string text) { draft_.notes.push_back({true, std::move(text)}); }

@@ -281,6 +281,7 @@ void Merge::read_lldp() {
         continue;
       }
       End end = end_of(machine, clean_name(port, ""));
+      if (end.valid()) end = wire_of(end);  // a cable is the NIC's, not a VLAN's
       if (!end.valid() && far && cable.far_port_mac) {
         for (auto [it, stop] = by_mac_.equal_range(*cable.far_port_mac); it != stop; ++it) {
           if (it->second.machine == machine) end = it->second;

@@ -202,7 +202,12 @@ std::string Merge::switch_above(std::size_t host, SwitchKind kind, const std::st
                                 std::string_view why, std::optional<model::MacvlanMode> mode) {
   if (const std::string name = clean_name(wanted, ""); !name.empty() && switch_of(host, name) != nullptr)
     return name;
-  const std::string nic = host_nic(host, wanted, why);
+  std::string nic = host_nic(host, wanted, why);
+  while (is_vlan_name(nic)) {
+    const std::string whole = host_nic(host, nic.substr(0, nic.rfind('.')), why);
+    assume(fmt::format("Guests on the VLAN {}:{} are put on {}, untagged.", at(host).name, nic, whole));
+    nic = whole;
+  }
   DraftSwitch* below = nullptr;
   for (DraftSwitch& s : at(host).switches) {
     if (std::ranges::find(s.uplinks, nic) == s.uplinks.end()) continue;
