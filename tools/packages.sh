@@ -28,6 +28,7 @@ sekimori_test_packages='
   iproute2            ip
   iputils-ping        ping
   etcd-server         etcd
+  openssl             openssl
   clang-19            clang++-19
   clang-format-19     clang-format-19
   clang-tidy-19       clang-tidy-19
