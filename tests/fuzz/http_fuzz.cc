@@ -1,5 +1,5 @@
-// Requests as strangers may send them, in pieces of any size: they mean the same in one piece, and what is read
-// keeps to the limits.
+// Requests as strangers may send them, in pieces of any size: they mean the same in one piece, and what is
+// read keeps to the limits.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
