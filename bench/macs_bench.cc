@@ -7,15 +7,20 @@
 //                                        -> 500 000/s in batches, 2 000/s one by one; aims 50 000 and 1 000.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
+#include <httplib.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
+#include <mutex>
 #include <set>
+#include <thread>
 
 #include "base/random.h"
 #include "cli/mac_sources.h"
 #include "macs/audit.h"
 #include "macs/etcd_registry.h"
+#include "macs/serve.h"
 #include "macs/sqlite_registry.h"
 #include "sys/entropy.h"
 #include "tests/macs/etcd_server.h"
@@ -139,6 +144,7 @@ class Store {
     std::error_code ignored;
     std::filesystem::remove_all(folder_, ignored);
   }
+  std::string path() const { return folder_ / "macs.db"; }
   std::unique_ptr<macs::Registry> registry;
 
  private:
@@ -184,6 +190,52 @@ void allocate_for_owners(benchmark::State& state) {
 }
 BENCHMARK(allocate_for_nobody)->Arg(1)->Arg(100)->Arg(1000)->Unit(benchmark::kMicrosecond)->UseRealTime();
 BENCHMARK(allocate_for_owners)->Arg(1)->Arg(1000)->Unit(benchmark::kMicrosecond)->UseRealTime();
+
+// Clients of a server that each ask for one address and wait for the answer, which comes when it is durable.
+// Those that wait together share a commit.
+void serve_one_by_one(benchmark::State& state) {
+  constexpr int kRequests = 50;
+  Store store;
+  if (!store.registry) state.SkipWithError("no registry");
+  auto service =
+      macs::MacService::begin({.registry = store.path(),
+                               .open = [path = store.path()] { return macs::open_sqlite_registry(path); },
+                               .listen = {"127.0.0.1", 0},
+                               .token = "",
+                               .now = [] { return macs::Seconds{1000}; }});
+  if (!service) {
+    state.SkipWithError(service.error().what.c_str());
+    return;
+  }
+  std::atomic<bool> stop = false;
+  std::thread server([&] { (*service)->run([&] { return stop.load(); }); });
+  std::vector<std::unique_ptr<httplib::Client>> clients;
+  for (std::int64_t i = 0; i < state.range(0); ++i) {
+    clients.push_back(std::make_unique<httplib::Client>("127.0.0.1", (*service)->address().port));
+    clients.back()->set_keep_alive(true);
+    clients.back()->set_tcp_nodelay(true);
+  }
+  std::mutex mutex;
+  std::set<std::string> seen;
+  bool is_wrong = false;
+  const auto ask = [&](httplib::Client& client) {
+    for (int i = 0; i < kRequests; ++i) {
+      const auto answer = client.Post("/v1/allocate", "{}", "application/json");
+      const std::lock_guard lock(mutex);
+      is_wrong |= !answer || answer->status != 200 || !seen.insert(answer->body).second;
+    }
+  };
+  for (auto _ : state) {
+    std::vector<std::jthread> threads;
+    for (const auto& client : clients) threads.emplace_back(ask, std::ref(*client));
+  }
+  if (is_wrong) state.SkipWithError("no answer, or a MAC twice");
+  stop = true;
+  server.join();
+  state.counters["MACs/s"] = benchmark::Counter(static_cast<double>(state.range(0) * kRequests),
+                                                benchmark::Counter::kIsIterationInvariantRate);
+}
+BENCHMARK(serve_one_by_one)->Arg(1)->Arg(16)->Arg(64)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 // One server on loopback, with its data on the same disk; first its own rate of puts through the same client.
 const macs_tests::EtcdCluster& cluster() {

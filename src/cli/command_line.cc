@@ -111,9 +111,8 @@ constexpr Verb kVerbs[] = {
      "  sekimori mac list --registry macs.db --csv > macs.csv\n\n",
      declare_mac_list},
     {"mac serve", "Serve a registry over HTTP until Ctrl-C",
-     "GET /openapi.json describes what it answers (docs/macs.md). Requests that wait are committed together, "
-     "and\n"
-     "answered when they are durable. Prints its address when it is ready.\n\n"
+     "GET /openapi.json describes what it answers (docs/macs.md). Requests that wait are committed\n"
+     "together, and answered when they are durable. Prints its address when it is ready.\n\n"
      "Examples:\n"
      "  sekimori mac serve --registry macs.db\n"
      "  curl --json '{\"owners\": [\"vc1/vm-7/net0\"]}' http://127.0.0.1:8470/v1/allocate\n"

@@ -7,11 +7,21 @@
 namespace sekimori::cli {
 namespace {
 
-void add_registry(CLI::App& app, MacOutput& output, bool required = true) {
-  auto* option = app.add_option("--registry", output.registry,
-                                "Who has which address: a file, or etcd://HOST:PORT[,HOST:PORT...]/PREFIX")
-                     ->type_name("REGISTRY");
-  if (required) option->required();
+constexpr const char* kWhere = "Who has which address: a file, or etcd://HOST:PORT[,HOST:PORT...]/PREFIX";
+
+CLI::Option* add_registry(CLI::App& app, RegistryArguments& registry, const char* description = kWhere) {
+  auto* option = app.add_option("--registry", registry.where, description)->type_name("REGISTRY");
+  app.add_option("--cacert", registry.cacert, "Who may sign the certificate of etcd (etcds://...)")
+      ->type_name("FILE");
+  app.add_option("--cert", registry.cert, "Certificate to show etcd")->type_name("FILE");
+  app.add_option("--key", registry.key, "Its key")->type_name("FILE");
+  app.add_option("--user", registry.user, "User of etcd")->type_name("NAME");
+  app.add_option("--password-file", registry.password_file, "The user's password")->type_name("FILE");
+  return option;
+}
+
+void add_registry(CLI::App& app, MacOutput& output) {
+  add_registry(app, output.registry)->required();
   app.add_flag("--json{-}", output.json,
                "JSON (docs/macs.md) to stdout instead of text, or to FILE besides it")
       ->type_name("FILE");
@@ -29,14 +39,14 @@ void add_policy(CLI::App& app, std::optional<macs::Policy>& policy, const std::s
       ->type_name("POLICY");
 }
 
-void add_sources(CLI::App& app, std::vector<std::string>& sources, std::string& registry) {
+void add_sources(CLI::App& app, std::vector<std::string>& sources, RegistryArguments& registry) {
   app.add_option(
          "SOURCE", sources,
          "What import reads: exports, folders of them, host:local, ssh:NAME; site files; CSV with a column "
          "mac; lists of MACs; - is standard input")
       ->required()
       ->type_name("SOURCE...");
-  app.add_option("--registry", registry, "Compare with who has which address there")->type_name("REGISTRY");
+  add_registry(app, registry, "Compare with who has which address there");
 }
 
 }  // namespace
@@ -68,7 +78,7 @@ Action declare_mac_hook_libvirt(CLI::App& app) {
   app.add_option("WORD", a->words, "What libvirt calls the hook with: GUEST OPERATION SUB-OPERATION EXTRA")
       ->required()
       ->type_name("WORD...");
-  app.add_option("--registry", a->registry, "Who has which address")->required()->type_name("REGISTRY");
+  add_registry(app, a->registry)->required();
   app.add_flag("--warn", a->warn_only, "Tell of a duplicate, but let the guest start");
   app.add_flag("--strict", a->strict, "Refuse also when the registry or the XML can't be read");
   return [a] { return mac_hook_libvirt(*a); };
@@ -76,10 +86,7 @@ Action declare_mac_hook_libvirt(CLI::App& app) {
 
 Action declare_mac_serve(CLI::App& app) {
   auto a = std::make_shared<MacServeArguments>();
-  app.add_option("--registry", a->registry,
-                 "Who has which address: a file, or etcd://HOST:PORT[,HOST:PORT...]/PREFIX")
-      ->required()
-      ->type_name("REGISTRY");
+  add_registry(app, a->registry)->required();
   app.add_option("--listen", a->listen, "Where (default: 127.0.0.1:8470); port 0 is any that is free")
       ->type_name("ADDRESS:PORT");
   app.add_option("--token-file", a->token_file,
@@ -153,6 +160,8 @@ Action declare_mac_list(CLI::App& app) {
          "Only allocated, reserved or freed ones")
       ->check(CLI::IsMember({"allocated", "reserved", "freed"}))
       ->type_name("STATE");
+  app.add_flag("--follow", a->follow,
+               "Go on until Ctrl-C: a line of JSON for what is there, then for each change");
   app.add_flag("--csv{-}", a->csv,
                "CSV, as `mac reserve --from` and `mac audit` read it, to stdout or to FILE")
       ->type_name("FILE");

@@ -9,13 +9,18 @@
 
 #include "cli/output.h"
 #include "cli/report_output.h"
+#include "macs/etcd.h"
 #include "macs/registry.h"
 
 namespace sekimori::cli {
 
+struct RegistryArguments {
+  std::string where;  // a file, or etcd://host:port/prefix
+  std::string cacert, cert, key, user, password_file;
+};
 struct MacOutput {
-  std::string registry;  // a file, or etcd://host:port/prefix
-  std::string json;      // as in OutputArguments
+  RegistryArguments registry;
+  std::string json;  // as in OutputArguments
 };
 
 struct MacAllocateArguments {
@@ -48,6 +53,7 @@ struct MacLookupArguments {
 struct MacListArguments {
   MacOutput output;
   std::string pool, owner, csv;
+  bool follow = false;
   std::optional<macs::State> state;
 };
 struct MacPoolArguments {
@@ -59,22 +65,23 @@ struct MacPoolArguments {
 
 struct MacAuditArguments {
   std::vector<std::string> sources;
-  std::string registry;
+  RegistryArguments registry;
   ReportArguments report;
 };
 struct MacFixArguments {
   std::vector<std::string> sources;
-  std::string registry;
+  RegistryArguments registry;
   std::vector<std::string> managers;  // NAME=KIND
   std::string json;
 };
 
 struct MacServeArguments {
-  std::string registry, listen = "127.0.0.1:8470", token_file;
+  RegistryArguments registry;
+  std::string listen = "127.0.0.1:8470", token_file;
 };
 
 struct MacHookArguments {
-  std::string registry;
+  RegistryArguments registry;
   std::vector<std::string> words;  // GUEST OPERATION SUB-OPERATION EXTRA
   bool warn_only = false, strict = false;
 };
@@ -94,7 +101,10 @@ int mac_pool_list(const MacPoolArguments& arguments);
 int mac_pool_remove(const MacPoolArguments& arguments);
 
 // What the verbs share.
-Step<std::unique_ptr<macs::Registry>> open_registry(const std::string& where, bool create = false);
+Step<std::unique_ptr<macs::Registry>> open_registry(const RegistryArguments& arguments, bool create = false);
+Step<macs::EtcdAccess> access_of(const RegistryArguments& arguments);
+// The one line of a file of secrets.
+Step<std::string> read_secret(const std::string& path, std::size_t least, std::string_view what);
 Stop stop_of(const macs::Failure& failure);
 macs::Seconds unix_time();
 Step<wire::Mac> parse_mac_argument(const std::string& text);

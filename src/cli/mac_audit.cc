@@ -15,11 +15,11 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Step<std::optional<macs::Known>> read_registry(const std::string& where) {
-  if (where.empty()) return std::optional<macs::Known>();
-  auto registry = open_registry(where);
+Step<std::optional<macs::Known>> read_registry(const RegistryArguments& arguments) {
+  if (arguments.where.empty()) return std::optional<macs::Known>();
+  auto registry = open_registry(arguments);
   if (!registry) return std::unexpected(registry.error());
-  macs::Known known{where, {}, {}};
+  macs::Known known{arguments.where, {}, {}};
   auto pools = (*registry)->pools();
   if (!pools) return std::unexpected(stop_of(pools.error()));
   known.pools = std::move(*pools);
@@ -70,7 +70,7 @@ Step<int> audit_and_tell(const MacAuditArguments& arguments) {
 
 Step<macs::FixOptions> options_of(const MacFixArguments& arguments) {
   macs::FixOptions options;
-  options.registry = arguments.registry;
+  options.registry = arguments.registry.where;
   for (const std::string& text : arguments.managers) {
     const std::size_t equals = text.rfind('=');
     const auto tool =

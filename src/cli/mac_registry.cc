@@ -1,15 +1,19 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 
+#include "base/text.h"
 #include "cli/mac.h"
 #include "cli/mac_sources.h"
 #include "macs/etcd_registry.h"
 #include "macs/registry_json.h"
 #include "report/typeset.h"
 #include "sys/entropy.h"
+#include "sys/signals.h"
 
 namespace sekimori::cli {
 namespace {
@@ -21,7 +25,7 @@ using macs::Entry;
 class Answer {
  public:
   static Step<Answer> prepare(const MacOutput& output) {
-    Answer answer(output.registry);
+    Answer answer(output.registry.where);
     if (output.json.empty()) return answer;
     auto file = answer.outputs_.open(output.json);
     if (!file) return std::unexpected(file.error());
@@ -105,8 +109,43 @@ Step<wire::Mac> parse_mac_argument(const std::string& text) {
   return *mac;
 }
 
-Step<std::unique_ptr<macs::Registry>> open_registry(const std::string& where, bool create) {
-  auto registry = create ? macs::create_registry(where) : macs::open_registry(where);
+Step<std::string> read_secret(const std::string& path, std::size_t least, std::string_view what) {
+  constexpr std::size_t kMost = 4096;  // bytes
+  std::ifstream file(path);
+  std::string line(kMost + 1, '\0');
+  file.read(line.data(), static_cast<std::streamsize>(line.size()));
+  line.resize(static_cast<std::size_t>(file.gcount()));
+  std::error_code ignored;
+  if (line.empty() && !std::filesystem::is_regular_file(path, ignored))
+    return stop(kBadInput, fmt::format("{}: can't be read; it should hold {}.", path, what));
+  const std::string_view secret = base::trim(std::string_view(line).substr(0, line.find('\n')));
+  const bool is_printable = std::ranges::all_of(secret, [](char c) { return c > ' ' && c < 0x7f; });
+  if (secret.size() < least || secret.size() > kMost || !is_printable)
+    return stop(kBadInput, fmt::format("{}: {} is {} to {} printable ASCII characters without spaces.", path,
+                                       what, least, kMost));
+  return std::string(secret);
+}
+
+Step<macs::EtcdAccess> access_of(const RegistryArguments& a) {
+  macs::EtcdAccess access{a.cacert, a.cert, a.key, a.user, ""};
+  if (a.user.empty() != a.password_file.empty())
+    return stop(kBadInput, "--user and --password-file go together.");
+  for (const std::string& path : {a.cacert, a.cert, a.key}) {
+    if (!path.empty() && !std::ifstream(path))
+      return stop(kBadInput, fmt::format("{}: can't be read.", path));
+  }
+  if (a.password_file.empty()) return access;
+  auto password = read_secret(a.password_file, 1, "a password");
+  if (!password) return std::unexpected(password.error());
+  access.password = std::move(*password);
+  return access;
+}
+
+Step<std::unique_ptr<macs::Registry>> open_registry(const RegistryArguments& arguments, bool create) {
+  const auto access = access_of(arguments);
+  if (!access) return std::unexpected(access.error());
+  const std::string& where = arguments.where;
+  auto registry = create ? macs::create_registry(where, *access) : macs::open_registry(where, *access);
   if (!registry) return std::unexpected(stop_of(registry.error()));
   return std::move(*registry);
 }
@@ -225,19 +264,43 @@ int mac_lookup(const MacLookupArguments& a) {
   });
 }
 
+// A line of JSON for each entry that is there, and then for each change.
+Step<int> follow(macs::Registry& registry, const macs::Filter& filter) {
+  sys::catch_interrupts();
+  Step<void> told;
+  const auto tell = [&](const macs::Change& change) {
+    if (!told) return;
+    Json json = {{"event", macs::to_text(change.kind)}};
+    if (change.kind == macs::Change::Kind::kGone)
+      json["mac"] = wire::to_text(change.entry.mac);
+    else
+      json.update(macs::to_json(change.entry));
+    told = print(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+  };
+  const auto done = registry.follow(filter, tell, [&] { return sys::interrupted() || !told; });
+  sys::end_interrupt();  // Ctrl-C is how it ends
+  if (!told) return std::unexpected(told.error());
+  if (!done) return std::unexpected(stop_of(done.error()));
+  return kClean;
+}
+
 int mac_list(const MacListArguments& a) {
+  const macs::Filter filter{.pool = a.pool, .owner = macs::owner_prefix(a.owner), .state = a.state};
+  if (a.follow && (!a.csv.empty() || !a.output.json.empty()))
+    return complain(
+        Stop{kBadInput, "--follow writes lines of JSON to stdout; it does not go with --csv or --json."});
   return run(a.output, false, [&](macs::Registry& registry, Answer& answer) -> Step<int> {
+    if (a.follow) return follow(registry, filter);
     std::optional<sys::OutputFile> csv;
     if (!a.csv.empty()) {
-      Outputs outputs(a.output.registry);
+      Outputs outputs(a.output.registry.where);
       if (a.csv == "-" && a.output.json == "-")
         return stop(kBadInput, "standard output: two outputs can't go to one place.");
       auto file = outputs.open(a.csv);
       if (!file) return std::unexpected(file.error());
       csv.emplace(std::move(*file));
     }
-    const auto entries =
-        entries_of(registry, {.pool = a.pool, .owner = macs::owner_prefix(a.owner), .state = a.state});
+    const auto entries = entries_of(registry, filter);
     if (!entries) return std::unexpected(entries.error());
     std::string text, table = macs::csv_head();
     Json list = Json::array();

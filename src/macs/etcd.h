@@ -8,6 +8,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -20,11 +21,21 @@ namespace sekimori::macs {
 
 using Json = nlohmann::json;
 
+// How a client shows who it is, and knows its server. Files in PEM; what is empty is not used.
+struct EtcdAccess {
+  std::string cacert{};       // who may sign the server's certificate (default: whom the system trusts)
+  std::string cert{}, key{};  // the client's own
+  std::string user{}, password{};
+};
+
 struct EtcdAddress {
   std::vector<std::pair<std::string, int>> members;  // host and port
   std::string prefix;                                // of all keys, without slashes at its ends
+  bool has_tls = false;
+  EtcdAccess access{};
 };
-// "etcd://host:port[,host:port...][/prefix]"; the prefix is "sekimori/macs" unless given.
+// "etcd://host:port[,host:port...][/prefix]", or "etcds://..." with TLS; the prefix is "sekimori/macs" unless
+// given.
 base::Result<EtcdAddress> parse_etcd_address(std::string_view url);
 
 struct EtcdKey {
@@ -64,9 +75,19 @@ class Etcd {
 
   Outcome<std::int64_t> grant_lease(Seconds ttl);
 
+  struct Event {
+    EtcdKey key;           // without value when it is gone
+    bool is_gone = false;  // removed, or its lease has ended
+  };
+  // What happens to the keys from `first` to before `end` from `revision` on, which is kept up with. Until
+  // `stop`, or an error. False: what happened since `revision` is not known any more (etcd has compacted it).
+  Outcome<bool> watch(std::string_view first, std::string_view end, std::int64_t& revision,
+                      const std::function<void(const Event&)>& each, const std::function<bool()>& stop);
+
  private:
   struct Members;
   Outcome<Json> call(const char* path, const Json& body, bool writes);
+  Outcome<void> log_in();
   std::unique_ptr<Members> members_;
   std::chrono::milliseconds patience_;
 };

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "macs/allocator.h"
 #include "macs/etcd.h"
+#include "macs/follow.h"
 #include "macs/once.h"
 #include "macs/sqlite_registry.h"
 #include "sys/entropy.h"
@@ -116,7 +117,7 @@ std::string after(std::string prefix) {  // the end of the range of keys that be
 // ---------------------------------------------------------------- the registry
 
 // An entry as it was read, and the one that is to take its place.
-struct Change {
+struct Replacement {
   Entry before, next;
   std::int64_t revision = 0;  // of the entry's key; 0: there was none
 };
@@ -136,6 +137,8 @@ class EtcdRegistry final : public Registry {
   Outcome<void> renew(std::span<const Mac> macs, Seconds lease, Seconds now) override;
   Outcome<std::optional<Entry>> lookup(Mac mac) override;
   Outcome<void> list(const Filter& filter, const std::function<void(const Entry&)>& each) override;
+  Outcome<void> follow(const Filter& filter, const std::function<void(const Change&)>& each,
+                       const std::function<bool()>& stop) override;
 
  private:
   std::string mac_key(Mac mac) const { return prefix_ + "mac/" + wire::to_text(mac); }
@@ -147,15 +150,16 @@ class EtcdRegistry final : public Registry {
   Outcome<std::vector<std::optional<EtcdKey>>> read(const std::vector<std::string>& keys);
   // Until `each` answers false.
   Outcome<void> each_key(const std::string& first, const std::string& end,
-                         const std::function<Outcome<bool>(const EtcdKey&)>& each);
+                         const std::function<Outcome<bool>(const EtcdKey&)>& each,
+                         std::int64_t* as_of = nullptr);
 
   // The parts of a transaction that makes a change; the lease is that of the entry, if it ends.
-  void add(const Change& change, std::int64_t lease, Json& compare, Json& then) const;
+  void add(const Replacement& change, std::int64_t lease, Json& compare, Json& then) const;
   // All changes in transactions as large as etcd allows. False: one of the keys had changed, nothing of that
   // transaction is done; `done` counts the changes of those before.
-  Outcome<bool> apply(std::span<const Change> changes, Seconds now, const Json& also, std::size_t& done);
+  Outcome<bool> apply(std::span<const Replacement> changes, Seconds now, const Json& also, std::size_t& done);
   Outcome<std::int64_t> lease_for(const Entry& entry, Seconds now);
-  Outcome<std::vector<Change>> held(std::span<const Mac> macs);
+  Outcome<std::vector<Replacement>> held(std::span<const Mac> macs);
   Outcome<void> change_all(std::span<const Mac> macs, Seconds now,
                            const std::function<Outcome<void>(Entry&, const std::vector<Pool>&)>& edit);
 
@@ -211,12 +215,14 @@ Outcome<std::vector<std::optional<EtcdKey>>> EtcdRegistry::read(const std::vecto
 }
 
 Outcome<void> EtcdRegistry::each_key(const std::string& first, const std::string& end,
-                                     const std::function<Outcome<bool>(const EtcdKey&)>& each) {
+                                     const std::function<Outcome<bool>(const EtcdKey&)>& each,
+                                     std::int64_t* as_of) {
   std::int64_t revision = 0;
   std::string from = first;
   for (bool more = true; more;) {
     const auto keys = etcd_.range(from, end, kPage, revision, more);
     if (!keys) return std::unexpected(keys.error());
+    if (as_of != nullptr) *as_of = revision;
     for (const EtcdKey& key : *keys) {
       const auto further = each(key);
       if (!further) return std::unexpected(further.error());
@@ -305,7 +311,7 @@ Outcome<std::int64_t> EtcdRegistry::lease_for(const Entry& entry, Seconds now) {
   return etcd_.grant_lease(entry.free_at - now);
 }
 
-void EtcdRegistry::add(const Change& change, std::int64_t lease, Json& compare, Json& then) const {
+void EtcdRegistry::add(const Replacement& change, std::int64_t lease, Json& compare, Json& then) const {
   const Entry &before = change.before, &next = change.next;
   compare.push_back(Etcd::unchanged(mac_key(next.mac), change.revision));
   then.push_back(Etcd::put(mac_key(next.mac), to_value(next), lease));
@@ -318,7 +324,7 @@ void EtcdRegistry::add(const Change& change, std::int64_t lease, Json& compare, 
   }
 }
 
-Outcome<bool> EtcdRegistry::apply(std::span<const Change> changes, Seconds now, const Json& also,
+Outcome<bool> EtcdRegistry::apply(std::span<const Replacement> changes, Seconds now, const Json& also,
                                   std::size_t& done) {
   constexpr std::size_t kAtOnce = Etcd::kMostOperations / 3;  // a change has three operations at most
   for (done = 0; done < changes.size();) {
@@ -326,7 +332,7 @@ Outcome<bool> EtcdRegistry::apply(std::span<const Change> changes, Seconds now, 
     const auto lease = lease_for(part.front().next, now);
     if (!lease) return std::unexpected(lease.error());
     Json compare = Json::array(), then = also;
-    for (const Change& change : part) add(change, *lease, compare, then);
+    for (const Replacement& change : part) add(change, *lease, compare, then);
     const auto answer =
         etcd_.transaction(std::move(compare), std::move(then), {Etcd::read(mac_key(part.front().next.mac))});
     if (!answer) return std::unexpected(answer.error());
@@ -342,12 +348,12 @@ Outcome<bool> EtcdRegistry::apply(std::span<const Change> changes, Seconds now, 
   return true;
 }
 
-Outcome<std::vector<Change>> EtcdRegistry::held(std::span<const Mac> macs) {
+Outcome<std::vector<Replacement>> EtcdRegistry::held(std::span<const Mac> macs) {
   std::vector<std::string> keys;
   for (const Mac mac : macs) keys.push_back(mac_key(mac));
   const auto found = read(keys);
   if (!found) return std::unexpected(found.error());
-  std::vector<Change> changes;
+  std::vector<Replacement> changes;
   for (std::size_t i = 0; i < macs.size(); ++i) {
     if (!(*found)[i])
       return failed(Kind::kRefused, fmt::format("{} is not in the registry.", wire::to_text(macs[i])));
@@ -372,7 +378,7 @@ Outcome<void> EtcdRegistry::change_all(
   for (int round = 0; round < kRounds; ++round) {
     auto changes = held(left);
     if (!changes) return std::unexpected(changes.error());
-    for (Change& change : *changes) {
+    for (Replacement& change : *changes) {
       if (auto done = edit(change.next, *known); !done) return done;
     }
     std::size_t done = 0;
@@ -423,11 +429,11 @@ Outcome<void> EtcdRegistry::reserve(std::span<const Entry> entries) {
     for (const Entry& e : entries) keys.push_back(e.owner.known() ? owner_key(e.owner) : mac_key(e.mac));
     const auto found = read(keys);
     if (!found) return std::unexpected(found.error());
-    std::vector<Change> changes;
+    std::vector<Replacement> changes;
     std::set<Mac> seen;
     std::set<Owner> owners;
     for (std::size_t i = 0; i < entries.size(); ++i) {
-      Change change{{}, entries[i], 0};
+      Replacement change{{}, entries[i], 0};
       Entry& next = change.next;
       const auto pool =
           std::ranges::find_if(*known, [&](const Pool& p) { return p.range.contains(next.mac); });
@@ -565,7 +571,7 @@ Outcome<void> EtcdRegistry::claim(const Request& request, const Pool& pool, std:
   Outcome<std::int64_t> record_lease = 0;
   if (to == grants.size() && !request.key.empty()) record_lease = etcd_.grant_lease(kKeyKept);
   if (!record_lease) return std::unexpected(record_lease.error());
-  std::vector<Change> changes(to - from);
+  std::vector<Replacement> changes(to - from);
   std::vector<bool> needs(to - from);
   std::set<Mac> tried;  // derived ones of two owners may coincide
   for (std::size_t i = 0; i < needs.size(); ++i) needs[i] = !grants[from + i].was_there;
@@ -654,17 +660,27 @@ Outcome<void> EtcdRegistry::claim(const Request& request, const Pool& pool, std:
 
 // What the first transactions of a request wrote when a later one could not; nobody has been told of it.
 void EtcdRegistry::undo(const std::vector<Grant>& grants, const std::string& token) {
+  std::vector<std::string> keys;
   for (const Grant& grant : grants) {
-    if (grant.was_there || grant.mac.is_zero()) continue;
-    const auto key = etcd_.get(mac_key(grant.mac));
-    if (!key || !*key) continue;
-    const auto entry = to_entry(**key);
-    if (!entry || entry->token != token) continue;
-    Json then = {Etcd::remove(mac_key(grant.mac))};
-    if (grant.owner.known()) then.push_back(Etcd::remove(owner_key(grant.owner)));
-    [[maybe_unused]] const auto ignored = etcd_.transaction(
-        {Etcd::unchanged(mac_key(grant.mac), (*key)->mod_revision)}, std::move(then), Json::array());
+    if (!grant.was_there && !grant.mac.is_zero()) keys.push_back(mac_key(grant.mac));
   }
+  const auto found = read(keys);
+  if (!found) return;
+  Json compare = Json::array(), then = Json::array();
+  const auto send = [&] {
+    if (then.empty()) return;
+    [[maybe_unused]] const auto ignored = etcd_.transaction(
+        std::exchange(compare, Json::array()), std::exchange(then, Json::array()), Json::array());
+  };
+  for (const auto& key : *found) {
+    const auto entry = key ? to_entry(*key) : Outcome<Entry>(std::unexpected(Failure{}));
+    if (!entry || entry->token != token) continue;
+    compare.push_back(Etcd::unchanged(key->key, key->mod_revision));
+    then.push_back(Etcd::remove(key->key));
+    if (entry->owner.known()) then.push_back(Etcd::remove(owner_key(entry->owner)));
+    if (then.size() + 2 > Etcd::kMostOperations) send();
+  }
+  send();
 }
 
 Outcome<std::vector<Grant>> EtcdRegistry::allocate(const Request& request) {
@@ -747,15 +763,10 @@ Outcome<void> EtcdRegistry::list(const Filter& filter, const std::function<void(
   const std::string all = prefix_ + "mac/";
   const std::string first = filter.after.is_zero() ? all : mac_key(filter.after) + '\0';
   std::size_t found = 0;
-  const auto matches = [](const std::string& wanted, const std::string& is) {
-    return wanted.empty() || wanted == is;
-  };
   return each_key(first, after(all), [&](const EtcdKey& key) -> Outcome<bool> {
     const auto e = to_entry(key);
     if (!e) return std::unexpected(e.error());
-    if (matches(filter.pool, e->pool) && matches(filter.owner.manager, e->owner.manager) &&
-        matches(filter.owner.machine, e->owner.machine) && matches(filter.owner.nic, e->owner.nic) &&
-        (!filter.state || *filter.state == e->state)) {
+    if (matches(filter, *e)) {
       each(*e);
       ++found;
     }
@@ -763,30 +774,76 @@ Outcome<void> EtcdRegistry::list(const Filter& filter, const std::function<void(
   });
 }
 
-Outcome<std::unique_ptr<Registry>> open_at(std::string_view url, bool create, std::int64_t patience_ms) {
-  const auto address = parse_etcd_address(url);
+// What etcd tells of its keys, from the revision of the list on; a list again when that is too long ago.
+Outcome<void> EtcdRegistry::follow(const Filter& filter, const std::function<void(const Change&)>& each,
+                                   const std::function<bool()>& stop) {
+  Follower follower(filter, each);
+  const std::string first = prefix_ + "mac/";
+  while (!stop()) {
+    std::vector<Entry> entries;
+    std::int64_t revision = 0;
+    const auto keep = [&](const EtcdKey& key) -> Outcome<bool> {
+      auto entry = to_entry(key);
+      if (!entry) return std::unexpected(entry.error());
+      entries.push_back(std::move(*entry));
+      return true;
+    };
+    if (auto done = each_key(first, after(first), keep, &revision); !done) return done;
+    follower.is_all(entries);
+    ++revision;
+    const auto tell = [&](const Etcd::Event& event) {
+      const auto mac = wire::parse_mac(std::string_view(event.key.key).substr(first.size()));
+      if (event.is_gone && mac) follower.gone(*mac);
+      if (event.is_gone) return;
+      if (const auto entry = to_entry(event.key)) follower.set(*entry);
+    };
+    const auto watched = etcd_.watch(first, after(first), revision, tell, stop);
+    if (!watched) return std::unexpected(watched.error());
+  }
+  return {};
+}
+
+Outcome<std::unique_ptr<Registry>> open_at(std::string_view url, bool create, const EtcdAccess& access,
+                                           std::int64_t patience_ms) {
+  auto address = parse_etcd_address(url);
   if (!address) return failed(Kind::kRefused, address.error().what);
+  if (!address->has_tls && !(access.cacert.empty() && access.cert.empty() && access.key.empty()))
+    return failed(Kind::kRefused, fmt::format("Certificates are for etcds://, and this is {}.", url));
+  if (access.cert.empty() != access.key.empty())
+    return failed(Kind::kRefused,
+                  "A certificate of the client's needs its key, and the key its certificate.");
+  address->access = access;
   auto registry = std::make_unique<EtcdRegistry>(*address, patience_ms);
   if (auto done = registry->prepare(create); !done) return std::unexpected(done.error());
   return registry;
 }
 
-bool is_etcd(std::string_view where) { return where.starts_with("etcd:"); }
+Outcome<void> without_access(const EtcdAccess& access) {
+  if (access.cacert.empty() && access.cert.empty() && access.key.empty() && access.user.empty()) return {};
+  return failed(Kind::kRefused, "Certificates and users are for registries in etcd, and this is a file.");
+}
 
 }  // namespace
 
-Outcome<std::unique_ptr<Registry>> open_etcd_registry(std::string_view url, std::int64_t patience_ms) {
-  return open_at(url, false, patience_ms);
+bool is_etcd(std::string_view where) { return where.starts_with("etcd:") || where.starts_with("etcds:"); }
+
+Outcome<std::unique_ptr<Registry>> open_etcd_registry(std::string_view url, const EtcdAccess& access,
+                                                      std::int64_t patience_ms) {
+  return open_at(url, false, access, patience_ms);
 }
-Outcome<std::unique_ptr<Registry>> create_etcd_registry(std::string_view url) {
-  return open_at(url, true, Etcd::kPatienceMs);
+Outcome<std::unique_ptr<Registry>> create_etcd_registry(std::string_view url, const EtcdAccess& access) {
+  return open_at(url, true, access, Etcd::kPatienceMs);
 }
 
-Outcome<std::unique_ptr<Registry>> open_registry(const std::string& where) {
-  return is_etcd(where) ? open_etcd_registry(where) : open_sqlite_registry(where);
+Outcome<std::unique_ptr<Registry>> open_registry(const std::string& where, const EtcdAccess& access) {
+  if (is_etcd(where)) return open_etcd_registry(where, access);
+  if (auto sound = without_access(access); !sound) return std::unexpected(sound.error());
+  return open_sqlite_registry(where);
 }
-Outcome<std::unique_ptr<Registry>> create_registry(const std::string& where) {
-  return is_etcd(where) ? create_etcd_registry(where) : create_sqlite_registry(where);
+Outcome<std::unique_ptr<Registry>> create_registry(const std::string& where, const EtcdAccess& access) {
+  if (is_etcd(where)) return create_etcd_registry(where, access);
+  if (auto sound = without_access(access); !sound) return std::unexpected(sound.error());
+  return create_sqlite_registry(where);
 }
 
 }  // namespace sekimori::macs

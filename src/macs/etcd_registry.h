@@ -19,16 +19,18 @@
 #include <memory>
 #include <string_view>
 
+#include "macs/etcd.h"
 #include "macs/registry.h"
 
 namespace sekimori::macs {
 
-Outcome<std::unique_ptr<Registry>> open_etcd_registry(std::string_view url,
+Outcome<std::unique_ptr<Registry>> open_etcd_registry(std::string_view url, const EtcdAccess& access = {},
                                                       std::int64_t patience_ms = 20'000);
-Outcome<std::unique_ptr<Registry>> create_etcd_registry(std::string_view url);
+Outcome<std::unique_ptr<Registry>> create_etcd_registry(std::string_view url, const EtcdAccess& access = {});
 
-// A file or etcd://..., by what it begins with.
-Outcome<std::unique_ptr<Registry>> open_registry(const std::string& where);
-Outcome<std::unique_ptr<Registry>> create_registry(const std::string& where);
+// A file, etcd://... or etcds://..., by what it begins with.
+bool is_etcd(std::string_view where);
+Outcome<std::unique_ptr<Registry>> open_registry(const std::string& where, const EtcdAccess& access = {});
+Outcome<std::unique_ptr<Registry>> create_registry(const std::string& where, const EtcdAccess& access = {});
 
 }  // namespace sekimori::macs

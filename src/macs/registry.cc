@@ -80,6 +80,20 @@ std::string describe(const Entry& entry) {
   return text;
 }
 
+bool matches(const Filter& filter, const Entry& entry) {
+  const auto fits = [](const std::string& wanted, const std::string& is) {
+    return wanted.empty() || wanted == is;
+  };
+  return fits(filter.pool, entry.pool) && fits(filter.owner.manager, entry.owner.manager) &&
+         fits(filter.owner.machine, entry.owner.machine) && fits(filter.owner.nic, entry.owner.nic) &&
+         (!filter.state || *filter.state == entry.state);
+}
+
+std::string_view to_text(Change::Kind kind) {
+  constexpr std::string_view kKinds[] = {"there", "set", "gone"};
+  return kKinds[static_cast<std::size_t>(kind)];
+}
+
 Outcome<Pool> pool_of(const Request& request, std::span<const Pool> pools) {
   const auto refuse = [](std::string what) { return failed(Failure::Kind::kRefused, std::move(what)); };
   if (request.count == 0 || request.count > kMostCount)

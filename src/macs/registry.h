@@ -52,6 +52,7 @@ struct Entry {
   Seconds since = 0;
   Seconds until = 0;    // the end of its lease; 0: it has none
   Seconds free_at = 0;  // from then on it may be given again; 0: not until it is released
+  friend bool operator==(const Entry&, const Entry&) = default;
 };
 
 struct Failure {
@@ -101,6 +102,19 @@ struct Filter {
   std::size_t limit = 0;  // the first so many; 0: all
 };
 
+bool matches(const Filter& filter, const Entry& entry);  // but for `after` and `limit`
+
+// What somebody who follows a registry is told.
+struct Change {
+  enum class Kind : std::uint8_t {
+    kThere,  // from the beginning
+    kSet,    // new, or changed
+    kGone,   // removed, given back for good, or what it is now does not match any more
+  } kind = Kind::kSet;
+  Entry entry{};
+};
+std::string_view to_text(Change::Kind kind);
+
 class Registry {
  public:
   virtual ~Registry() = default;
@@ -123,6 +137,11 @@ class Registry {
   virtual Outcome<std::optional<Entry>> lookup(Mac mac) = 0;
   // By address.
   virtual Outcome<void> list(const Filter& filter, const std::function<void(const Entry&)>& each) = 0;
+
+  // Tells all that is there, and then what changes, whoever changes it, until `stop` is true. Changes of one
+  // entry that follow one another closely may be told as one.
+  virtual Outcome<void> follow(const Filter& filter, const std::function<void(const Change&)>& each,
+                               const std::function<bool()>& stop) = 0;
 
   // An error: what is opened here is no longer the registry that others open.
   virtual Outcome<void> still_there() { return {}; }

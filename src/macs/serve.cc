@@ -1,5 +1,7 @@
 #include "macs/serve.h"
 
+#include "macs/etcd_registry.h"
+
 #include <fmt/format.h>
 
 #include <utility>
@@ -11,7 +13,7 @@ namespace {
 // its clients by itself, so there each goes its own way.
 constexpr std::size_t kTogether = 1000, kFileReaders = 2, kEtcdLanes = 16, kEtcdReaders = 4;
 
-bool is_file(const std::string& registry) { return !registry.starts_with("etcd"); }
+bool is_file(const std::string& registry) { return !is_etcd(registry); }
 
 std::vector<std::string> hosts_of(const sys::TcpAddress& address) {
   std::vector<std::string> hosts{sys::to_text(address), fmt::format("localhost:{}", address.port)};
@@ -30,7 +32,7 @@ ApiOptions api_options(const ServeOptions& options, const sys::TcpAddress& addre
 
 }  // namespace
 
-MacService::MacService(ServeOptions options, HttpServer server)
+MacService::MacService(const ServeOptions& options, HttpServer server)
     : server_(std::move(server)),
       api_(api_options(options, server_.address(), [this] { return server_.connections(); }), writer_,
            readers_),
@@ -38,7 +40,7 @@ MacService::MacService(ServeOptions options, HttpServer server)
               is_file(options.registry) ? kTogether : 1),
       readers_(options.open, is_file(options.registry) ? kFileReaders : kEtcdReaders, 1) {}
 
-Outcome<std::unique_ptr<MacService>> MacService::begin(ServeOptions options) {
+Outcome<std::unique_ptr<MacService>> MacService::begin(const ServeOptions& options) {
   using Kind = Failure::Kind;
   if (options.token.empty() && !options.listen.is_loopback())
     return failed(
@@ -49,7 +51,7 @@ Outcome<std::unique_ptr<MacService>> MacService::begin(ServeOptions options) {
   if (auto there = options.open(); !there) return std::unexpected(there.error());
   auto server = HttpServer::listen(options.listen, options.limits);
   if (!server) return failed(Kind::kUnavailable, server.error().what);
-  return std::unique_ptr<MacService>(new MacService(std::move(options), std::move(*server)));
+  return std::unique_ptr<MacService>(new MacService(options, std::move(*server)));
 }
 
 void MacService::run(const std::function<bool()>& stop) {

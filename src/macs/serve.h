@@ -23,14 +23,14 @@ struct ServeOptions {
 class MacService {
  public:
   // Opens the registry once, to see that it is there.
-  static Outcome<std::unique_ptr<MacService>> begin(ServeOptions options);
+  static Outcome<std::unique_ptr<MacService>> begin(const ServeOptions& options);
 
   const sys::TcpAddress& address() const { return server_.address(); }
   // Until `stop` is true and what had begun is finished.
   void run(const std::function<bool()>& stop);
 
  private:
-  MacService(ServeOptions options, HttpServer server);
+  MacService(const ServeOptions& options, HttpServer server);
   HttpServer server_;
   Api api_;  // outlives the threads below, which report to it
   Committer writer_, readers_;

@@ -31,4 +31,11 @@ bool end_interrupt() { return asked_to_stop.exchange(false); }
 
 bool interrupted() { return asked_to_stop.load(std::memory_order_relaxed); }
 
+void survive_broken_pipes() {
+  struct sigaction action{};
+  action.sa_handler = SIG_IGN;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGPIPE, &action, nullptr);
+}
+
 }  // namespace sekimori::sys

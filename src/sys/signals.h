@@ -16,4 +16,8 @@ bool interrupted();
 // if nobody asked.
 bool end_interrupt();
 
+// From now on a write to a connection that the other side has closed is an error, and not the end of this
+// program. For libraries that write to sockets themselves.
+void survive_broken_pipes();
+
 }  // namespace sekimori::sys

@@ -132,6 +132,11 @@ class ApiRegistry final : public macs::Registry {
     return {};
   }
   Outcome<std::optional<Entry>> lookup(macs::Mac /*mac*/) override { return std::optional<Entry>(); }
+  Outcome<void> follow(const macs::Filter& /*filter*/,
+                       const std::function<void(const macs::Change&)>& /*each*/,
+                       const std::function<bool()>& /*stop*/) override {
+    return {};
+  }
   Outcome<void> list(const macs::Filter& /*filter*/,
                      const std::function<void(const Entry&)>& /*each*/) override {
     return {};

@@ -1,7 +1,12 @@
 // What every registry promises, on every store.
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
+#include <atomic>
+#include <mutex>
 #include <set>
+#include <thread>
 
 #include "macs/etcd_registry.h"
 #include "sys/entropy.h"
@@ -222,6 +227,69 @@ TEST_P(RegistryTest, ManyAtOnce) {
   must(registry_->release(others, 1000));
   EXPECT_EQ(everything(*registry_, {.state = State::kFreed}).size(), 500u);
   EXPECT_EQ(allocate(request(500, 1100)).size(), 500u);
+}
+
+// Another connection changes what is followed; what does not match is as good as gone.
+TEST_P(RegistryTest, Following) {
+  must(registry_->add_pool(pool("p", "02:aa:00:00:00:00/24", Policy::kSequence)));
+  allocate(request({Owner{"m", "a", "n"}}));
+  std::mutex mutex;
+  std::vector<std::string> told;
+  std::atomic<bool> stop = false;
+  const auto follow = [&](const macs::Filter& filter) {
+    const auto tell = [&](const macs::Change& c) {
+      const std::lock_guard lock(mutex);
+      told.push_back(
+          fmt::format("{} {} {}", to_text(c.kind), c.entry.mac.bits & 0xff, to_text(c.entry.state)));
+    };
+    EXPECT_TRUE(open()->follow(filter, tell, [&] { return stop.load(); }));
+  };
+  const auto wait_for = [&](const std::vector<std::string>& expected) {
+    for (int i = 0; i < 100; ++i) {
+      {
+        const std::lock_guard lock(mutex);
+        if (told == expected) return;
+      }
+      usleep(50'000);
+    }
+    const std::lock_guard lock(mutex);
+    EXPECT_EQ(told, expected);
+  };
+  std::thread follower(follow, macs::Filter{.state = State::kAllocated});
+  wait_for({"there 0 allocated"});
+  allocate(request(1));
+  wait_for({"there 0 allocated", "set 1 allocated"});
+  must(registry_->release(std::vector{Mac{0x02aa'0000'0000}}, 1000));
+  must(registry_->reserve(std::vector{Entry{.mac = Mac{0x02aa'0000'0009}, .since = 1000}}));
+  wait_for({"there 0 allocated", "set 1 allocated", "gone 0 allocated"});
+  must(registry_->renew(std::vector{Mac{0x02aa'0000'0001}}, 100'000, 1000));
+  wait_for({"there 0 allocated", "set 1 allocated", "gone 0 allocated", "set 1 allocated"});
+  stop = true;
+  follower.join();
+}
+
+// A request that is sent again under its key gets its answer, and nothing is allocated twice.
+TEST_P(RegistryTest, Keys) {
+  must(registry_->add_pool(pool("p", "02:aa:00:00:00:00/24")));
+  Request r = request(150);  // several transactions of etcd
+  r.key = "k/1";
+  const auto first = allocate(r);
+  r.token = sys::random_token();
+  r.seed = sys::random_number();
+  EXPECT_EQ(allocate(r), first);
+  registry_ = open();
+  EXPECT_EQ(allocate(r), first);
+  EXPECT_EQ(everything(*registry_).size(), 150u);
+  r.count = 149;
+  expect_refused(registry_->allocate(r), "new key");
+  r.count = 150;
+  must(registry_->release(std::vector{first[3]}, 1000));
+  expect_refused(registry_->allocate(r), "released since");
+  r.key = "k/2";
+  EXPECT_NE(allocate(r), first);
+  Request own = request({Owner{"m", "a", "n"}});
+  own.key = "k/3";
+  EXPECT_EQ(allocate(own), allocate(own));
 }
 
 TEST_P(RegistryTest, BadRequests) {

@@ -43,15 +43,16 @@ class SqliteTest : public testing::Test {
   fs::path logs_ = folder_ / "logs";
 };
 
-// 64 clients, 10 000 requests (Harvester issue 9973 began with 20 guests started at once).
-TEST_F(SqliteTest, TenThousandRequestsOfSixtyFourProcesses) {
+// 64 clients at once (Harvester issue 9973 began with 20 guests started at once); ten thousand are in
+// api_test.cc, where they share commits.
+TEST_F(SqliteTest, SixtyFourProcessesAtOnce) {
   Clients clients;
-  clients.start(64, open(), logs_, {.requests = 157, .lasts_s = 120});
+  clients.start(64, open(), logs_, {.requests = 25, .lasts_s = 120});
   EXPECT_EQ(clients.wait(), 0);
   const History history = judge();
-  EXPECT_EQ(history.granted, 64u * 157u);
+  EXPECT_EQ(history.granted, 64u * 25u);
   EXPECT_EQ(history.refused.size(), 0u);
-  EXPECT_EQ(history.holds.size(), 64u * 157u) << "all different";
+  EXPECT_EQ(history.holds.size(), 64u * 25u) << "all different";
 }
 
 // A pool of 256 addresses: they are released and given again, so every claim meets others.
@@ -84,7 +85,7 @@ TEST_F(SqliteTest, ClientsAreKilled) {
   base::Random random(sys::random_number());
   const Work work{.requests = 0, .most = 5, .releases = true, .lasts_s = 60};
   clients.start(16, open(), logs_, work);
-  for (int i = 0; i < 60; ++i) {
+  for (int i = 0; i < 40; ++i) {
     usleep(static_cast<useconds_t>(20'000 + random.below(40'000)));
     clients.kill_one(random);
     clients.start(1, open(), logs_, work);
