@@ -89,18 +89,17 @@ void TwinWatch::sample(const Frame& frame, Kind kind, std::uint64_t what, std::u
     tracks->list[0] = {value, frame.ref.at, 1};
   }
   tracks->used = frame.ref.at;
-  for (std::uint8_t i = 0; i < tracks->list.size(); ++i) {
-    Track& track = tracks->list[i];
+  for (const Track& track : tracks->list) {
     // A copy of a frame, or a repetition, says nothing new.
     if (track.hits > 0 && track.value == value && (kind == Kind::kIdentification || kind == Kind::kClock))
       return;
   }
-  for (std::uint8_t i = 0; i < tracks->list.size(); ++i) {
+  for (std::size_t i = 0; i < tracks->list.size(); ++i) {
     Track& track = tracks->list[i];
     if (track.hits == 0 || !continues(kind, track.value, value, since(frame.ref.at, track.at))) continue;
     track = {value, frame.ref.at, track.hits + 1};
     if (tracks->current == i) return;
-    tracks->current = i;
+    tracks->current = static_cast<std::uint8_t>(i);
     if (tracks->list[1 - i].hits < kLeastHits && kind != Kind::kTransactions) return;
     if (tracks->sign == kNobody) tracks->sign = sign_of(frame, kind, out);
     if (tracks->sign == kNobody) return;
