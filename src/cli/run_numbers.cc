@@ -111,8 +111,9 @@ base::Result<void> write_series(const model::Model& model, const simulate::RunRe
                                 csv(model::name_of(model, model[id].from)),
                                 csv(model::name_of(model, model[id].to))));
   }
-  const simulate::Window nothing{base::Time{0}, std::vector<LaneCounters>(result.lanes.size()),
-                                 std::vector<FlowCounters>(result.flows.size())};
+  const simulate::Window nothing{.lanes = std::vector<LaneCounters>(result.lanes.size()),
+                                 .bpdus = {},
+                                 .flows = std::vector<FlowCounters>(result.flows.size())};
   const simulate::Window* before = &nothing;
   for (const simulate::Window& window : result.windows) {
     const base::Duration time = window.end - before->end;

@@ -211,7 +211,8 @@ void Fabric::learn_only(std::uint32_t in, const Frame& frame) {
   std::uint16_t vlan = 0;
   if (bridge.vlan_aware) {
     const model::Port& settings = model_.ports[in];
-    const auto classified = switching::classify(settings, model_.vlan_sets[settings.tagged_vlans], frame.tag);
+    const auto classified = switching::classify(bridge.registrar.kind, settings,
+                                                model_.vlan_sets[settings.tagged_vlans], frame.tag);
     if (!classified) return;
     vlan = *classified;
   }

@@ -24,7 +24,7 @@ namespace {
 // none.
 std::optional<std::uint16_t> enter(const Model& m, PortId in, std::uint16_t tag) {
   if (!m[m[in].bridge].vlan_aware) return tag;
-  return switching::classify(m[in], m.vlan_sets[m[in].tagged_vlans], tag);
+  return switching::classify(m[m[in].bridge].kind, m[in], m.vlan_sets[m[in].tagged_vlans], tag);
 }
 std::optional<std::uint16_t> leave(const Model& m, PortId out, std::uint16_t vlan) {
   if (!m[m[out].bridge].vlan_aware) return vlan;
