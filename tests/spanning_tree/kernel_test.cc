@@ -183,9 +183,9 @@ TEST(KernelStp, RandomNetworksConvergeAndReconvergeAlike) {
     both->net.link_down(link.a);
   }
   kernel.ip(down);
-  // A port that takes over forwards after two forward delays, 4 s, and where the loss shows by silence after max
-  // age as well, 10 s; tables then age fast for max age and a forward delay, 8 s. The news is on its way for a
-  // second. So at 14.2 s the first kind is over and the second is not, with a second to spare.
+  // A port that takes over forwards after two forward delays, 4 s, and where the loss shows by silence after
+  // max age as well, 10 s; tables then age fast for max age and a forward delay, 8 s. The news is on its way
+  // for a second. So at 14.2 s the first kind is over and the second is not, with a second to spare.
   run(milliseconds(14'200));
   compare(kernel, all, "a link lost");
 
