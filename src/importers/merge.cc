@@ -135,7 +135,7 @@ std::string Merge::clean_name(std::string_view wanted, std::string_view otherwis
 }
 
 std::string Merge::unique_name(std::string_view wanted) {
-  const std::string name = clean_name(wanted, "machine");
+  std::string name = clean_name(wanted, "machine");
   if (names_.try_emplace(name, 2).second) return name;
   for (;;) {
     const unsigned number = names_[name]++;
