@@ -272,7 +272,10 @@ void Merge::take_routes(std::size_t id, const MachineFacts& facts) {
     const bool is_near =
         std::ranges::any_of(at(id).nics, [&](const DraftNic& n) { return connects(n.ip); }) ||
         std::ranges::any_of(at(id).switches, [&](const DraftSwitch& s) { return connects(s.ip); });
-    if (!is_near) {
+    if (has_address(id, route.via)) {
+      facts_.leave_out(route.place, fmt::format("a route of {} by {}, which is an address of its own",
+                                                at(id).name, wire::to_text(route.via)));
+    } else if (!is_near) {
       facts_.leave_out(route.place, fmt::format("a route of {} by {}, which is on none of its networks",
                                                 at(id).name, wire::to_text(route.via)));
     } else if (route.to.length == 0) {

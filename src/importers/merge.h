@@ -119,6 +119,8 @@ class Merge {
     return const_cast<DraftSwitch*>(std::as_const(*this).switch_of(machine, name));
   }
   std::optional<Ipv4Prefix> address_at(std::size_t machine, std::string_view nic) const;
+  bool has_address(std::size_t machine, Ipv4 ip) const;
+  bool goes_by(std::size_t machine, Ipv4 ip) const;
   bool is_known_near(std::size_t machine, std::string_view nic, Mac mac) const;
 
   // helpers

@@ -32,11 +32,7 @@ void Merge::give_addresses() {
       if (!owner) continue;  // of two with one MAC nobody knows whose it is
       const End end = *owner;
       DraftNic& nic = at(end.machine).nics[end.nic];
-      const bool is_taken =
-          std::ranges::any_of(at(end.machine).nics,
-                              [&](const DraftNic& n) { return n.ip && n.ip->address == neighbour.ip; }) ||
-          std::ranges::any_of(at(end.machine).switches,
-                              [&](const DraftSwitch& s) { return s.ip && s.ip->address == neighbour.ip; });
+      const bool is_taken = has_address(end.machine, neighbour.ip) || goes_by(end.machine, neighbour.ip);
       const bool is_bridged = std::ranges::any_of(at(end.machine).switches, [&](const DraftSwitch& s) {
         return s.ip && std::ranges::find(s.uplinks, nic.name) != s.uplinks.end();
       });
@@ -46,6 +42,17 @@ void Merge::give_addresses() {
           fmt::format("{}address by the ARP table of {}", nic.comment.empty() ? "" : "; ", at(m).name);
     }
   }
+}
+
+bool Merge::has_address(std::size_t machine, Ipv4 ip) const {
+  const auto is_it = [&](const auto& n) { return n.ip && n.ip->address == ip; };
+  return std::ranges::any_of(at(machine).nics, is_it) || std::ranges::any_of(at(machine).switches, is_it);
+}
+
+// True when it is the gateway of the machine, or of one of its routes.
+bool Merge::goes_by(std::size_t machine, Ipv4 ip) const {
+  return at(machine).gateway == ip ||
+         std::ranges::any_of(at(machine).routes, [&](const RouteFacts& route) { return route.via == ip; });
 }
 
 // True when a machine with this MAC is where the neighbour was heard: in the host, or in the same segment.
