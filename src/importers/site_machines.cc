@@ -214,7 +214,8 @@ void SiteReader::attach_guest_nic(MachineId host, const Nic& nic) {
   const auto name = in_.word(on, "the name of a virtual switch");
   if (!name) return;
   const MachineId guest = model()[nic.station].machine;
-  if (*name == model()[guest].name || build_.find_bridge(guest, *name).valid()) {
+  const bool is_own = *name == model()[guest].name || build_.find_bridge(guest, *name).valid();
+  if (is_own && !build_.find_bridge(host, *name).valid()) {
     in_.wrong(on, fmt::format("'{}' cannot be on itself; `on` names a virtual switch of its host '{}'", *name,
                               model()[host].name));
     return;
