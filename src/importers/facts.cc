@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+
 #include "wire/ipv4.h"
 #include "wire/mac.h"
 
@@ -23,6 +25,14 @@ std::optional<Mac> nic_mac(Facts& facts, Place place, std::string_view written, 
   if (wrong == nullptr) return mac;
   facts.leave_out(place, fmt::format("the MAC of {}: '{}' {}", whose, written.substr(0, kShown), wrong));
   return std::nullopt;
+}
+
+std::uint16_t vlan_number(std::string_view written) {
+  unsigned vlan = 0;
+  const auto [stop, error] = std::from_chars(written.data(), written.data() + written.size(), vlan);
+  const bool is_one =
+      error == std::errc() && stop == written.data() + written.size() && vlan >= 1 && vlan <= 4094;
+  return is_one ? static_cast<std::uint16_t>(vlan) : std::uint16_t{0};
 }
 
 std::optional<Ipv4Prefix> interface_ip(std::string_view address, int length) {

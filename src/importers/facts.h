@@ -240,6 +240,7 @@ struct Facts {
 
 // A MAC as somebody wrote it; says so when it is none that a NIC can have.
 std::optional<Mac> nic_mac(Facts& facts, Place place, std::string_view written, std::string_view whose);
+std::uint16_t vlan_number(std::string_view written);  // 0: it is none
 std::optional<Ipv4Prefix> interface_ip(std::string_view address, int length);
 
 }  // namespace sekimori::importers

@@ -73,20 +73,15 @@ std::optional<std::int64_t> number(std::string_view text) {
   return value;
 }
 
-std::uint16_t vlan_of(std::string_view text) {
-  const auto value = number(text).value_or(0);
-  return value >= 1 && value <= 4094 ? static_cast<std::uint16_t>(value) : std::uint16_t{0};
-}
-
 // access: tag only; trunk: trunks, all when none are listed; native-*: both.
 VlanFacts vlans_of(const Row& row) {
   VlanFacts vlans;
   const std::string mode = Row::first_of(row["vlan_mode"]);
-  const std::uint16_t tag = vlan_of(Row::first_of(row["tag"]));
+  const std::uint16_t tag = vlan_number(Row::first_of(row["tag"]));
   if (mode.empty() ? tag != 0 : mode != "trunk") vlans.untagged = tag;
   if (mode == "access" || (mode.empty() && tag != 0)) return vlans;
   for (const std::string& trunk : Row::all_of(row["trunks"])) {
-    if (const std::uint16_t id = vlan_of(trunk); id != 0) vlans.tagged.emplace_back(id, id);
+    if (const std::uint16_t id = vlan_number(trunk); id != 0) vlans.tagged.emplace_back(id, id);
   }
   return vlans;
 }
@@ -312,7 +307,7 @@ class Adder {
       out.has_table = true;
       const auto mac = words.size() >= 4 ? wire::parse_mac(words[2]) : std::nullopt;
       if (!mac || mac->is_group() || words[0] == "LOCAL") continue;
-      out.fdb.push_back({*mac, port_name(words[0]), vlan_of(words[1]), words[3] == "static", line.place});
+      out.fdb.push_back({*mac, port_name(words[0]), vlan_number(words[1]), words[3] == "static", line.place});
     }
   }
 

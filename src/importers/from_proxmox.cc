@@ -4,22 +4,15 @@
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
 
 #include "importers/formats.h"
 #include "importers/lines.h"
+#include "model/builder.h"
 #include "wire/ipv4.h"
 #include "wire/mac.h"
 
 namespace sekimori::importers {
 namespace {
-
-std::uint16_t vlan_of(std::string_view text) {
-  unsigned vlan = 0;
-  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), vlan);
-  const bool is_one = error == std::errc() && stop == text.data() + text.size() && vlan >= 1 && vlan <= 4094;
-  return is_one ? static_cast<std::uint16_t>(vlan) : std::uint16_t{0};
-}
 
 // net0: virtio=BC:24:11:00:00:01,bridge=vmbr0,tag=10,link_down=1
 // net0: name=eth0,bridge=vmbr0,hwaddr=BC:24:11:00:00:02,ip=10.0.0.5/24,type=veth
@@ -37,10 +30,11 @@ void read_net(const Source& source, std::string_view key, std::string_view value
       nic.plug = Plug::kSwitch;
       nic.to = pair.value;
     } else if (pair.key == "tag") {
-      nic.vlans.untagged = vlan_of(pair.value);
+      nic.vlans.untagged = vlan_number(pair.value);
     } else if (pair.key == "trunks") {
       for (const std::string_view trunk : base::split(pair.value, ';')) {
-        if (const std::uint16_t vlan = vlan_of(trunk); vlan != 0) nic.vlans.tagged.emplace_back(vlan, vlan);
+        if (const std::uint16_t vlan = vlan_number(trunk); vlan != 0)
+          nic.vlans.tagged.emplace_back(vlan, vlan);
       }
     } else if (pair.key == "link_down") {
       nic.up = pair.value != "1";
@@ -181,12 +175,9 @@ void read_interfaces(const Source& source, Facts& facts) {
     nic.name = name;
     nic.place = place;
     if (ip) nic.ips.push_back(*ip);
-    const std::size_t dot = name.rfind('.');
-    if (const std::uint16_t vlan =
-            dot == std::string::npos ? std::uint16_t{0} : vlan_of(std::string_view(name).substr(dot + 1));
-        vlan != 0) {
-      nic.to = name.substr(0, dot);
-      nic.vlans.tagged.emplace_back(vlan, vlan);
+    if (const auto parts = model::parse_nic_name(name); parts && parts->vlan != 0) {
+      nic.to = parts->parent;
+      nic.vlans.tagged.emplace_back(parts->vlan, parts->vlan);
     }
     host.nics.push_back(std::move(nic));
   };

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "importers/problems.h"
+#include "model/builder.h"
 #include "wire/ipv4.h"
 #include "wire/mac.h"
 
@@ -94,26 +94,10 @@ Draft merge(Facts& facts) { return Merge(facts).run(); }
 
 // ---------------------------------------------------------------- names
 
-namespace {
-
-// eth0.10 is the VLAN 10 of eth0; eth0.0 and eth0.5000 are names that Linux takes and a site file does not.
-bool is_vlan_of_none(std::string_view name) {
-  const std::size_t dot = name.rfind('.');
-  if (dot == std::string_view::npos || dot + 1 == name.size()) return false;
-  unsigned vlan = 0;
-  const auto [stop, error] = std::from_chars(name.data() + dot + 1, name.data() + name.size(), vlan);
-  return stop == name.data() + name.size() && (error != std::errc() || vlan < 1 || vlan > 4094);
-}
-
-}  // namespace
-
 // A site file takes such a NIC for a VLAN of another, which can be under no switch.
 bool Merge::is_vlan_name(std::string_view nic) {
-  const std::size_t dot = nic.rfind('.');
-  if (dot == std::string_view::npos || dot == 0) return false;
-  unsigned vlan = 0;
-  const auto [stop, error] = std::from_chars(nic.data() + dot + 1, nic.data() + nic.size(), vlan);
-  return error == std::errc() && stop == nic.data() + nic.size() && vlan >= 1 && vlan <= 4094;
+  const auto name = model::parse_nic_name(nic);
+  return name && name->vlan != 0 && !name->parent.empty();
 }
 
 // A name as a site file allows it. What an export has in its place is replaced, so that it stays
@@ -129,7 +113,8 @@ std::string Merge::clean_name(std::string_view wanted, std::string_view otherwis
     name += is_bad ? std::string_view("-") : wanted.substr(i, length);
     i += length;
   }
-  if (is_vlan_of_none(name)) name[name.rfind('.')] = '-';
+  // Linux takes eth0.0 and eth0.5000 for names like others.
+  if (!model::parse_nic_name(name)) name[name.rfind('.')] = '-';
   if (name.starts_with('.')) name.front() = '-';  // ".1" would be a VLAN of nothing
   return name.empty() ? std::string(otherwise) : name;
 }
@@ -311,14 +296,8 @@ void Merge::take_switch(std::size_t machine, const SwitchFacts& facts, const Mac
   bridge.notify_switches = facts.notify_switches.value_or(true);
   bridge.beacon_probing = facts.beacon_probing.value_or(false);
   if (facts.kind == SwitchKind::kLinuxBridge || facts.kind == SwitchKind::kOvs) {
-    const auto is_taken = [&](Ipv4 ip) {
-      return std::ranges::any_of(at(machine).nics,
-                                 [&](const DraftNic& n) { return n.ip && n.ip->address == ip; }) ||
-             std::ranges::any_of(at(machine).switches,
-                                 [&](const DraftSwitch& s) { return s.ip && s.ip->address == ip; });
-    };
     for (const Ipv4Prefix& ip : facts.ips) {
-      if (!bridge.ip && !is_taken(ip.address)) {
+      if (!bridge.ip && !has_address(machine, ip.address)) {
         bridge.ip = ip;
       } else {
         facts_.leave_out(facts.place, fmt::format("{}:{} has a further address {}; a NIC has one here",

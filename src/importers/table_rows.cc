@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <vector>
 
 #include "base/text.h"
@@ -107,13 +106,6 @@ std::optional<bool> yes_or_no(std::string_view text) {
   if (word == "true" || word == "on" || word == "yes" || word == "accept") return true;
   if (word == "false" || word == "off" || word == "no" || word == "reject") return false;
   return std::nullopt;
-}
-
-std::uint16_t vlan_number(std::string_view text) {
-  unsigned vlan = 0;
-  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), vlan);
-  const bool is_one = error == std::errc() && stop == text.data() + text.size() && vlan >= 1 && vlan <= 4094;
-  return is_one ? static_cast<std::uint16_t>(vlan) : std::uint16_t{0};
 }
 
 }  // namespace sekimori::importers

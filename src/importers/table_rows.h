@@ -31,6 +31,5 @@ void for_each_row(const Source& source, Data json, Facts& facts,
 
 // "True", "Yes", "Accept" and their opposites.
 std::optional<bool> yes_or_no(std::string_view text);
-std::uint16_t vlan_number(std::string_view text);  // 0: it is none
 
 }  // namespace sekimori::importers

@@ -8,13 +8,6 @@
 #include "base/fingerprint.h"
 
 namespace sekimori::model {
-namespace {
-
-// "eth0.10" is VLAN 10 on "eth0"; any other name is the NIC itself.
-struct NicName {
-  std::string_view parent;
-  std::uint16_t vlan = 0;
-};
 
 Result<NicName> parse_nic_name(std::string_view name) {
   const std::size_t dot = name.rfind('.');
@@ -30,6 +23,8 @@ Result<NicName> parse_nic_name(std::string_view name) {
   }
   return NicName{name.substr(0, dot), static_cast<std::uint16_t>(vlan)};
 }
+
+namespace {
 
 // A locally administered unicast address (IEEE 802c: 02 is in the AAI quadrant) that depends only on the
 // name, so that adding a guest to a site does not change the others' addresses.

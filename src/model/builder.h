@@ -20,6 +20,14 @@ using base::Result;
 // beside any wire.
 Link virtual_cable();
 
+// "eth0.10" is VLAN 10 on "eth0"; any other name is the NIC itself, with VLAN 0. Refused when what follows
+// the last dot is a number and no VLAN ID.
+struct NicName {
+  std::string_view parent;
+  std::uint16_t vlan = 0;
+};
+Result<NicName> parse_nic_name(std::string_view name);
+
 class Builder {
  public:
   explicit Builder(std::uint64_t seed = 1) { model_.seed = seed; }

@@ -33,14 +33,9 @@ void Fabric::receive(std::uint32_t in, Frame& frame) {
 
   if (bridge.has_rules && by_rule(bridge, in, frame)) [[unlikely]]
     return;
-  std::uint16_t vlan = 0;
-  if (bridge.vlan_aware) {
-    const model::Port& settings = model_.ports[in];
-    const auto classified = switching::classify(bridge.registrar.kind, settings,
-                                                model_.vlan_sets[settings.tagged_vlans], frame.tag);
-    if (!classified) return;
-    vlan = *classified;
-  }
+  const auto classified = bridge.vlan_aware ? classify(in, frame.tag) : std::uint16_t{0};
+  if (!classified) return;
+  const std::uint16_t vlan = *classified;
   const bool group = frame.dst == kBroadcastAddress;
   if (port.policed && group && !admitted(in, frame, false)) return;
 
@@ -66,6 +61,12 @@ void Fabric::receive(std::uint32_t in, Frame& frame) {
   }
   if (port.policed && !admitted(in, frame, true)) return;
   flood(bridge, in, vlan, frame, true);
+}
+
+std::optional<std::uint16_t> Fabric::classify(std::uint32_t in, std::uint16_t tag) const {
+  const model::Port& settings = model_.ports[in];
+  return switching::classify(bridges_[ports_[in].bridge].registrar.kind, settings,
+                             model_.vlan_sets[settings.tagged_vlans], tag);
 }
 
 // IEEE 802.1Q-2018 section 8.7. Returns false when the frame must not be relayed (its address is over the
@@ -107,11 +108,7 @@ bool Fabric::by_rule(const Bridge& bridge, std::uint32_t in, Frame& frame) {
       switching::match_rule(settings, model::PortId(in), addresses_.mac(frame.dst), is_arp);
   if (rule == nullptr) return false;
   const model::Port& from = model_.ports[in];
-  std::uint16_t vlan = frame.tag;
-  if (bridge.vlan_aware) {
-    vlan =
-        switching::classify(settings.kind, from, model_.vlan_sets[from.tagged_vlans], frame.tag).value_or(0);
-  }
+  const std::uint16_t vlan = bridge.vlan_aware ? classify(in, frame.tag).value_or(0) : frame.tag;
   const bool was_stray = frame.stray;
   const std::uint32_t wanted =
       frame.dst == kBroadcastAddress ? kNone : towards(ports_[in].bridge, vlan, frame.dst);

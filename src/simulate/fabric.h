@@ -106,6 +106,8 @@ class Fabric {
   bool admitted(std::uint32_t port, const Frame& frame, bool unknown);
   void forward(std::uint32_t in, std::uint32_t out, std::uint16_t vlan, Frame& frame);
   void flood(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& frame, bool unknown);
+  // The VLAN, inside a bridge that knows VLANs, of what comes in there; none: the port does not take it.
+  std::optional<std::uint16_t> classify(std::uint32_t in, std::uint16_t tag) const;
   bool by_rule(const Bridge& bridge, std::uint32_t in, Frame& frame);
   // fabric_tree.cc
   Tree& add_tree(std::uint32_t bridge);

@@ -265,15 +265,8 @@ std::uint32_t Fabric::towards(std::uint32_t bridge, std::uint16_t vlan, AddressI
     const auto reach = [&](std::uint32_t port, std::uint16_t tag) {
       const Port& p = ports_[port];
       if (p.bridge == kNone || p.blocked) return;
-      std::uint16_t v = tag;
-      if (bridges_[p.bridge].vlan_aware) {
-        const model::Port& settings = model_.ports[port];
-        const auto classified = switching::classify(bridges_[p.bridge].registrar.kind, settings,
-                                                    model_.vlan_sets[settings.tagged_vlans], tag);
-        if (!classified) return;
-        v = *classified;
-      }
-      if (ways.try_emplace(node(p.bridge, v), logical(port)).second) open.push_back(node(p.bridge, v));
+      const auto v = bridges_[p.bridge].vlan_aware ? classify(port, tag) : tag;
+      if (v && ways.try_emplace(node(p.bridge, *v), logical(port)).second) open.push_back(node(p.bridge, *v));
     };
     for (const std::uint32_t station : addresses_.stations_with(address)) {
       const std::uint32_t at = attachment(station);

@@ -14,7 +14,6 @@
 #include "simulate/fabric.h"
 #include "switching/kinds.h"
 #include "switching/spanning_tree.h"
-#include "switching/vlan.h"
 
 namespace sekimori::simulate {
 
@@ -208,15 +207,8 @@ void Fabric::relay_bpdu(std::uint32_t in, Frame& frame) {
 
 void Fabric::learn_only(std::uint32_t in, const Frame& frame) {
   Bridge& bridge = bridges_[ports_[in].bridge];
-  std::uint16_t vlan = 0;
-  if (bridge.vlan_aware) {
-    const model::Port& settings = model_.ports[in];
-    const auto classified = switching::classify(bridge.registrar.kind, settings,
-                                                model_.vlan_sets[settings.tagged_vlans], frame.tag);
-    if (!classified) return;
-    vlan = *classified;
-  }
-  learn(bridge, in, vlan, frame);
+  const auto vlan = bridge.vlan_aware ? classify(in, frame.tag) : std::uint16_t{0};
+  if (vlan) learn(bridge, in, *vlan, frame);
 }
 
 // By a BPDU guard, until somebody opens the port by hand, which nobody does here.

@@ -291,17 +291,20 @@ bool Rstp::root_transitions(PortNumber number, Time now) {
     return true;
   }
   const bool may = port.forward_due <= now || (re_rooted(number, now) && port.recent_backup_until <= now);
-  if (may && !port.learn) {
-    port.learn = true;
-    port.forward_due = now + root_times_.forward_delay;
-    return true;
-  }
-  if (may && !port.forward) {
+  return may && advance(port, now);
+}
+
+// From discarding to learning, and from there to forwarding.
+bool Rstp::advance(Port& port, Time now) const {
+  if (port.forward) return false;
+  if (port.learn) {
     port.forward = true;
     port.forward_due = base::kNever;
-    return true;
+  } else {
+    port.learn = true;
+    port.forward_due = now + root_times_.forward_delay;
   }
-  return false;
+  return true;
 }
 
 // 17.29.3, a designated port.
@@ -331,18 +334,9 @@ bool Rstp::designated_transitions(Port& port, Time now) {
   }
   const bool may = (port.forward_due <= now || port.agreed || port.edge) &&
                    !(was_root_lately && port.re_root) && !port.sync;
-  if (may && !port.learn) {
-    port.learn = true;
-    port.forward_due = now + root_times_.forward_delay;
-    return true;
-  }
-  if (may && !port.forward) {
-    port.forward = true;
-    port.forward_due = base::kNever;
-    port.agreed = port.sends_rstp;
-    return true;
-  }
-  return false;
+  if (!may || !advance(port, now)) return false;
+  if (port.forward) port.agreed = port.sends_rstp;
+  return true;
 }
 
 // 17.29.4, alternate and backup ports.

@@ -77,6 +77,7 @@ class Rstp {
   void enter_role(Port& port, Time now);
   bool role_transitions(PortNumber port, Time now);
   bool root_transitions(PortNumber number, Time now);
+  bool advance(Port& port, Time now) const;
   bool designated_transitions(Port& port, Time now);
   bool alternate_transitions(PortNumber number);
   bool topology_transitions(PortNumber number, Time now, Effects& out);
