@@ -24,6 +24,7 @@
 #include "macs/sqlite_registry.h"
 #include "sys/entropy.h"
 #include "tests/macs/etcd_server.h"
+#include "tests/support/folder.h"
 
 namespace {
 
@@ -132,18 +133,10 @@ BENCHMARK(audit_a_million)->Unit(benchmark::kMillisecond)->UseRealTime();
 class Store {
  public:
   explicit Store(const std::string& url) : Store(macs::create_etcd_registry(url)) {}
-  Store() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "sekimori-bench-XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
-    take(macs::create_sqlite_registry(folder_ / "macs.db"));
-  }
+  Store() { take(macs::create_sqlite_registry(path())); }
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
-  ~Store() {
-    registry.reset();
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
-  }
+  ~Store() { registry.reset(); }  // before its folder
   std::string path() const { return folder_ / "macs.db"; }
   std::unique_ptr<macs::Registry> registry;
 
@@ -153,7 +146,7 @@ class Store {
     if (made && (*made)->add_pool({"p", *macs::parse_pool_range("02:aa:00:00:00:00/16")}))
       registry = std::move(*made);
   }
-  std::filesystem::path folder_;
+  testing::Folder folder_;
 };
 
 // Every answer is on disk before the next request.

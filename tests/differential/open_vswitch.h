@@ -32,6 +32,7 @@
 
 #include "sys/command.h"
 #include "sys/namespaces.h"
+#include "tests/support/folder.h"
 
 namespace sekimori::differential {
 
@@ -45,15 +46,10 @@ class OpenVSwitch {
       ::waitpid(pid, nullptr, 0);
     }
     if (control_ >= 0) ::close(control_);
-    std::error_code ignored;
-    if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
   }
 
   enum class Cache : bool { kOff, kOn };
   void start(const sys::Namespace& where, Cache cache) {
-    std::string folder = (std::filesystem::temp_directory_path() / "sekimori-ovs-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(folder.data()), nullptr);
-    folder_ = folder;
     run({"ovsdb-tool", "create", folder_ + "/db", "/usr/share/openvswitch/vswitch.ovsschema"});
     const auto inside = sys::InNamespace::enter(where);
     ASSERT_TRUE(inside.has_value());
@@ -163,7 +159,8 @@ class OpenVSwitch {
     return false;
   }
 
-  std::string folder_;
+  const testing::Folder home_;
+  const std::string folder_ = home_.path().string();
   std::vector<pid_t> children_;
   int control_ = -1;
 };

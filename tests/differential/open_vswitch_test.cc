@@ -205,7 +205,7 @@ class Bridges {
 
   void build(std::size_t count) {
     ovs_.start(bed_.switches(), OpenVSwitch::Cache::kOff);
-    if (testing::Test::HasFatalFailure()) return;
+    if (::testing::Test::HasFatalFailure()) return;
     for (std::size_t b = 0; b < count; ++b) {
       say({"add-br", bridge(b), "--", "set", "Bridge", bridge(b), "datapath_type=netdev"});
       for (std::size_t k = 1; k <= kPorts; ++k) plug_in(b, k);
@@ -242,7 +242,7 @@ class Bridges {
     base::Random random(sites_[0].seed);
     settle();
     const std::size_t burst = sites_[0].overflows ? 1 : 2;
-    for (std::size_t i = 0; i < kFrames && !testing::Test::HasFatalFailure(); i += burst) {
+    for (std::size_t i = 0; i < kFrames && !::testing::Test::HasFatalFailure(); i += burst) {
       const auto pause = 1 + random.below(random.below(6) == 0 ? 80 : 4);
       ovs_.command({{"time/warp", std::to_string(1000 * pause)}});
       now_ += base::seconds(static_cast<std::int64_t>(pause));

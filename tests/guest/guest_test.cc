@@ -21,6 +21,7 @@
 #include "sys/command.h"
 #include "tests/differential/simulated.h"
 #include "tests/guest/replay.h"
+#include "tests/support/folder.h"
 
 namespace sekimori::guest {
 namespace {
@@ -169,17 +170,6 @@ std::string contents(const std::filesystem::path& file) {
 
 class Guest {
  public:
-  Guest() {
-    std::string folder = (std::filesystem::temp_directory_path() / "sekimori-guest-XXXXXX").string();
-    EXPECT_NE(::mkdtemp(folder.data()), nullptr);
-    folder_ = folder;
-  }
-  Guest(const Guest&) = delete;
-  ~Guest() {
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
-  }
-
   // What it answers to all of them; empty when it does not.
   std::string play(const std::vector<Played>& sites) const {
     const std::string kernel = SEKIMORI_GUEST_KERNEL;
@@ -231,7 +221,8 @@ class Guest {
     std::ofstream(folder_ + "/initramfs", std::ios::binary) << archive;
   }
 
-  std::string folder_;
+  const testing::Folder home_;
+  const std::string folder_ = home_.path().string();
 };
 
 Copies read_copies(const std::string& line) {

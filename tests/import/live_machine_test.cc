@@ -13,6 +13,7 @@
 
 #include "cli/sources.h"
 #include "importers/site.h"
+#include "tests/support/folder.h"
 #include "tests/support/netns.h"
 
 namespace sekimori {
@@ -26,24 +27,15 @@ namespace fs = std::filesystem;
 class Machine {
  public:
   Machine() {
-    std::string pattern = (fs::temp_directory_path() / "sekimori-live-XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
     inside_.sh(
         "ip link add name eth0 type veth peer name guest0; ip link add name br0 type bridge ageing_time 0;"
         "ip link set guest0 master br0; ip link add name eth1 address 02:00:00:00:09:01 type veth peer name "
         "far;"
         "ip link set eth1 up; ip addr add 10.9.0.1/24 dev br0; ip link set br0 up");
   }
-  Machine(const Machine&) = delete;
-  ~Machine() {
-    sshd_.reset();
-    std::error_code ignored;
-    fs::remove_all(folder_, ignored);
-  }
-
   // An sshd in the namespace, and an ssh before the system's in PATH that finds it by the name `peer`.
   void start_sshd() {
-    const std::string here = folder_.string() + "/";
+    const std::string here = folder_.path().string() + "/";
     std::ofstream(here + "sshd.conf")
         << "Port 2222\nListenAddress 127.0.0.1\nHostKey " << here << "host\nAuthorizedKeysFile " << here
         << "user.pub\nPidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
@@ -71,7 +63,7 @@ class Machine {
   std::string import(const std::string& source) const {
     const fs::path answer = folder_ / "answer";
     Child asking = inside_.start([&] {
-      setenv("PATH", (folder_.string() + "/bin:" + std::getenv("PATH")).c_str(), 1);
+      setenv("PATH", (folder_.path().string() + "/bin:" + std::getenv("PATH")).c_str(), 1);
       setenv("LIBVIRT_DEFAULT_URI", "test:///default", 1);
       const auto imported = cli::import_all({source}, {});
       std::ofstream(answer) << (imported ? imported->site : "error: " + imported.error().message);
@@ -84,7 +76,7 @@ class Machine {
 
  private:
   Netns inside_;
-  fs::path folder_;
+  testing::Folder folder_;
   std::optional<Child> sshd_;
 };
 

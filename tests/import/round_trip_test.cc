@@ -12,6 +12,7 @@
 #include "cli/sources.h"
 #include "importers/site.h"
 #include "tests/lab/support.h"
+#include "tests/support/folder.h"
 #include "wire/ipv4.h"
 #include "wire/mac.h"
 
@@ -19,23 +20,6 @@ namespace sekimori {
 namespace {
 
 namespace fs = std::filesystem;
-
-class Folder {
- public:
-  Folder() {
-    std::string pattern = (fs::temp_directory_path() / "sekimori-round-XXXXXX").string();
-    path_ = mkdtemp(pattern.data());
-  }
-  Folder(const Folder&) = delete;
-  ~Folder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 // The commands of docs/import.md.
 void export_namespace(const lab::TestLab& lab, const std::string& name, const fs::path& to) {
@@ -127,15 +111,15 @@ links:
   ASSERT_TRUE(built.has_value()) << built.error().what;
   // Everybody has spoken, so that the tables tell where they are.
   for (const char* name : {"server", "app", "db", "far", "other"})
-    EXPECT_THAT(lab.ip(name, "ping -c 1 -w 5 10.0.0.2"), testing::HasSubstr("1 received")) << name;
-  const Folder folder;
+    EXPECT_THAT(lab.ip(name, "ping -c 1 -w 5 10.0.0.2"), ::testing::HasSubstr("1 received")) << name;
+  const testing::Folder folder;
   for (const char* name : {"server", "desk", "far", "other", "sw1", "sw2"})
     export_namespace(lab, name, folder.path() / name);
   for (const char* name : {"app", "db"}) export_namespace(lab, name, folder.path() / "server" / name);
 
   const auto imported = cli::import_all({folder.path().string()}, {});
   ASSERT_TRUE(imported) << imported.error().message;
-  EXPECT_THAT(imported->left_out, testing::IsEmpty());
+  EXPECT_THAT(imported->left_out, ::testing::IsEmpty());
   const auto model = importers::parse_site(imported->site, "imported");
   ASSERT_TRUE(model) << model.error().text() << imported->site;
   EXPECT_EQ(lines_of(*model), lines_of(lab.site())) << imported->site;

@@ -15,6 +15,7 @@
 #include "cli/command_line.h"
 #include "cli/exit.h"
 #include "sys/signals.h"
+#include "tests/support/folder.h"
 #include "tests/support/netns.h"
 #include "tests/support/raw_sender.h"
 #include "wire/emit.h"
@@ -33,13 +34,9 @@ inline std::string read_file(const std::filesystem::path& path) {
 // A run of the program, and where its output goes.
 class Program {
  public:
-  Program() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "sekimori-live-XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
-  }
+  Program() = default;
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
-  ~Program() { std::filesystem::remove_all(folder_); }
 
   std::string path(const std::string& name) const { return (folder_ / name).string(); }
   std::string out() const { return read_file(folder_ / "out"); }
@@ -85,7 +82,7 @@ class Program {
   }
 
  private:
-  std::filesystem::path folder_;
+  Folder folder_;
 };
 
 }  // namespace sekimori::testing

@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class ApiTest : public testing::Test {
+class ApiTest : public ::testing::Test {
  protected:
   ApiTest() { fs::create_directory(logs_); }
   void begin(const std::string& registry) {

@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 using macs::Failure;
 
-class EtcdTest : public testing::Test {
+class EtcdTest : public ::testing::Test {
  protected:
   EtcdTest() { fs::create_directory(logs_); }
 

@@ -25,7 +25,7 @@ using macs::Policy;
 using macs::Request;
 using macs::State;
 
-class RegistryTest : public testing::TestWithParam<std::string> {
+class RegistryTest : public ::testing::TestWithParam<std::string> {
  protected:
   static void TearDownTestSuite() { server_.reset(); }
 
@@ -301,7 +301,7 @@ TEST_P(RegistryTest, BadRequests) {
   expect_refused(registry_->allocate(r), "2 addresses for 1");
 }
 
-INSTANTIATE_TEST_SUITE_P(Stores, RegistryTest, testing::Values("sqlite", "etcd"),
+INSTANTIATE_TEST_SUITE_P(Stores, RegistryTest, ::testing::Values("sqlite", "etcd"),
                          [](const auto& store) { return store.param; });
 
 }  // namespace

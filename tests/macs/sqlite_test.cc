@@ -14,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 using macs::Failure;
 
-class SqliteTest : public testing::Test {
+class SqliteTest : public ::testing::Test {
  protected:
   SqliteTest() {
     fs::create_directory(logs_);

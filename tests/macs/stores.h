@@ -10,31 +10,13 @@
 #include <string>
 
 #include "macs/sqlite_registry.h"
+#include "tests/support/folder.h"
 
 namespace sekimori::macs_tests {
 
 using macs::Outcome;
 using macs::Registry;
-
-// A folder under the system's own for temporary files, gone at the end.
-class Folder {
- public:
-  Folder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "sekimori-macs-XXXXXX").string();
-    path_ = mkdtemp(pattern.data());
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
+using testing::Folder;
 
 template <class T>
 T must(Outcome<T> outcome) {

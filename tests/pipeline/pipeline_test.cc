@@ -1,17 +1,17 @@
 // The program as pipelines use it: check, --fail-on, baselines and SARIF, in this process.
 #include <gtest/gtest.h>
-#include <unistd.h>
-#include <nlohmann/json.hpp>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "base/text.h"
 #include "cli/command_line.h"
 #include "cli/exit.h"
 #include "cli/report_output.h"
+#include "tests/support/folder.h"
 
 namespace sekimori::cli {
 namespace {
@@ -40,17 +40,14 @@ constexpr std::string_view kGuestLink = "  - [h:eth0, sw1:3]\n";
 // A warning: the MAC of a in another segment. An error: in the same.
 constexpr std::string_view kTwin = "  twin: {nics: {eth0: {mac: \"02:00:00:00:00:01\", ip: 10.0.0.8/24}}}\n";
 
-class PipelineTest : public testing::Test {
+class PipelineTest : public ::testing::Test {
  protected:
   PipelineTest() {
-    std::string pattern = (fs::temp_directory_path() / "sekimori-pipeline-XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
     write("clean.yaml", site("", ""));
     write("note.yaml", site(kGuest, kGuestLink));
     write("warning.yaml", site(kTwin, "  - [twin:eth0, sw2:1]\n"));
     write("error.yaml", site(kTwin, "  - [twin:eth0, sw1:4]\n"));
   }
-  ~PipelineTest() override { fs::remove_all(folder_); }
 
   static std::string site(std::string_view hosts, std::string_view links) {
     return std::string(kHosts).append(hosts).append(kLinks).append(links);
@@ -64,11 +61,11 @@ class PipelineTest : public testing::Test {
   }
 
   int run(const std::vector<std::string>& arguments) {
-    testing::internal::CaptureStdout();
-    testing::internal::CaptureStderr();
+    ::testing::internal::CaptureStdout();
+    ::testing::internal::CaptureStderr();
     const int exit = run_command_line(arguments);
-    out_ = testing::internal::GetCapturedStdout();
-    err_ = testing::internal::GetCapturedStderr();
+    out_ = ::testing::internal::GetCapturedStdout();
+    err_ = ::testing::internal::GetCapturedStderr();
     return exit;
   }
   int check(const std::string& file, std::vector<std::string> options = {}) {
@@ -76,7 +73,7 @@ class PipelineTest : public testing::Test {
     return run(options);
   }
 
-  fs::path folder_;
+  testing::Folder folder_;
   std::string out_, err_;
 };
 
@@ -191,9 +188,9 @@ TEST_F(PipelineTest, AnInterruptedRunWritesNoBaseline) {
   ASSERT_TRUE(output) << output.error().message;
   findings::Report report;
   report.interrupted = true;
-  testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStdout();
   EXPECT_TRUE(output->tell(report));
-  EXPECT_NE(testing::internal::GetCapturedStdout().find("note: Interrupted: "), std::string::npos);
+  EXPECT_NE(::testing::internal::GetCapturedStdout().find("note: Interrupted: "), std::string::npos);
   EXPECT_FALSE(fs::exists(path("known.baseline")));
 }
 
@@ -207,7 +204,7 @@ TEST_F(PipelineTest, DamagedBaseline) {
                       "A line is: FINGERPRINT SEVERITY CODE \"WHERE\"  # comment\n");
   EXPECT_EQ(check("error.yaml", {"--baseline", path("missing")}), kBadInput);
   EXPECT_NE(err_.find("there is no such baseline"), std::string::npos) << err_;
-  EXPECT_EQ(check("error.yaml", {"--baseline", folder_.string()}), kBadInput);
+  EXPECT_EQ(check("error.yaml", {"--baseline", folder_.path().string()}), kBadInput);
 }
 
 TEST_F(PipelineTest, OtherFilesAreNotOverwritten) {
