@@ -171,6 +171,8 @@ class Builder {
     settings.floods_unknown = port.floods_unknown;
     settings.isolated = port.isolated;
     settings.hairpin = port.hairpin;
+    settings.floods_broadcast = port.floods_broadcast;
+    settings.locked = port.locked;
     return links->set_port(device.name, settings);
   }
 
