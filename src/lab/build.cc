@@ -9,6 +9,7 @@
 
 #include "lab/lab.h"
 #include "lab/live.h"
+#include "model/routing.h"
 #include "sys/links.h"
 #include "sys/namespaces.h"
 
@@ -112,7 +113,7 @@ class Builder {
     auto inside = sys::InNamespace::enter(*spaces_[s]);
     if (!inside) return std::unexpected(inside.error());
     const model::MachineId machine = plan_.spaces[s].machine;
-    const bool forwards = machine.valid() && site_[machine].kind == model::MachineKind::kRouter;
+    const bool forwards = machine.valid() && model::forwards(site_, machine);
     // No router solicitations and listener reports: they would teach the switches what the site does not. A
     // kernel without IPv6 has no such settings.
     for (const char* scope : {"all", "default"}) {

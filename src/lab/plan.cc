@@ -101,6 +101,10 @@ class Planner {
     add_bridges();
     for (std::size_t l = 0; l < site_.links.size(); ++l) add_link(LinkId(l));
     for (std::size_t m = 0; m < site_.machines.size(); ++m) remark_on_machine(MachineId(m));
+    for (std::size_t f = 0; f < site_.flows.size(); ++f) {
+      if (site_.flows[f].ipv6)
+        leave_out(model::name_of(site_, model::FlowId(f)), "IPv6 is off in the lab, so it is not sent.");
+    }
     for (const model::Change& change : site_.changes) {
       if (const auto* move = std::get_if<model::MigrateMachine>(&change.what))
         leave_out(model::name_of(site_, move->machine), "It does not move to another host.");
@@ -147,6 +151,8 @@ class Planner {
         planned.space = add_space(name, MachineId(), id);
       }
       if (!live) need_bridge(id, planned);
+      if (bridge.routing == model::Routing::kNat)
+        leave_out(model::name_of(site_, id), "Addresses are not translated, so answers don't find back.");
       if (bridge.beacon_probing) leave_out(model::name_of(site_, id), "It sends no beacons.");
       if (live && bridge.stp) leave_out(model::name_of(site_, id), "It takes no part in the spanning tree.");
       plan_.bridges.push_back(std::move(planned));
