@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "switching/first_hop.h"
 #include "switching/kinds.h"
 #include "switching/spanning_tree.h"
 #include "switching/vlan.h"
@@ -96,6 +97,7 @@ Forest::Forest(const Model& model) : model_(model), usable_(usable_ports(model))
   }
   for (Component& component : components_) judge_ports(component);
   place_stations();
+  unplace_backups();
 }
 
 NodeIndex Forest::visit(BridgeId bridge, std::uint16_t vlan, std::uint32_t component) {
@@ -211,6 +213,41 @@ void Forest::place_stations() {
     enter(model_, places_[s].port, model_.stations[s].vlan, vlan);
     places_[s].node = node_at(model_[places_[s].port].bridge, vlan);
     ++components_[nodes_[places_[s].node].component].stations;
+  }
+}
+
+// Whether what a member says to the others of its group gets to that one.
+bool Forest::hears(StationId speaker, StationId listener) const {
+  const Place &from = place(speaker), &to = place(listener);
+  if (!connected(speaker, listener)) return false;
+  if (from.node == kNone || components_[nodes_[from.node].component].broken()) return true;
+  std::vector<Step> steps;
+  way(from, to, steps);
+  return std::ranges::all_of(steps, [&](const Step& step) {
+    const model::Port &in = model_[step.in], &out = model_[step.out];
+    return !(in.isolated && out.isolated) && (out.floods_broadcast || in.role == model::PortRole::kHost);
+  });
+}
+
+// Of routers that share an address, those have it that hear no better one that has it (switching/first_hop.h).
+void Forest::unplace_backups() {
+  for (const model::SharedAddress& shared : model_.shared) {
+    if (shared.kind == model::SharedKind::kNlb) continue;
+    auto members = shared.members;
+    std::ranges::sort(members, [&](const auto& a, const auto& b) {
+      return switching::outranks(switching::rank_of(model_, a), switching::rank_of(model_, b));
+    });
+    std::vector<StationId> masters;
+    for (const auto& member : members) {
+      Place& own = places_[member.alias.index()];
+      if (!own.plugged()) continue;
+      if (std::ranges::none_of(masters, [&](StationId master) { return hears(master, member.nic); })) {
+        masters.push_back(member.nic);
+        continue;
+      }
+      if (own.node != kNone) --components_[nodes_[own.node].component].stations;
+      own = {};
+    }
   }
 }
 

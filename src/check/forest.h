@@ -96,6 +96,7 @@ class Forest {
   // The way from one station to another of the same, unbroken component; empty for a plain cable. O(its
   // length).
   void way(const Place& from, const Place& to, std::vector<Step>& out) const;
+  // Aliases of a shared address whose member is a backup are not plugged in.
   // Both reach each other at all.
   bool connected(StationId a, StationId b) const;
 
@@ -107,6 +108,8 @@ class Forest {
   void judge_ports(Component& component);
   void judge_kind(Component& component, NodeIndex n);
   void place_stations();
+  void unplace_backups();
+  bool hears(StationId speaker, StationId listener) const;
 
   const model::Model& model_;
   std::vector<Node> nodes_;

@@ -87,12 +87,16 @@ class Learning::State {
     const auto& list = streams.list;
     to = Lists::by(m.stations.size(), list.size(),
                    [&](std::uint32_t i) { return list[i].to.valid() ? address[list[i].to.index()] : kNone; });
-    from = Lists::by(m.stations.size(), list.size(),
-                     [&](std::uint32_t i) { return address[list[i].from.index()]; });
+    from = Lists::by(m.stations.size(), list.size(), [&](std::uint32_t i) { return source(list[i]); });
     solve();
   }
 
   // ------------------------------------------------------------ who is who
+
+  // The address that a stream's frames teach. What they teach of stations that hide theirs nobody asks for.
+  std::uint32_t source(const Stream& stream) const {
+    return m[stream.from].hides_its_mac() ? kNone : address[stream.from.index()];
+  }
 
   void address_everyone() {
     address.resize(m.stations.size());
@@ -114,7 +118,9 @@ class Learning::State {
       if (!forest.place(StationId(s)).plugged()) continue;
       std::uint32_t& one = holder[address[s]];
       if (one == kNone) one = s;
-      if (one != s && may_meet(StationId(one), StationId(s))) doubtful[address[s]] = true;
+      // The members of a cluster hide their common address, so that no table can confuse them.
+      const bool hidden = m.stations[s].hides_its_mac() && m.stations[one].hides_its_mac();
+      if (one != s && !hidden && may_meet(StationId(one), StationId(s))) doubtful[address[s]] = true;
     }
     statics.assign(m.bridges.size(), {});
     known_by_hand.assign(m.stations.size(), false);
@@ -288,8 +294,8 @@ class Learning::State {
     const auto& list = streams.list;
     half.touched.assign(m.stations.size(), false);
     for (std::uint32_t i = 0; i < list.size(); ++i) {
-      if (list[i].to.valid() || !half.stale_broadcasts) continue;
-      half.touched[address[list[i].from.index()]] = true;
+      if (list[i].to.valid() || !half.stale_broadcasts || source(list[i]) == kNone) continue;
+      half.touched[source(list[i])] = true;
       half.reach[i].begin = half.mark();
       if (half.sent[i] && !broken(list[i])) walk_broadcast<kMust>(half, i);
       half.reach[i].end = half.mark();
@@ -302,7 +308,7 @@ class Learning::State {
       load(upper_spread, upper, d, false);
       for (const std::uint32_t& i : to.of(d)) {
         fetch_soon(half, to, &i);
-        half.touched[address[list[i].from.index()]] = true;
+        if (source(list[i]) != kNone) half.touched[source(list[i])] = true;
         half.reach[i].begin = half.mark();
         half.everywhere[i] = false;
         if (half.sent[i] && !broken(list[i])) half.delivered[i] = walk_unicast<kMust>(half, i, d);
@@ -455,7 +461,8 @@ class Learning::State {
     lower.clear(m.stations.size());
     upper.clear(m.stations.size());
     for (const Stream& stream : streams.list) {
-      if (forest.place(stream.from).node != kNone) upper.everywhere[address[stream.from.index()]].count = 1;
+      if (forest.place(stream.from).node != kNone && source(stream) != kNone)
+        upper.everywhere[source(stream)].count = 1;
     }
     for (Half* half : {&surely, &maybe}) {
       *half = {};
@@ -559,6 +566,12 @@ class Learning::State {
       if (supports.everywhere[a].count == 0) continue;
       const std::uint32_t c = forest[forest.place(StationId(holder[a])).node].component;
       if (!certainly || supports.everywhere[a].gap < shortest[c]) ++everywhere[c];
+    }
+    // Of addresses put on as a mask it is not looked into where they come by.
+    for (std::uint32_t s = 0; s < m.stations.size() && !certainly; ++s) {
+      const NodeIndex n = forest.place(StationId(s)).node;
+      if (m.stations[s].hides_its_mac() && !m.stations[s].shared.valid() && n != kNone)
+        ++everywhere[forest[n].component];
     }
     for (NodeIndex n = 0; n < forest.nodes().size(); ++n)
       counts[forest[n].bridge.index()] += everywhere[forest[n].component];

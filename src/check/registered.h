@@ -61,9 +61,12 @@ class Registrations {
 
   // The port takes frames of its own NIC only, or it is locked and the table does not have the sender there.
   bool refuses(NodeIndex n, PortId in, StationId from) const {
-    if (m_[in].locked) return !is_static(n, in, m_[from].mac);
-    if (!is_bridged(in)) return false;
-    return switching::refuses_source(forest_[n].kind, m_[in], nic_address(m_, in) == m_[from].mac);
+    const wire::Mac source = m_[from].hides_its_mac() ? m_[from].source : m_[from].mac;
+    if (m_[in].locked) return !is_static(n, in, source);
+    if (is_bridged(in))
+      return switching::refuses_source(forest_[n].kind, m_[in], nic_address(m_, in) == m_[from].mac);
+    return (m_[from].hides_its_mac() || m_[from].shared.valid()) &&
+           switching::refuses_source(forest_[n].kind, m_[in], nic_address(m_, in) == source);
   }
 
   // Gets copies of what is for others.

@@ -110,7 +110,10 @@ void rule_mac_duplicate(const Site& site, std::vector<findings::Finding>& out) {
   for (std::size_t s = 0; s < m.stations.size(); ++s) {
     auto& holders = by_mac[m.stations[s].mac];
     if (holders.size() < 2 || holders.front().index() != s) continue;
-    std::erase_if(holders, [&](StationId h) { return is_under_a_bridge(m, h); });
+    // Shared by design: a cluster hides it, and of routers one has it (rule_shared_address.cc).
+    std::erase_if(holders, [&](StationId h) {
+      return m[h].hides_its_mac() || m[h].shared.valid() || is_under_a_bridge(m, h);
+    });
     if (holders.size() < 2) continue;
     const Duplicate duplicate = meet(site, holders);
     if (!duplicate.real.empty()) {

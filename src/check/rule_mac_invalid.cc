@@ -61,6 +61,7 @@ void rule_mac_invalid(const Site& site, std::vector<findings::Finding>& out) {
   std::vector<StationId> invalid, hardware;
   for (std::size_t s = 0; s < m.stations.size(); ++s) {
     const model::Station& station = m.stations[s];
+    if (station.shared.valid()) continue;
     if (station.mac.is_group() || station.mac.is_zero()) {
       invalid.emplace_back(s);
     } else if (m[station.machine].kind == model::MachineKind::kGuest &&

@@ -60,6 +60,7 @@ constexpr void (*kRules[])(const Site&, std::vector<findings::Finding>&) = {
     // addresses
     rule_ip_duplicate,
     rule_mac_duplicate,
+    rule_shared_address,
     rule_mac_well_known,
     rule_mac_invalid,
     rule_mac_birthday,

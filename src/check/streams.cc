@@ -1,7 +1,9 @@
 #include "check/streams.h"
 
 #include "check/registered.h"
+#include "model/nlb.h"
 #include "model/routing.h"
+#include "switching/first_hop.h"
 #include "switching/ovs.h"
 
 #include <fmt/format.h>
@@ -104,6 +106,7 @@ class Collector {
     for (std::size_t f = 0; f < m_.flows.size(); ++f) add_flow(model::FlowId(f));
     merge_uses();
     announcements();
+    for (const model::SharedAddress& shared : m_.shared) advertisements(shared);
     for (const Use& use : uses_) resolve_again(use);
     std::ranges::sort(out_.contested);
     out_.contested.erase(std::unique(out_.contested.begin(), out_.contested.end()), out_.contested.end());
@@ -113,8 +116,8 @@ class Collector {
  private:
   // ------------------------------------------------------------ ways through routers
 
-  // Who has that address where `asker` can ask for it.
-  StationId owner(StationId asker, Ip ip) {
+  // Who has that address where `asker` can ask for it; of a cluster, who takes what that client sends.
+  StationId owner(StationId asker, Ip ip, model::Ipv4 client) {
     StationId found;
     const auto [first, last] =
         std::ranges::equal_range(owners_, ip, {}, &std::pair<std::uint32_t, StationId>::first);
@@ -122,7 +125,9 @@ class Collector {
       if (it->second == asker || !forest_.connected(asker, it->second) ||
           !(can_ask(asker, it->second) || can_ask(it->second, asker)))
         continue;
-      if (found.valid()) {
+      if (is_cluster(it->second) && (!found.valid() || m_[found].shared == m_[it->second].shared)) {
+        found = serving(m_[it->second].shared, client, asker);
+      } else if (found.valid()) {
         out_.contested.push_back(found);
         out_.contested.push_back(it->second);
       } else {
@@ -130,6 +135,17 @@ class Collector {
       }
     }
     return found;
+  }
+
+  bool is_cluster(StationId alias) const { return m_[alias].shared.valid() && m_[alias].hides_its_mac(); }
+  // Members that don't reach each other are clusters of their own.
+  StationId serving(model::SharedId cluster, model::Ipv4 client, StationId asker) const {
+    const auto alive = [&](const auto& member) { return forest_.connected(asker, member.alias); };
+    return model::serving(m_[cluster], client, alive).alias;
+  }
+  // One table entry for all members of a cluster.
+  StationId neighbour(StationId asker, StationId to) const {
+    return is_cluster(to) ? serving(m_[to].shared, {}, asker) : to;
   }
 
   // A question gets there: not everybody who is connected hears everybody's broadcasts on a switch that knows
@@ -184,7 +200,7 @@ class Collector {
       if (translates && !answers) translations.push_back({machine, m_[out].ip.address, source});
       if (translates || source.is_zero()) source = m_[out].ip.address;
       pattern.from = out;
-      pattern.to = owner(out, next);
+      pattern.to = owner(out, next, source);
       if (!pattern.to.valid()) {
         ask_in_vain(pattern, next);
         return std::nullopt;
@@ -196,7 +212,8 @@ class Collector {
       }
       const std::uint32_t index = add(pattern);
       uses_.push_back(
-          {pattern.from, pattern.to, pattern.gap, hop == 0 ? progress : base::kNever, index, pattern.ipv6});
+          {pattern.from, neighbour(pattern.from, pattern.to), pattern.gap, hop == 0 ? progress : base::kNever, index,
+           pattern.ipv6});
       machine = m_[pattern.to].machine;
       entered = pattern.to;
       if (answers && turns_back(translations, machine, to)) entered = {};
@@ -268,7 +285,7 @@ class Collector {
       const model::Port &in = m_[step.in], &out = m_[step.out];
       if (in.isolated && out.isolated) return false;
       if (!switching::learns(bridge.kind)) return true;
-      bool asked_before = true;  // the question was learnt
+      bool asked_before = !m_[asker].hides_its_mac();  // the question was learnt
       if (!bridge.flow_rules.empty()) {
         const auto outputs = [](const model::FlowRule* rule, PortId port) {
           return std::ranges::find(rule->out, port) != rule->out.end();
@@ -335,10 +352,15 @@ class Collector {
     Stream back = answer;
     back.after = *arrived;
     const Ip asker = translations.empty() ? ip_of(out, flow.ipv6) : translations.back().shown.bits;
-    const bool answered = send(flow.to, asker, back, base::kNever, translations).has_value();
+    // Of a shared address, whoever has it answers.
+    const MachineId answering = m_[out_.list[*arrived].to].machine;
+    const bool answered = send(answering, asker, back, base::kNever, translations).has_value();
     if (!tcp) return;
     if (!answered) only_connects(id, first, first_use);
-    const auto open = [](const Stream& s) { return s.flow.valid() && s.gap == base::kNever; };
+    // What is for an address that nobody learns may be swallowed at any port that takes no unknown unicast.
+    const auto open = [&](const Stream& s) {
+      return s.flow.valid() && (s.gap == base::kNever || (m_[s.to].hides_its_mac() && !in_plain(s.to)));
+    };
     if (std::any_of(out_.list.begin() + static_cast<std::ptrdiff_t>(first), out_.list.end(), open))
       perhaps_connects(id, first, first_use);
   }
@@ -461,6 +483,38 @@ class Collector {
          .ipv6 = true});
   }
 
+  void advertisements(const model::SharedAddress& shared) {
+    if (shared.kind == model::SharedKind::kNlb) return;
+    const double rate = per_second(shared.interval);
+    const auto say = [&](StationId from) {
+      add({.from = from,
+           .to = {},
+           .gap = sum(shared.interval, base::milliseconds(1)),
+           .least = rate,
+           .most = rate,
+           .bytes = switching::advertisement_bytes(shared),
+           .kind = StreamKind::kHello,
+           .flow = {}});
+    };
+    for (const auto& member : shared.members) {
+      if (forest_.place(member.alias).plugged()) say(member.alias);
+    }
+    if (const StationId standby = standby_of(shared); standby.valid()) say(standby);
+  }
+  // The best of those that are not active, if they hear one that is.
+  StationId standby_of(const model::SharedAddress& shared) const {
+    const model::SharedAddress::Member* best = nullptr;
+    for (const auto& member : shared.members) {
+      if (shared.kind != model::SharedKind::kHsrp || !forest_.place(member.nic).plugged() ||
+          forest_.place(member.alias).plugged())
+        continue;
+      if (best == nullptr ||
+          switching::outranks(switching::rank_of(m_, member), switching::rank_of(m_, *best)))
+        best = &member;
+    }
+    return best == nullptr ? StationId{} : best->nic;
+  }
+
   const Use* find_use(StationId from, StationId to) const {
     const auto it = std::ranges::lower_bound(uses_, std::tuple(from, to, false), {}, &Use::key);
     return it != uses_.end() && it->from == from && it->to == to && !it->ipv6 ? &*it : nullptr;
@@ -506,6 +560,10 @@ class Collector {
     const Component& component = forest_.components()[forest_[n].component];
     return !component.plain ||
            (component.bends && !(hands_on(use.from, use.to) && hands_on(use.to, use.from)));
+  }
+  bool in_plain(StationId station) const {
+    const NodeIndex n = forest_.place(station).node;
+    return n == kNone || forest_.components()[forest_[n].component].plain;
   }
   // No flow and no switch that knows by registration makes ARP by unicast turn off.
   bool hands_on(StationId from, StationId to) {
@@ -575,17 +633,24 @@ class Collector {
                                         .after = use.stream,
                                         .flow = {},
                                         .ipv6 = use.ipv6});
-    add({.from = use.to,
-         .to = use.from,
-         .gap = period,
-         .least = least,
-         .most = most,
-         .bytes = use.ipv6 ? kDiscoveryFrame : kLeastFrame,
-         .kind = StreamKind::kReply,
-         .on_delivery = true,
-         .after = question,
-         .flow = {},
-         .ipv6 = use.ipv6});
+    const auto reply = [&](StationId from) {
+      add({.from = from,
+           .to = use.from,
+           .gap = period,
+           .least = least,
+           .most = most,
+           .bytes = use.ipv6 ? kDiscoveryFrame : kLeastFrame,
+           .kind = StreamKind::kReply,
+           .on_delivery = true,
+           .after = question,
+           .flow = {},
+           .ipv6 = use.ipv6});
+    };
+    reply(use.to);
+    if (!is_cluster(use.to)) return;
+    for (const auto& member : m_[m_[use.to].shared].members) {
+      if (member.alias != use.to && forest_.connected(use.from, member.alias)) reply(member.alias);
+    }
   }
 
   const Model& m_;
@@ -627,6 +692,8 @@ std::string describe(const Model& m, const Stream& stream) {
       return fmt::format("announcements of {}", from);
     case StreamKind::kAdvertisement:
       return fmt::format("router advertisements of {}", from);
+    case StreamKind::kHello:
+      return fmt::format("advertisements of {}", from);
   }
   return from;
 }

@@ -34,6 +34,7 @@ enum class StreamKind : std::uint8_t {
   kReply,          // ARP reply, or neighbor advertisement
   kAnnouncement,   // gratuitous ARP, or an unsolicited advertisement, at an interval
   kAdvertisement,  // of a router
+  kHello,          // of VRRP and HSRP
 };
 
 struct Stream {
@@ -51,7 +52,7 @@ struct Stream {
 };
 
 constexpr bool is_arp(const Stream& s) {
-  return s.kind != StreamKind::kData && s.kind != StreamKind::kAnswer && !s.ipv6;
+  return s.kind != StreamKind::kData && s.kind != StreamKind::kAnswer && s.kind != StreamKind::kHello && !s.ipv6;
 }
 
 struct Streams {

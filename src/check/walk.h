@@ -32,6 +32,9 @@ namespace sekimori::check {
 //   in
 //                                                                            a plain component
 //   void turns_off(NodeIndex, PortId out)       here the stream stops short of its destination
+// It may have
+//   bool astray(NodeIndex, PortId out, bool)    whether a copy that leaves there is off its way, when the walk
+//                                               thinks so: for destinations that are at several places
 template <class Policy>
 class Walk {
  public:
@@ -124,8 +127,13 @@ class Walk {
       if (edge.port == in || edge.port == except || !lets_out(n, in, edge.port)) continue;
       if (unknown ? !port(edge.port).floods_unknown : !registrations_.takes_broadcast(in, edge.port))
         continue;
-      open_.push_back({edge.to, edge.far, weight, stray});
+      open_.push_back({edge.to, edge.far, weight, astray(n, edge.port, stray)});
     }
+  }
+
+  bool astray(NodeIndex n, PortId out, bool stray) const {
+    if constexpr (requires { policy_.astray(n, out, stray); }) return policy_.astray(n, out, stray);
+    return stray;
   }
 
   // Follows the copies that are off their way, or those of a broadcast. Not by recursion: a chain of switches
@@ -188,10 +196,10 @@ class Walk {
         forwards = true;
         continue;
       }
-      const bool astray = stray || ends_.to.valid();
-      policy_.leaves(n, out, weight, astray);
+      const bool off = stray || ends_.to.valid();
+      policy_.leaves(n, out, weight, off);
       for (const Edge& edge : forest_.edges(n)) {
-        if (edge.port == out) open_.push_back({edge.to, edge.far, weight, astray});
+        if (edge.port == out) open_.push_back({edge.to, edge.far, weight, astray(n, out, off)});
       }
     }
     return forwards;
@@ -216,10 +224,10 @@ class Walk {
       if (by_address && !registrations_.overhears(n, out) && !takes_over(n)) continue;
       if (!registrations_.relays(n, in, out, known) || !lets_out(n, in, out)) continue;
       const bool wrong = kind(n) != model::BridgeKind::kHostedBridge || is_guest(n);
-      const bool astray = stray || (port(out).role == model::PortRole::kUplink && !group && wrong);
-      policy_.leaves(n, out, weight, astray);
+      const bool off = stray || (port(out).role == model::PortRole::kUplink && !group && wrong);
+      policy_.leaves(n, out, weight, off);
       for (const Edge& edge : forest_.edges(n)) {
-        if (edge.port == out) open_.push_back({edge.to, edge.far, weight, astray});
+        if (edge.port == out) open_.push_back({edge.to, edge.far, weight, astray(n, out, off)});
       }
     }
   }

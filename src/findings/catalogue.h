@@ -43,7 +43,7 @@ enum class Code : std::uint8_t {
   kSegmentOverWan,
   kSegmentLarge,
   kSegmentMixed,
-  // Seen in captures only.
+  // Seen in captures; some in runs and proofs, too.
   kFloodMasked,
   kFloodTopologyChange,
   kMacMoves,

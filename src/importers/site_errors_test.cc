@@ -33,9 +33,51 @@ TEST_P(OneProblem, IsTold) {
 
 constexpr auto name = [](const auto& info) { return fmt::format("{:03}", info.index); };
 
+// A site with two hosts and a router on one switch, and what is shared, in line 6.
+std::string with_shared(std::string_view shared) {
+  return fmt::format(
+      "hosts: {{a: {{nics: {{e: 10.0.0.1/24}}}}, b: {{nics: {{e: 10.0.0.2/24, bare: }}}}}}\n"
+      "routers: {{r: {{nics: {{e: 10.0.0.3/24, f: 10.9.0.3/24}}}}}}\n"
+      "switches: {{s: {{}}}}\n"
+      "links: [[a:e, s:1], [b:e, s:2], [r:e, s:3]]\n"
+      "shared: {{{}}}\n",
+      shared);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Shared, OneProblem,
+    testing::Values(
+        Case{with_shared("w: {kind: vrrp, ip: 10.0.0.9, members: [a:e]}"), "6:10: ", "has a `vrid`, 1 to 255"},
+        Case{with_shared("w: {kind: hsrp, ip: 10.0.0.9, members: [a:e]}"), "6:10: ", "has a `group`"},
+        Case{with_shared("w: {kind: vrrp, vrid: 256, ip: 10.0.0.9, members: [a:e]}"), "6:32: ", "from 1 to 255"},
+        Case{with_shared("w: {kind: hsrp, group: 256, ip: 10.0.0.9, members: [a:e]}"), "6:33: ", "from 0 to 255"},
+        Case{with_shared("w: {kind: nlb, vrid: 1, ip: 10.0.0.9, members: [a:e]}"), "6:31: ",
+             "'vrid' goes with `kind: vrrp` only"},
+        Case{with_shared("w: {kind: nlb, members: [a:e]}"), "6:10: ", "'w' has no `ip`"},
+        Case{with_shared("w: {kind: nlb, ip: 10.0.0.9}"), "6:10: ", "the members are missing"},
+        Case{with_shared("w: {kind: nlb, ip: 10.0.0.9, members: [a:x]}"), "6:49: ", "'a' has no NIC 'x'"},
+        Case{with_shared("w: {kind: nlb, ip: 10.0.0.9, members: [a]}"), "6:49: ", "write machine:nic"},
+        Case{with_shared("w: {kind: nlb, ip: 10.0.0.9, members: [a:e, a:e]}"), "6:54: ", "a:e is a member twice"},
+        Case{with_shared("w: {kind: nlb, ip: 10.0.0.9, members: [{priority: 3}]}"), "6:49: ", "a member has a `nic`"},
+        Case{with_shared("w: {kind: nlb, ip: 10.0.1.9, members: [a:e]}"), "6:48: ", "is not in the network of a:e"},
+        Case{with_shared("w: {kind: nlb, ip: 10.0.0.9, members: [b:bare]}"), "6:48: ", "has no IP address"},
+        Case{with_shared("w: {kind: nlb, ip: 10.0.0.1, members: [a:e]}"), "6:48: ", "10.0.0.1"},
+        Case{with_shared("a: {kind: nlb, ip: 10.0.0.9, members: [a:e]}"), "6:10: ", "the name 'a' is used twice"},
+        Case{with_shared("v: {kind: nlb, ip: 10.0.0.8, members: [a:e]}, w: {kind: nlb, ip: 10.0.0.9, members: [a:e]}"),
+             "6:94: ", "a:e is in a cluster already"},
+        Case{with_shared("w: {kind: nlb, ip: 10.0.0.9, members: [a:e, b:e]}") +
+                 "traffic: [{from: a, to: b, kind: ping}]",
+             "7:11: ", "members of one cluster in unicast mode and cannot talk to each other"},
+        Case{with_shared("w: {kind: nlb, ip: 10.0.0.9, members: [a:e, b:e]}") +
+                 "traffic: [{from: a, to: w, kind: ping}]",
+             "7:25: ", "'a' is a member of 'w' itself"}),
+    name);
+
 INSTANTIATE_TEST_SUITE_P(
     Values, OneProblem,
     testing::Values(
+        Case{"shared: {web: {ip: 10.0.0.1}}", "2:10: ", "the kind is missing"},
+        Case{"shared: {web: {kind: nbl}}", "2:22: ", "did you mean 'nlb'?"},
         Case{"titel: x", "2:1: ", "unknown key 'titel' in a site, did you mean 'title'?"},
         Case{"seed: -1", "2:7: ", "seed is a whole number from 0"}, Case{"seed: 1.5", "2:7: ", "found '1.5'"},
         Case{"title: [a]", "2:8: ", "expected a title, found a list"},

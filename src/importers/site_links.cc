@@ -134,7 +134,7 @@ std::optional<SiteReader::End> SiteReader::nic_port(NodeId node, MachineId machi
           far.valid() && model()[far].role == model::PortRole::kHost && build_.wire_port(id) == station.port;
       if (!is_inside) return End{build_.wire_port(id), {}};
     }
-    if (station.vlan == 0) known.emplace_back(station.name);
+    if (station.vlan == 0 && !station.shared.valid()) known.emplace_back(station.name);
   }
   if (known.empty()) {
     in_.wrong(node, fmt::format("'{}' has no NICs", model()[machine].name));
@@ -177,7 +177,9 @@ StationId SiteReader::read_station(NodeId node, MachineId* machine_out) {
   const StationId station = build_.find_station(owner, nic);
   if (!station.valid()) {
     std::vector<std::string_view> known;
-    for (const StationId id : model()[owner].stations) known.emplace_back(model()[id].name);
+    for (const StationId id : model()[owner].stations) {
+      if (!model()[id].shared.valid()) known.emplace_back(model()[id].name);
+    }
     in_.wrong(node, fmt::format("'{}' has no NIC '{}'{}", model()[owner].name, nic, in_.hint(nic, known)));
   } else if (machine_out != nullptr) {
     *machine_out = owner;

@@ -149,6 +149,14 @@ class SiteReader {
   std::optional<MacRange> pool_range(const Entry& entry, const Fields& fields, model::PoolKind kind);
   void read_pool_hosts(model::MacPool& pool, NodeId hosts);
 
+  // site_shared.cc
+  void read_shared(const Entry& entry);
+  void read_group(const Entry& entry, const Fields& fields, model::SharedAddress& shared);
+  std::vector<model::SharedAddress::Member> read_members(NodeId node, const Fields& fields);
+  const model::SharedAddress* find_shared(std::string_view name) const;
+  bool within_cluster(const model::Flow& flow) const;
+  bool read_shared_end(const Fields& fields, model::Flow& flow);
+
   // site_traffic.cc
   void read_flow(NodeId node);
   bool read_flow_ends(const Fields& fields, model::Flow& flow);

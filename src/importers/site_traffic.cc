@@ -56,6 +56,11 @@ void SiteReader::read_flow(NodeId node) {
   if (!has_ends) return;
   const std::string why = flow.ipv6 ? why_not6(flow) : why_not(flow);
   if (!why.empty()) return in_.wrong(node, why);
+  if (within_cluster(flow)) {
+    return in_.wrong(node, fmt::format("'{}' and '{}' are members of one cluster in unicast mode and cannot talk to "
+                                       "each other over its NICs, which have one address; give each a second NIC",
+                                       model()[flow.from].name, model()[flow.to].name));
+  }
   model().flows.push_back(flow);
 }
 
@@ -89,7 +94,7 @@ bool SiteReader::read_flow_ends(const Fields& fields, Flow& flow) {
     station = read_station(node, &machine);
   };
   read(fields["from"], flow.from, flow.from_station);
-  read(fields["to"], flow.to, flow.to_station);
+  if (!read_shared_end(fields, flow)) read(fields["to"], flow.to, flow.to_station);
   if (!flow.from.valid() || !flow.to.valid()) return false;
   if (flow.from == flow.to) {
     in_.wrong(fields["to"],

@@ -265,6 +265,7 @@ class Builder {
 
   Result<void> set_station(std::size_t s) {
     const model::Station& station = site_.stations[s];
+    if (station.shared.valid()) return {};  // see Plan::unsupported
     const Device& device = plan_.ports[station.port.index()];
     if (!device.built() || station.vlan != 0) return {};
     auto inside = sys::InNamespace::enter(*spaces_[device.space]);

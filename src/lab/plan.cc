@@ -101,6 +101,8 @@ class Planner {
     add_bridges();
     for (std::size_t l = 0; l < site_.links.size(); ++l) add_link(LinkId(l));
     for (std::size_t m = 0; m < site_.machines.size(); ++m) remark_on_machine(MachineId(m));
+    for (const model::SharedAddress& shared : site_.shared)
+      leave_out(shared.name, "Nobody has a shared address; its members keep their own.");
     for (std::size_t f = 0; f < site_.flows.size(); ++f) {
       if (site_.flows[f].ipv6)
         leave_out(model::name_of(site_, model::FlowId(f)), "IPv6 is off in the lab, so it is not sent.");
@@ -189,7 +191,8 @@ class Planner {
     std::string wanted = port.name;
     if (port.station.valid()) {
       device.space = static_cast<SpaceIndex>(site_[port.station].machine.value);
-      device.mac = site_[port.station].mac;
+      const Station& station = site_[port.station];
+      device.mac = station.hides_its_mac() ? station.source : station.mac;
     } else {
       device.space = plan_.bridges[port.bridge.index()].space;
       device.mac = own_mac();
@@ -262,6 +265,7 @@ class Planner {
     const model::Machine& machine = site_[id];
     for (const StationId s : machine.stations) {
       const Station& station = site_[s];
+      if (station.shared.valid()) continue;
       if (station.vlan != 0) {
         leave_out(model::name_of(site_, s), "VLANs of a NIC are not built.");
       } else if (!plan_.ports[station.port.index()].built() && !station.ip.address.is_zero()) {

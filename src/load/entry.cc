@@ -263,6 +263,12 @@ void EntryTeller::tell_missing(EntryStory& story, NodeIndex node, PortId toward)
         fmt::format("{} learns nothing of what comes in there (learning: off).", name_of(m_, toward)));
     return;
   }
+  if (m_[station_].hides_its_mac()) {
+    story.cause = "masked";
+    story.why.push_back(fmt::format("{} sends from {} and never from {}: nobody can learn where that is.", name_,
+                                    wire::to_text(m_[station_].source), wire::to_text(m_[station_].mac)));
+    return;
+  }
   std::vector<const Passing*> sent, unsent;
   for (const Passing& p : story.passings) (p.comes == Comes::kUnsent ? unsent : sent).push_back(&p);
   const std::string once = heard_once(node);

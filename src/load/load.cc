@@ -6,6 +6,7 @@
 #include <map>
 
 #include "check/walk.h"
+#include "findings/masked.h"
 
 namespace sekimori::load {
 
@@ -122,6 +123,8 @@ class Carrying {
     if (stream_->to.valid()) focus_.on(stream_->to);
     frames_ = frames;
     bytes_ = stream_->bytes;
+    ways_.clear();
+    if (stream_->to.valid() && l_.model()[stream_->to].hides_its_mac()) find_ways();
   }
 
   Share all() const { return {1, 1, kNone}; }
@@ -134,7 +137,8 @@ class Carrying {
     Share absent{1 - p.most, 1 - p.least, p.by};
     if (absent.least < 1) blur(absent, n);
     const Share share = both(arriving, absent);
-    if (share.most > 0 && on_flood && (toward != in_ || !stray_ || leaked(n) || misled()))
+    const bool on_its_way = toward != in_ || (!stray_ && ways_.empty());
+    if (share.most > 0 && on_flood && (on_its_way || leaked(n) || misled()))
       on_flood(n, toward, share, toward == in_ && stray_);
     return share;
   }
@@ -149,8 +153,9 @@ class Carrying {
     stray_ = stray;
   }
   void leaves(NodeIndex n, PortId out, Share w, bool stray) {
-    gathering_.lane(out, gathering_.tagged(n, out), scaled(w), bytes_, stray);
+    gathering_.lane(out, gathering_.tagged(n, out), scaled(w), bytes_, astray(n, out, stray));
   }
+  bool astray(NodeIndex n, PortId out, bool stray) const { return stray && !leads_to_a_member(n, out); }
   void floods(NodeIndex n, PortId in, PortId except, Share w, bool stray) {
     const Range r = scaled(w);
     gathering_.node(n, r, bytes_, stray);
@@ -158,6 +163,12 @@ class Carrying {
       if (!spared.valid() || !gathering_.carries_out(n, spared)) continue;
       if (stray && !l_.model()[spared].floods_unknown) continue;  // gets nothing anyhow
       gathering_.lane(spared, gathering_.tagged(n, spared), {-r.least, -r.most}, bytes_, stray);
+    }
+    if (!stray) return;
+    for (const check::Step& step : ways_) {
+      if (step.node != n || step.out == in || step.out == except) continue;
+      gathering_.lane(step.out, gathering_.tagged(n, step.out), {-r.least, -r.most}, bytes_, true);
+      gathering_.lane(step.out, gathering_.tagged(n, step.out), r, bytes_, false);
     }
   }
   void turns_off(NodeIndex, PortId) {}
@@ -169,6 +180,23 @@ class Carrying {
   std::function<void(NodeIndex, PortId toward, Share, bool leaked)> on_flood;
 
  private:
+  // What floods to the other members of a cluster is meant for them, too.
+  void find_ways() {
+    const model::Model& m = l_.model();
+    const Place& from = l_.forest().place(stream_->from);
+    for (const auto& member : m[findings::cluster_with(m, m[stream_->to].mac)].members) {
+      if (!l_.forest().connected(stream_->from, member.nic)) continue;
+      l_.forest().way(from, l_.forest().place(member.nic), way_);
+      for (const check::Step& step : way_) {
+        if (!leads_to_a_member(step.node, step.out)) ways_.push_back(step);
+      }
+    }
+  }
+  bool leads_to_a_member(NodeIndex n, PortId out) const {
+    return std::ranges::any_of(ways_,
+                               [&](const check::Step& step) { return step.node == n && step.out == out; });
+  }
+
   // The frame comes straight out of the wire of a switch that did not know its destination, which is behind
   // it.
   bool misled() const {
@@ -211,6 +239,7 @@ class Carrying {
   PortId in_;
   bool stray_ = false;
   std::vector<check::Step> way_;
+  std::vector<check::Step> ways_;  // to all members of the cluster that the stream is for
 };
 
 class Worker {

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "findings/masked.h"
 #include "load/trace.h"
 #include "switching/ovs.h"
 
@@ -132,6 +133,10 @@ Cause cause_of(const Learning& l, const Flood& flood) {
   }
   if (const BridgeId veb = misled_by_veb(l, flood); veb.valid() && p.never())
     return {Code::kFloodVeb, veb.value};
+  // What hides its address is never learnt, however much it sends.
+  if (const auto cluster = findings::cluster_with(m, m[flood.destination].mac); cluster.valid() && p.never())
+    return {flood.withheld ? Code::kBlackholeSuppressed : Code::kFloodMasked,
+            flood.withheld ? bridge.value : findings::nics_of(m[cluster]).front().value};
   // Timing decides whether anything floods at all.
   if (p.most >= 1 && !p.never()) return {Code::kFloodUndecided, station, false};
   if (flood.withheld) return {Code::kBlackholeSuppressed, bridge.value};
@@ -159,8 +164,12 @@ class Prover {
     for (auto& [cause, floods] : list)
       std::ranges::stable_sort(floods, std::ranges::greater{}, [](const Flood* f) { return f->bytes.most; });
     std::ranges::stable_sort(list, std::ranges::greater{}, weight);
-    for (std::size_t i = 0; i < list.size(); ++i)
-      add(flood_finding(list[i].first, list[i].second, i < kMostDetailed));
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      Finding f = flood_finding(list[i].first, list[i].second, i < kMostDetailed);
+      // A cluster that has its segment to itself floods nobody else.
+      if (f.code == Code::kFloodMasked && f.links.empty()) continue;
+      add(std::move(f));
+    }
     leaks_without_flood();
     overloads();
   }
@@ -217,8 +226,12 @@ class Prover {
   }
   // The ports of the flooding bridge alone, for findings far down the list.
   void add_nearest_links(Finding& f, const Flood& flood) const {
+    const auto is_member = [&](PortId port) {
+      const StationId station = m_[peer(m_, port)].station;
+      return station.valid() && m_[station].mac == m_[flood.destination].mac;
+    };
     for (const PortId port : m_[l_.forest()[flood.node].bridge].ports) {
-      if (port == flood.toward || !l_.forest().usable(port) ||
+      if (port == flood.toward || !l_.forest().usable(port) || is_member(port) ||
           !carries(m_, port, l_.forest()[flood.node].vlan))
         continue;
       const LinkId id = m_[port].link;
@@ -342,6 +355,9 @@ class Prover {
                           : fmt::format("up to {} addresses", l_.addresses(at)),
             cause.certain ? fmt::format(" within every {}", base::to_text(m_[at].ageing)) : "");
         break;
+      case Code::kFloodMasked:
+        masked(f, s);
+        break;
       case Code::kFloodTimers:
         f.where = s.destinations;
         f.cause = timers(s.worst);
@@ -376,6 +392,16 @@ class Prover {
         undecided(f, s);
         break;
     }
+  }
+
+  void masked(Finding& f, const Story& s) const {
+    const model::SharedAddress& cluster = m_[findings::cluster_with(m_, m_[s.worst.destination].mac)];
+    f.stations = findings::nics_of(cluster);
+    f.where = cluster.name;
+    f.line = cluster.line;
+    f.headline = fmt::format("{} {} frames for the cluster {}: {}", s.bridges, s.several ? "flood" : "floods",
+                             cluster.name, mbit(s.worst.bytes));
+    f.cause = findings::masking_text(m_, cluster);
   }
 
   static std::string share(const Presence& p) {
@@ -745,6 +771,12 @@ std::vector<findings::Evidence> why_missing(const Learning& l, NodeIndex node, S
   const Model& m = l.model();
   std::vector<findings::Evidence> evidence;
   const std::string sw = name_of(m, l.forest()[node].bridge), name = name_of(m, station);
+  if (m[station].hides_its_mac()) {
+    evidence.push_back({std::nullopt, name, fmt::format("sends from {}, and never from {}",
+                                                        wire::to_text(m[station].source),
+                                                        wire::to_text(m[station].mac))});
+    return evidence;
+  }
   std::vector<std::uint32_t> streams;
   for (const std::uint32_t i : l.streams_from(station)) {
     if (l.possible(i)) streams.push_back(i);

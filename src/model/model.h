@@ -45,6 +45,7 @@ using BridgeId = base::Id<struct BridgeTag>;
 using PortId = base::Id<struct PortTag>;
 using LinkId = base::Id<struct LinkTag>;
 using FlowId = base::Id<struct FlowTag>;
+using SharedId = base::Id<struct SharedTag>;
 
 // Line of the site file that declares a thing, 1-based; 0 when it does not come from a file.
 using SourceLine = std::uint32_t;
@@ -121,6 +122,35 @@ struct Station {
   std::uint16_t vlan = 0;       // sends and expects frames tagged with this VID; 0 untagged
   PortId port;                  // stations that are VLANs of one NIC share its port
   StationId next_on_port;       // the next of them
+  SourceLine line = 0;
+  // What its frames bear as their source, where that is not `mac` (a cluster that hides it); else zero.
+  Mac source;
+  SharedId shared;  // it stands for a shared address, on the port of a NIC of its machine
+  bool hides_its_mac() const { return !source.is_zero(); }
+};
+
+// ---------------------------------------------------------------- shared addresses
+
+enum class SharedKind : std::uint8_t { kNlb, kVrrp, kHsrp };
+
+// An IP address, with a MAC of its own, that several NICs have: all at once (a Network Load Balancing cluster in
+// unicast mode, model/nlb.h) or the one of them that is master (VRRP, HSRP: switching/first_hop.h).
+struct SharedAddress {
+  struct Member {
+    StationId nic;
+    StationId alias;  // the station that has the address, on the NIC's port
+    std::uint8_t priority = 100;
+  };
+  std::string name;  // unique among machines, gear and these
+  SharedKind kind = SharedKind::kNlb;
+  Ipv4 ip;
+  Mac mac;
+  std::uint16_t group = 0;    // the VRID, or the number of the HSRP group
+  std::uint8_t version = 0;   // of HSRP
+  Duration interval{0};       // between two advertisements of the master
+  Duration hold{0};           // HSRP: without hellos for that long another takes over
+  bool preempt = true;        // a better one takes over from a master that works
+  std::vector<Member> members;  // the best first
   SourceLine line = 0;
 };
 
@@ -365,6 +395,7 @@ struct Model {
   std::vector<Flow> flows;
   std::vector<Change> changes;  // by time, ties in file order
   std::vector<MacPool> pools;
+  std::vector<SharedAddress> shared;
   std::vector<Note> notes;
   std::vector<VlanSet> vlan_sets{VlanSet{}};
   std::vector<StormControl> storm_controls{StormControl{}};
@@ -375,6 +406,7 @@ struct Model {
   const Port& operator[](PortId i) const { return ports[i.index()]; }
   const Link& operator[](LinkId i) const { return links[i.index()]; }
   const Flow& operator[](FlowId i) const { return flows[i.index()]; }
+  const SharedAddress& operator[](SharedId i) const { return shared[i.index()]; }
   Machine& operator[](MachineId i) { return machines[i.index()]; }
   Station& operator[](StationId i) { return stations[i.index()]; }
   Bridge& operator[](BridgeId i) { return bridges[i.index()]; }
@@ -389,6 +421,7 @@ std::string_view to_text(BridgeKind kind);  // "hosted-bridge", as in the site f
 std::string_view to_text(FlowKind kind);
 std::string_view to_text(MachineKind kind);
 std::string_view to_text(PoolKind kind);  // "hyperv"
+std::string_view to_text(SharedKind kind);  // "nlb"
 
 std::string name_of(const Model& m, MachineId id);
 std::string name_of(const Model& m, StationId id);  // "app:net0"

@@ -73,6 +73,18 @@ std::string_view to_text(MachineKind kind) {
   return "?";
 }
 
+std::string_view to_text(SharedKind kind) {
+  switch (kind) {
+    case SharedKind::kNlb:
+      return "nlb";
+    case SharedKind::kVrrp:
+      return "vrrp";
+    case SharedKind::kHsrp:
+      return "hsrp";
+  }
+  return "?";
+}
+
 std::string name_of(const Model& m, MachineId id) { return m[id].name; }
 
 std::string name_of(const Model& m, StationId id) {
@@ -99,7 +111,9 @@ std::string name_of(const Model& m, LinkId id) {
 
 std::string name_of(const Model& m, FlowId id) {
   const Flow& flow = m[id];
-  return fmt::format("{} {} -> {}", to_text(flow.kind), m[flow.from].name, m[flow.to].name);
+  const SharedId shared = flow.to_station.valid() ? m[flow.to_station].shared : SharedId{};
+  return fmt::format("{} {} -> {}", to_text(flow.kind), m[flow.from].name,
+                     shared.valid() ? m[shared].name : m[flow.to].name);
 }
 
 PortId peer(const Model& m, PortId port) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <set>
+#include <utility>
 #include <variant>
 
 #include "base/random.h"
@@ -179,7 +180,7 @@ std::string insert_router(Model& m, LinkId link, PortId keep) {
   }
   model::Ipv4Prefix near_net;
   for (const StationId s : sides.list[near_side].stations) {
-    if (!m[s].ip.address.is_zero()) near_net = m[s].ip;
+    if (!m[s].ip.address.is_zero() && !m[s].shared.valid()) near_net = m[s].ip;
   }
   if (!is_ordinary(near_net)) return {};
   const std::uint32_t far_network = free_network(m, near_net);
@@ -211,6 +212,21 @@ std::string insert_router(Model& m, LinkId link, PortId keep) {
   m[link].b = far;
   m[m[far_leg].port].link = m[far].link = link;
 
+  // Addresses that are shared moved along; and what the far side sent by a gateway of the near one, or of its own,
+  // goes by this router now, or by the gateway's new address.
+  for (model::SharedAddress& shared : m.shared) shared.ip = m[shared.members.front().alias].ip.address;
+  const model::Ipv4Prefix old{near_net.network(), near_net.length};
+  for (const StationId s : sides.list[far_side].stations) {
+    for (model::Route& route : m[m[s].machine].routes) {
+      if (!old.contains(route.via)) continue;
+      const model::Ipv4 moved{far_network | (route.via.bits & ~near_net.mask())};
+      const bool is_far = std::ranges::any_of(sides.list[far_side].stations,
+                                              [&](StationId o) { return m[o].ip.address == moved; });
+      if (!is_far) m[router].routes.push_back(route);
+      route.via = is_far ? moved : far_ip;
+    }
+  }
+
   const model::Ipv4Prefix far_prefix{{far_network}, near_net.length},
       near_prefix{near_net.network(), near_net.length};
   for (const auto& [side, via, destination] :
@@ -218,6 +234,53 @@ std::string insert_router(Model& m, LinkId link, PortId keep) {
     for (const StationId s : sides.list[side].stations) m[m[s].machine].routes.push_back({destination, via});
   }
   return machine.name;
+}
+
+PortId part(Model& m, const std::vector<StationId>& nics, model::BridgeId to) {
+  const auto port_on = [&](model::BridgeId bridge, std::string name) {
+    model::Port port;
+    port.name = std::move(name);
+    port.bridge = bridge;
+    m.ports.push_back(std::move(port));
+    m[bridge].ports.emplace_back(m.ports.size() - 1);
+    return PortId(m.ports.size() - 1);
+  };
+  const model::BridgeId own(m.bridges.size());
+  model::Bridge bridge;
+  bridge.name = "own-segment";
+  bridge.vlan_aware = true;
+  m.bridges.push_back(std::move(bridge));
+  const PortId near = port_on(to, "to-own-segment"), far = port_on(own, "uplink");
+  for (const StationId nic : nics) {
+    const PortId here = m[nic].port, there = peer(m, here);
+    if (!there.valid() || !m[there].bridge.valid()) return {};
+    if (m[there].bridge == to) m[near].pvid = m[there].pvid;
+    const PortId at = port_on(own, std::to_string(m[own].ports.size()));
+    model::Link& link = m[m[here].link];
+    (link.a == here ? link.b : link.a) = at;
+    m[at].link = std::exchange(m[there].link, {});
+  }
+  model::Link link;
+  link.a = near;
+  link.b = far;
+  m.links.push_back(link);
+  m[near].link = m[far].link = LinkId(m.links.size() - 1);
+  return near;
+}
+
+PortId one_way_to(const Model& m, model::BridgeId bridge, const std::vector<StationId>& stations) {
+  for (const PortId port : m[bridge].ports) {
+    if (!m[port].link.valid() || !m[peer(m, port)].bridge.valid()) continue;
+    Model cut = m;
+    cut[m[port].link].up = false;
+    const model::Segments sides = model::segments(cut);
+    const auto is_here = [&](StationId s) {
+      const auto& bridges = sides.list[sides.of_station[s.index()]].bridges;
+      return std::ranges::any_of(bridges, [&](const auto& b) { return b.first == bridge; });
+    };
+    if (std::ranges::none_of(stations, is_here)) return port;
+  }
+  return {};
 }
 
 model::Mac assign_fresh_mac(Model& m, StationId station) {

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "model/segments.h"
+#include "model/shared.h"
 #include "remedy/edit.h"
 #include "switching/registered.h"
 
@@ -393,10 +394,85 @@ std::optional<Trial> allow_unknown(const Model& m, const Finding& f) {
   return trial;
 }
 
+// ---------------------------------------------------------------- shared addresses
+
+model::SharedId shared_of(const Model& m, const Finding& f) {
+  return f.stations.empty() ? model::SharedId{} : m[f.stations.front()].shared;
+}
+
+// The cluster's NICs on a switch of their own, and a router between it and the rest.
+std::optional<Trial> segment_of_its_own(const Model& m, const Finding& f) {
+  Trial trial{"own-segment", {}, m};
+  const PortId first = f.stations.empty() ? PortId{} : peer(m, m[f.stations.front()].port);
+  if (!first.valid() || !m[first].bridge.valid()) return std::nullopt;
+  const PortId keep = part(trial.model, f.stations, m[first].bridge);
+  if (!keep.valid() || insert_router(trial.model, trial.model[keep].link, keep).empty()) return std::nullopt;
+  trial.description = fmt::format("a VLAN and subnet of its own for {}, behind a router",
+                                  f.where.empty() ? names(m, f.stations) : f.where);
+  return trial;
+}
+
+// On switches that have all of a cluster behind one port.
+std::optional<Trial> static_entry_upstream(const Model& m, const Finding& f) {
+  if (f.stations.empty()) return std::nullopt;
+  Trial trial{"static-entry", {}, m};
+  std::vector<BridgeId> changed;
+  const model::Segments segments = model::segments(m);
+  for (const auto& [bridge, vlan] : segments.list[segments.of_station[f.stations.front().index()]].bridges) {
+    if (!learns(m[bridge].kind)) continue;
+    const PortId port = one_way_to(m, bridge, f.stations);
+    if (!port.valid()) continue;
+    trial.model[bridge].static_entries.push_back({vlan, m[f.stations.front()].mac, port});
+    changed.push_back(bridge);
+  }
+  if (changed.empty()) return std::nullopt;
+  trial.description = fmt::format("static entry for {} on {}, towards the switch of the cluster",
+                                  wire::to_text(m[f.stations.front()].mac), names(m, changed));
+  return trial;
+}
+
+// Lets the routers of a group hear each other.
+std::optional<Trial> pass_advertisements(const Model& m, const Finding& f) {
+  if (!shared_of(m, f).valid()) return std::nullopt;
+  Trial trial{"pass-advertisements", {}, m};
+  std::vector<std::string> ports;
+  for (const StationId s : f.stations) {
+    const PortId at = peer(m, m[s].port);
+    if (!at.valid() || !m[at].bridge.valid() || (!m[at].isolated && m[at].floods_broadcast)) continue;
+    trial.model[at].isolated = false;
+    trial.model[at].floods_broadcast = true;
+    ports.push_back(name_of(m, at));
+  }
+  if (ports.empty()) return std::nullopt;
+  trial.description = fmt::format("let multicasts pass between the routers: {} neither isolated nor without broadcasts",
+                                  base::list_words(ports, 4));
+  return trial;
+}
+
+// A number that no other group of the site has.
+std::optional<Trial> another_number(const Model& m, const Finding& f) {
+  if (f.stations.empty()) return std::nullopt;
+  const model::SharedId id = m[f.stations.back()].shared;
+  if (!id.valid() || id == shared_of(m, f)) return std::nullopt;
+  model::SharedAddress shared = m[id];
+  const auto taken = [&] {
+    return std::ranges::any_of(m.shared, [&](const auto& other) { return other.mac == shared.mac; });
+  };
+  for (shared.group = 1; shared.group < 256; ++shared.group) {
+    shared.mac = derived_mac(shared);
+    if (!taken()) break;
+  }
+  if (shared.group == 256) return std::nullopt;
+  Trial trial{"another-number", fmt::format("number {} for {}", shared.group, shared.name), m};
+  for (const auto& member : shared.members) trial.model[member.alias].mac = shared.mac;
+  trial.model.shared[id.index()] = shared;
+  return trial;
+}
+
 // ---------------------------------------------------------------- addresses
 
 std::optional<Trial> fresh_mac(const Model& m, const Finding& f) {
-  if (f.stations.size() < 2) return std::nullopt;
+  if (f.stations.size() < 2 || shared_of(m, f).valid()) return std::nullopt;
   Trial trial{"fresh-mac", {}, m};
   std::vector<StationId> renewed(f.stations.begin() + 1, f.stations.end());
   for (const StationId s : renewed) assign_fresh_mac(trial.model, s);
@@ -439,7 +515,8 @@ const std::vector<Row>& table() {
        {arp_below_ageing, ageing_above_arp, gratuitous_arp, static_entry, block_unknown}},
       {Code::kFloodUndecided, {router_before_wan, block_unknown}},
       {Code::kBlackholeSuppressed, {arp_below_ageing, gratuitous_arp, static_entry, allow_unknown}},
-      {Code::kMacDuplicate, {fresh_mac}},
+      {Code::kFloodMasked, {segment_of_its_own, static_entry_upstream}},
+      {Code::kMacDuplicate, {fresh_mac, pass_advertisements, another_number}},
       {Code::kMacDuplicateLatent, {fresh_mac}},
       {Code::kIpDuplicate, {fresh_ip}},
       {Code::kLoop, {spanning_tree, no_filter, unplug}},

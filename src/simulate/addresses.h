@@ -1,6 +1,7 @@
 // The addresses of a site: MACs interned to small numbers, and who has which.
 #pragma once
 
+#include <algorithm>
 #include <unordered_map>
 #include <vector>
 
@@ -15,12 +16,19 @@ class Addresses {
     macs_.push_back(wire::kBroadcast);
     stations_.emplace_back();
     of_station_.reserve(model.stations.size());
+    sources_.reserve(model.stations.size());
     index_.reserve(model.stations.size());
     for (std::uint32_t i = 0; i < model.stations.size(); ++i) {
       const model::Station& station = model.stations[i];
       const AddressIndex address = intern(station.mac);
       of_station_.push_back(address);
       stations_[address].push_back(i);
+      sources_.push_back(address);
+      if (station.hides_its_mac()) {
+        if (!is_hidden(address)) hidden_.push_back(address);
+        sources_.back() = intern(station.source);
+        stations_[sources_.back()].push_back(i);
+      }
       if (!station.ip.address.is_zero()) owners_[station.ip.address.bits].push_back(i);
       ip6_of_station_.push_back(station.ip6.address.is_zero() ? 0 : intern(station.ip6.address));
       if (ip6_of_station_.back() != 0) owners_[ip6_of_station_.back()].push_back(i);
@@ -55,6 +63,12 @@ class Addresses {
   }
   wire::Mac mac(AddressIndex address) const { return macs_[address]; }
   AddressIndex of_station(std::uint32_t station) const { return of_station_[station]; }
+  // What its frames bear as their source: its address, unless it hides it.
+  AddressIndex source_of(std::uint32_t station) const { return sources_[station]; }
+  // It is a cluster's, whose members never send from it.
+  bool is_hidden(AddressIndex address) const {
+    return !hidden_.empty() && std::ranges::find(hidden_, address) != hidden_.end();
+  }
   // More than one when the MAC is duplicated.
   const std::vector<std::uint32_t>& stations_with(AddressIndex address) const { return stations_[address]; }
   const std::vector<std::uint32_t>& owners_of_ip(std::uint32_t ip) const {
@@ -77,7 +91,7 @@ class Addresses {
   std::unordered_map<wire::Ipv6, std::uint32_t> ipv6_index_;
   std::vector<wire::Mac> macs_;
   std::vector<std::vector<std::uint32_t>> stations_;
-  std::vector<AddressIndex> of_station_;
+  std::vector<AddressIndex> of_station_, sources_, hidden_;
   std::unordered_map<wire::Mac, AddressIndex> index_;
   std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> owners_;
 };

@@ -18,6 +18,25 @@ std::uint32_t initial_sequence(std::uint32_t flow, bool backward) {
   return static_cast<std::uint32_t>(base::mix64(std::uint64_t{flow} << 1 | backward));
 }
 
+void encode_advertisement(const model::Model& model, const Frame& frame, const wire::FrameShape& shape,
+                          wire::Buffer& out) {
+  const model::SharedAddress& shared = model.shared[frame.number];
+  const bool standby = (frame.ack & Frame::kStandby) != 0;
+  const auto& member = shared.members[frame.ack & ~Frame::kStandby];
+  wire::FirstHop message;
+  message.protocol = shared.kind == model::SharedKind::kVrrp ? wire::FirstHop::Protocol::vrrp
+                                                             : wire::FirstHop::Protocol::hsrp;
+  message.version = shared.version;
+  message.state = standby ? wire::FirstHop::kHsrpStandby : wire::FirstHop::kHsrpActive;
+  message.group = shared.group;
+  message.priority = member.priority;
+  message.hello_ms = milliseconds_of(shared.interval);
+  message.virtual_ip = shared.ip;
+  wire::Ipv4Header ip;
+  ip.source = model[member.nic].ip.address;
+  wire::append_first_hop(out, shape, ip, message);
+}
+
 wire::Tcp tcp_of(const model::Flow& flow, const Frame& frame) {
   const bool backward = frame.kind == FrameKind::kTcpAck || frame.kind == FrameKind::kTcpSynAck;
   const auto client = static_cast<std::uint16_t>(32768 + frame.flow % 28000);
@@ -158,7 +177,7 @@ void encode(const model::Model& model, const Addresses& addresses, const Frame& 
     const bool reply = frame.kind == FrameKind::kArpReply;
     wire::append_arp(out, shape,
                      {.operation = reply ? wire::Arp::kReply : wire::Arp::kRequest,
-                      .sender_mac = shape.source,
+                      .sender_mac = addresses.mac(frame.number),
                       .sender_ip = {frame.src_ip},
                       .target_mac = reply ? shape.destination : wire::Mac{},
                       .target_ip = {frame.dst_ip}});
@@ -174,6 +193,7 @@ void encode(const model::Model& model, const Addresses& addresses, const Frame& 
     wire::append_bpdu(out, shape, bytes_of_bpdu(model, frame));
     return;
   }
+  if (frame.kind == FrameKind::kAdvertisement) return encode_advertisement(model, frame, shape, out);
   if (is_discovery(frame.kind)) {
     append_discovery(model, addresses, frame, shape, out);
   } else if (is_ipv6(frame.dst_ip)) {

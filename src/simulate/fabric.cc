@@ -116,7 +116,8 @@ bool Fabric::by_rule(const Bridge& bridge, std::uint32_t in, Frame& frame) {
     const model::Port& to = model_[out];
     if (out.value == in || ports_[out.index()].blocked || (to.isolated && from.isolated)) continue;
     if (to.guard && guarded(out.value, frame)) continue;
-    frame.stray = was_stray || (wanted != kNone && out.value != wanted);
+    frame.stray =
+        was_stray || (wanted != kNone && astray(ports_[in].bridge, vlan, frame, wanted, out.value));
     emit(out.value, frame);
   }
   frame.stray = was_stray;
@@ -198,7 +199,7 @@ void Fabric::flood(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& 
     frame.tag = bridge.vlan_aware
                     ? *switching::egress_tag(settings, model_.vlan_sets[settings.tagged_vlans], vlan)
                     : tag_in;
-    frame.stray = was_stray || (unknown && out != wanted);
+    frame.stray = was_stray || (unknown && astray(self, vlan, frame, wanted, out));
     emit(out, frame);
     copied = true;
   }

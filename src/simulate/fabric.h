@@ -40,6 +40,18 @@ class Fabric {
   // The station is now on that port (of its own).
   void move_station(std::uint32_t station, std::uint32_t port);
   std::uint32_t port_of(std::uint32_t station) const { return station_port_[station]; }
+  bool has_carrier(std::uint32_t station) const {
+    const LaneIndex lane = ports_[station_port_[station]].lane_out;
+    return lane != kNone && wires_.lane(lane).up;
+  }
+  // Frames get from one to the other over what is up.
+  bool reaches(std::uint32_t from, std::uint32_t to);
+  // It has its address no longer, or has it again: another router is master.
+  void set_mute(std::uint32_t station, bool mute) {
+    mute_.resize(model_.stations.size());
+    mute_[station] = mute;
+    forget_ways();
+  }
   void set_option(model::BridgeId bridge, model::BridgeOption option, std::int64_t value);
   void on_tree_timer(std::uint32_t bridge);
   // Sent so far, those that a queue dropped left out; empty without a spanning tree.
@@ -139,6 +151,16 @@ class Fabric {
   // The port by which `bridge` would reach the station with this address; kNone when there is none, or no
   // way.
   std::uint32_t towards(std::uint32_t bridge, std::uint16_t vlan, AddressIndex address);
+  using Ways = std::unordered_map<std::uint64_t, std::uint32_t>;  // (bridge, VLAN) -> port
+  void find_ways(const std::vector<std::uint32_t>& stations, Ways& ways);
+  // It leads to some station with this address, of which there are several by design.
+  const Ways& ways_to(std::uint32_t station);
+  bool leads_to_a_member(std::uint32_t bridge, std::uint16_t vlan, AddressIndex address, std::uint32_t port);
+  // Whether a copy that leaves there is one that nobody behind the port is meant to have.
+  bool astray(std::uint32_t bridge, std::uint16_t vlan, const Frame& frame, std::uint32_t wanted,
+              std::uint32_t out) {
+    return out != wanted && !(addresses_.is_hidden(frame.dst) && leads_to_a_member(bridge, vlan, frame.dst, out));
+  }
   // The bridge port that a station is plugged into; kNone when it is not on a bridge, or switched off: a
   // virtual switch does not know the NIC of a guest that is off.
   std::uint32_t attachment(std::uint32_t station) const {
@@ -170,7 +192,9 @@ class Fabric {
   FloodState& flood_state(std::uint32_t bridge, std::uint16_t vlan, const Frame& frame);
   std::unordered_map<std::uint64_t, FloodState> flood_states_;
   // Per address: (bridge, vlan) -> port towards it. Filled when something is flooded for the address.
-  std::unordered_map<AddressIndex, std::unordered_map<std::uint64_t, std::uint32_t>> towards_;
+  std::unordered_map<AddressIndex, Ways> towards_;
+  std::unordered_map<std::uint32_t, Ways> towards_member_;  // by station, of addresses that several share
+  std::vector<bool> mute_;                                  // by station; empty: none is
   void forget_ways();
   std::vector<std::uint32_t> registered_, leaving_;  // scratch of relay_registered()
   std::vector<LaneIndex> spared_;                    // scratch of flood()

@@ -225,6 +225,7 @@ void Fabric::set_link(model::LinkId link, bool up) {
 
 void Fabric::forget_ways() {
   towards_.clear();
+  towards_member_.clear();
   for (auto& [key, state] : flood_states_) state.towards = kUnknown;
 }
 
@@ -254,44 +255,73 @@ void Fabric::set_option(BridgeId id, model::BridgeOption option, std::int64_t va
   }
 }
 
-std::uint32_t Fabric::towards(std::uint32_t bridge, std::uint16_t vlan, AddressIndex address) {
-  const auto node = [](std::uint32_t b, std::uint16_t v) { return std::uint64_t{b} << 16 | v; };
-  const auto [entry, is_new] = towards_.try_emplace(address);
-  auto& ways = entry->second;
-  if (is_new) {
-    // From the stations outwards over everything that is up, VLAN by VLAN. A bridge that knows no VLANs hands
-    // tags on.
-    std::deque<std::uint64_t> open;
-    const auto reach = [&](std::uint32_t port, std::uint16_t tag) {
+namespace {
+std::uint64_t node_of(std::uint32_t bridge, std::uint16_t vlan) { return std::uint64_t{bridge} << 16 | vlan; }
+}  // namespace
+
+// From the stations outwards over everything that is up, VLAN by VLAN. A bridge that knows no VLANs hands tags
+// on.
+void Fabric::find_ways(const std::vector<std::uint32_t>& stations, Ways& ways) {
+  std::deque<std::uint64_t> open;
+  const auto reach = [&](std::uint32_t port, std::uint16_t tag) {
+    const Port& p = ports_[port];
+    if (p.bridge == kNone || p.blocked) return;
+    const auto v = bridges_[p.bridge].vlan_aware ? classify(port, tag) : tag;
+    if (v && ways.try_emplace(node_of(p.bridge, *v), logical(port)).second)
+      open.push_back(node_of(p.bridge, *v));
+  };
+  for (const std::uint32_t station : stations) {
+    if (!mute_.empty() && mute_[station]) continue;
+    const std::uint32_t at = attachment(station);
+    if (at != kNone && wires_.lane(ports_[at].lane_out).up) reach(at, model_.stations[station].vlan);
+  }
+  while (!open.empty()) {
+    const auto b = static_cast<std::uint32_t>(open.front() >> 16);
+    const auto v = static_cast<std::uint16_t>(open.front());
+    open.pop_front();
+    for (const std::uint32_t port : bridges_[b].trunks) {
       const Port& p = ports_[port];
-      if (p.bridge == kNone || p.blocked) return;
-      const auto v = bridges_[p.bridge].vlan_aware ? classify(port, tag) : tag;
-      if (v && ways.try_emplace(node(p.bridge, *v), logical(port)).second) open.push_back(node(p.bridge, *v));
-    };
-    for (const std::uint32_t station : addresses_.stations_with(address)) {
-      const std::uint32_t at = attachment(station);
-      if (at != kNone && wires_.lane(ports_[at].lane_out).up) reach(at, model_.stations[station].vlan);
-    }
-    while (!open.empty()) {
-      const auto b = static_cast<std::uint32_t>(open.front() >> 16);
-      const auto v = static_cast<std::uint16_t>(open.front());
-      open.pop_front();
-      for (const std::uint32_t port : bridges_[b].trunks) {
-        const Port& p = ports_[port];
-        if (p.blocked || !wires_.lane(p.lane_out).up) continue;
-        std::uint16_t tag = v;
-        if (bridges_[b].vlan_aware) {
-          const model::Port& settings = model_.ports[port];
-          const auto out = switching::egress_tag(settings, model_.vlan_sets[settings.tagged_vlans], v);
-          if (!out) continue;
-          tag = *out;
-        }
-        reach(p.peer, tag);
+      if (p.blocked || !wires_.lane(p.lane_out).up) continue;
+      std::uint16_t tag = v;
+      if (bridges_[b].vlan_aware) {
+        const model::Port& settings = model_.ports[port];
+        const auto out = switching::egress_tag(settings, model_.vlan_sets[settings.tagged_vlans], v);
+        if (!out) continue;
+        tag = *out;
       }
+      reach(p.peer, tag);
     }
   }
-  const auto way = ways.find(node(bridge, vlan));
-  return way == ways.end() ? kNone : way->second;
+}
+
+std::uint32_t Fabric::towards(std::uint32_t bridge, std::uint16_t vlan, AddressIndex address) {
+  const auto [entry, is_new] = towards_.try_emplace(address);
+  if (is_new) find_ways(addresses_.stations_with(address), entry->second);
+  const auto way = entry->second.find(node_of(bridge, vlan));
+  return way == entry->second.end() ? kNone : way->second;
+}
+
+bool Fabric::leads_to_a_member(std::uint32_t bridge, std::uint16_t vlan, AddressIndex address,
+                               std::uint32_t port) {
+  return std::ranges::any_of(addresses_.stations_with(address), [&](std::uint32_t station) {
+    const Ways& ways = ways_to(station);
+    const auto way = ways.find(node_of(bridge, vlan));
+    return way != ways.end() && way->second == port;
+  });
+}
+
+const Fabric::Ways& Fabric::ways_to(std::uint32_t station) {
+  const auto [entry, is_new] = towards_member_.try_emplace(station);
+  if (is_new) find_ways({station}, entry->second);
+  return entry->second;
+}
+
+bool Fabric::reaches(std::uint32_t from, std::uint32_t to) {
+  const std::uint32_t at = attachment(from);
+  if (at == kNone || ports_[at].bridge == kNone) return has_carrier(to);
+  const std::uint16_t tag = model_.stations[from].vlan;
+  const auto vlan = bridges_[ports_[at].bridge].vlan_aware ? classify(at, tag) : tag;
+  return vlan && ways_to(to).contains(node_of(ports_[at].bridge, *vlan));
 }
 
 std::vector<TableEntry> Fabric::tables() const {

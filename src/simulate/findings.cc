@@ -20,6 +20,8 @@
 #include <map>
 
 #include "base/text.h"
+#include "findings/masked.h"
+#include "simulate/first_hop_findings.h"
 #include "simulate/rates.h"
 #include "simulate/tree_findings.h"
 
@@ -56,6 +58,7 @@ class Explainer {
     leaks_without_flood();
     loops();
     explain_tree(m_, run_, report_);
+    explain_takeovers(m_, run_, report_);
     summary();
     findings::sort_findings(report_.findings);
   }
@@ -91,12 +94,14 @@ class Explainer {
       return {Code::kFloodNoLearning, flood.bridge.value};
     if (static_cast<FloodReason>(most) == FloodReason::kTableFull)
       return {Code::kFloodTableFull, flood.bridge.value};
+    const model::StationId station = station_with(flood.destination);
+    // What hides its address is never learnt, however much it sends.
+    if (station.valid() && m_[station].hides_its_mac()) return {Code::kFloodMasked, station.value};
     if (static_cast<FloodReason>(most) == FloodReason::kForgotten) {
       const model::PortId port = busiest_port(run_);
       return {Code::kFloodTopologyChange, port.valid() ? m_[port].bridge.value : flood.bridge.value};
     }
     if (const LeakRecord* leak = leak_behind(flood)) return {Code::kFloodLeak, leak->bridge.value};
-    const model::StationId station = station_with(flood.destination);
     if (!station.valid()) return {Code::kFloodUndecided, flood.bridge.value};
     // Heard again after a spell: the entry comes and goes.
     if (flood.spells >= 2 && flood.last_seen_as_source > flood.first)
@@ -148,7 +153,10 @@ class Explainer {
     // frames are its doing only if they have no cause of their own, so they stay separate findings.
     for (auto& [key, list] : groups) {
       std::ranges::stable_sort(list, std::ranges::greater{}, &FloodRecord::frames);
-      report_.findings.push_back(flood_finding(key.first, key.second, list));
+      Finding f = flood_finding(key.first, key.second, list);
+      // A cluster that has its segment to itself floods nobody else.
+      if (f.code == Code::kFloodMasked && f.links.empty()) continue;
+      report_.findings.push_back(std::move(f));
     }
   }
 
@@ -171,6 +179,7 @@ class Explainer {
         case Code::kFloodSilent:
         case Code::kFloodTimers:
         case Code::kFloodAsymmetric:
+        case Code::kFloodMasked:
           if (!by_station && concerns(f, station)) by_station = i;
           break;
         default:
@@ -250,6 +259,16 @@ class Explainer {
     if (!heavy && f.flows.empty() && f.severity == Severity::kError) f.severity = Severity::kWarning;
   }
 
+  void masked(Finding& f, const Story& s) const {
+    const model::SharedAddress& cluster = m_[findings::cluster_with(m_, s.worst.destination)];
+    f.stations = findings::nics_of(cluster);
+    f.where = cluster.name;
+    f.line = cluster.line;
+    f.headline = fmt::format("{} flood frames for the cluster {}: {} on the worst link", s.bridges,
+                             cluster.name, mbit(s.mbit));
+    f.cause = findings::masking_text(m_, cluster);
+  }
+
   std::string ageing_of(model::BridgeId bridge) const { return base::to_text(m_[bridge].ageing); }
 
   void describe(Finding& f, Code code, const Story& s, const std::vector<const FloodRecord*>& list) {
@@ -320,6 +339,9 @@ class Explainer {
             "it are "
             "flooded until it speaks again. {}.",
             s.bridges, s.destinations, ageing_of(at), tell_changes(m_, run_));
+        break;
+      case Code::kFloodMasked:
+        masked(f, s);
         break;
       case Code::kFloodTimers: {
         f.where = s.destinations;

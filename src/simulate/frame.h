@@ -30,6 +30,7 @@ enum class FrameKind : std::uint8_t {
   kNeighborAdvertisement,  // both equal: unsolicited, to all nodes
   kRouterAdvertisement,    // to all nodes
   kRarp,                   // says where its source is, and nothing else
+  kAdvertisement,          // of VRRP and HSRP; see first_hop.h
   kBpdu,                   // for the group of spanning-tree bridges; see fabric_tree.cc
   kUdp,
   kRequest,
@@ -46,7 +47,8 @@ struct Frame {
   AddressIndex src = 0, dst = 0;
   std::uint32_t src_ip = 0, dst_ip = 0;
   std::uint32_t flow = kNone;  // index into Model::flows; kNone: ARP
-  std::uint32_t number = 0;    // of the packet in its flow; TCP: of the segment
+  std::uint32_t number = 0;    // of the packet in its flow; TCP: of the segment; ARP: the sender's address as
+                               // told (sha), an AddressIndex
   std::uint32_t ack = 0;       // TCP: next segment expected
   std::uint16_t bytes = 60;    // without FCS and VLAN tag
   std::uint16_t tag = 0;       // VLAN ID on the wire; 0: untagged
@@ -55,6 +57,9 @@ struct Frame {
   FrameKind kind = FrameKind::kUdp;
   std::uint8_t ttl = 64;
   bool stray = false;  // a flooded or leaked copy that does not lead to its destination
+
+  // In the `ack` of an advertisement, beside the number of the sender among its members.
+  static constexpr std::uint32_t kStandby = 1U << 31;
 
   // As interface counters count it: without FCS, with the tag.
   std::uint16_t wire_bytes() const { return static_cast<std::uint16_t>(bytes + (tag != 0 ? 4 : 0)); }

@@ -47,7 +47,6 @@ void Neighbours::become(Neighbour& n, State state) {
 }
 
 void Neighbours::dispatch(const Neighbour& n, Frame& frame) {
-  frame.src = addresses_.of_station(n.station);
   frame.dst = n.address;
   out_.transmit(n.station, frame);
 }
@@ -91,7 +90,7 @@ void Neighbours::ask(Neighbour& n, AddressIndex to) {
   }
   Frame request;
   request.kind = FrameKind::kArpRequest;
-  request.src = addresses_.of_station(n.station);
+  request.number = addresses_.of_station(n.station);
   request.dst = to;
   request.src_ip = model_.stations[n.station].ip.address.bits;
   request.dst_ip = n.ip;
@@ -128,18 +127,18 @@ void Neighbours::learn(Neighbour& n, const Frame& frame, bool solicited) {
   // What a stack that probes hears unasked does not change an entry that says the same already: it is neither
   // fresher nor staler for it (Linux: __neigh_update keeps the state when NUD_STALE comes with the same
   // address).
-  if (!solicited && settings(n).confirm_by_probe && n.address == frame.src) {
+  if (!solicited && settings(n).confirm_by_probe && n.address == frame.number) {
     n.updated = now;
     return;
   }
-  if (n.address != kNone && n.address != frame.src) {
+  if (n.address != kNone && n.address != frame.number) {
     const auto& before = addresses_.stations_with(n.address);
-    const auto& after = addresses_.stations_with(frame.src);
+    const auto& after = addresses_.stations_with(frame.number);
     observer_.conflict(n.ip, before.empty() ? kNone : before.front(), after.empty() ? kNone : after.front(),
                        now);
     if (!is_ipv6(n.ip) && now - n.updated < kLockTime) return;  // Linux: nd_tbl has no lock time
   }
-  n.address = frame.src;
+  n.address = frame.number;
   n.updated = now;
   // Only an answer confirms (RFC 1122); what others say unasked is used, and confirmed at the next use. A
   // stack that does not probe takes everything it hears as fresh.
@@ -155,8 +154,8 @@ void Neighbours::learn(Neighbour& n, const Frame& frame, bool solicited) {
 void Neighbours::receive(std::uint32_t station, const Frame& frame) {
   const std::uint32_t own = model_.stations[station].ip.address.bits;
   if (own == 0) return;
-  if (frame.src_ip == own && frame.src != addresses_.of_station(station)) {
-    const auto& others = addresses_.stations_with(frame.src);
+  if (frame.src_ip == own && frame.number != addresses_.of_station(station)) {
+    const auto& others = addresses_.stations_with(frame.number);
     observer_.conflict(own, station, others.empty() ? kNone : others.front(), wires_.now());
   }
   const bool for_me = frame.dst_ip == own && frame.src_ip != frame.dst_ip;
@@ -171,8 +170,8 @@ void Neighbours::receive(std::uint32_t station, const Frame& frame) {
     learn(neighbours_[entry(station, frame.src_ip)], frame, false);
     Frame reply;
     reply.kind = FrameKind::kArpReply;
-    reply.src = addresses_.of_station(station);
-    reply.dst = frame.src;
+    reply.number = addresses_.of_station(station);
+    reply.dst = frame.number;
     reply.src_ip = own;
     reply.dst_ip = frame.src_ip;
     reply.sent = wires_.now();
@@ -187,7 +186,7 @@ void Neighbours::announce(std::uint32_t station) {
   if (own == 0) return;
   Frame announcement;
   announcement.kind = FrameKind::kArpRequest;
-  announcement.src = addresses_.of_station(station);
+  announcement.number = addresses_.of_station(station);
   announcement.dst = kBroadcastAddress;
   announcement.src_ip = announcement.dst_ip = own;
   announcement.sent = wires_.now();

@@ -140,6 +140,7 @@ void Observer::finish(RunResult& result) {
   result.loops = std::move(loops_);
   result.topology_changes = std::move(topology_changes_);
   result.shuts = std::move(shuts_);
+  result.takeovers = std::move(takeovers_);
 }
 
 }  // namespace sekimori::simulate

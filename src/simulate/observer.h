@@ -31,6 +31,9 @@ class Observer {
   void shut(std::uint32_t port, std::uint32_t sender, Time now) {
     shuts_.push_back({model::PortId(port), model::PortId(sender), now});
   }
+  void took_over(std::uint32_t shared, std::uint32_t nic, Time now) {
+    takeovers_.push_back({model::SharedId(shared), model::StationId(nic), now});
+  }
   void circulated(std::uint32_t bridge, std::uint32_t port, Time now);
 
   Time storm_since() const { return storm_since_; }  // kNever while there is none
@@ -59,6 +62,7 @@ class Observer {
   std::vector<LoopRecord> loops_;
   std::vector<TopologyChangeRecord> topology_changes_;
   std::vector<ShutRecord> shuts_;
+  std::vector<TakeoverRecord> takeovers_;
   std::int64_t circulating_ = 0;
   Time storm_since_ = base::kNever;
 };

@@ -156,6 +156,13 @@ struct ShutRecord {
   Time at{0};
 };
 
+// Another router took over a shared address.
+struct TakeoverRecord {
+  model::SharedId shared;
+  model::StationId nic;  // of the new master
+  Time at{0};
+};
+
 // What a bridge's table holds at the end of the run, and what a station's ARP cache (IPv4) does.
 struct TableEntry {
   model::BridgeId bridge;
@@ -189,6 +196,7 @@ struct RunResult {
   std::vector<LoopRecord> loops;
   std::vector<TopologyChangeRecord> topology_changes;
   std::vector<ShutRecord> shuts;
+  std::vector<TakeoverRecord> takeovers;
   std::vector<TableEntry> tables;  // with Options::tables
   std::vector<NeighbourEntry> neighbours;
   std::vector<std::int64_t> sent_by_station;  // frames put on the wire, per station

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/random.h"
+#include "model/nlb.h"
 #include "model/routing.h"
 
 namespace sekimori::simulate {
@@ -34,6 +35,7 @@ Stacks::Stacks(const model::Model& model, const Addresses& addresses, Audience& 
       observer_(observer),
       fabric_(fabric),
       neighbours_(model, addresses, audience, wires, observer, *this),
+      first_hops_(model, addresses, wires, observer, fabric, neighbours_, *this),
       sent_(model.stations.size(), 0) {
   for (const model::Machine& machine : model.machines) running_.push_back(machine.running);
   for (const model::Flow& flow : model.flows) {
@@ -79,6 +81,7 @@ void Stacks::find_ends(const model::Flow& flow, FlowState& state) const {
 }
 
 void Stacks::start() {
+  first_hops_.start(running_);
   announce_timers_.assign(model_.machines.size(), kNone);
   nd_timers_.assign(model_.machines.size(), kNone);
   for (std::uint32_t m = 0; m < model_.machines.size(); ++m) {
@@ -127,9 +130,10 @@ Duration Stacks::between_advertisements(std::uint32_t machine, Duration most) {
 // ---------------------------------------------------------------- frames in and out
 
 void Stacks::transmit(std::uint32_t station, Frame& frame) {
-  if (!running_[model_.stations[station].machine.index()]) return;
+  if (!running_[model_.stations[station].machine.index()] || !first_hops_.has_address(station)) return;
   const LaneIndex lane = fabric_.lane_out(fabric_.port_of(station));
   if (lane == kNone) return;
+  frame.src = addresses_.source_of(station);
   frame.tag = model_.stations[station].vlan;
   frame.hops = 0;
   frame.stray = false;
@@ -158,7 +162,8 @@ void Stacks::send(std::uint32_t machine, Frame& frame) {
 
 bool Stacks::owns(std::uint32_t machine, std::uint32_t ip) const {
   return std::ranges::any_of(model_.machines[machine].stations, [&](model::StationId s) {
-    return (is_ipv6(ip) ? addresses_.ip6_of_station(s.value) : model_[s].ip.address.bits) == ip;
+    return (is_ipv6(ip) ? addresses_.ip6_of_station(s.value) : model_[s].ip.address.bits) == ip &&
+           first_hops_.has_address(s.value);
   });
 }
 
@@ -166,8 +171,13 @@ void Stacks::receive(std::uint32_t port, Frame& frame) {
   for (model::StationId id = model_.ports[port].station; id.valid(); id = model_[id].next_on_port) {
     const model::Station& station = model_[id];
     if (station.vlan != frame.tag || !running_[station.machine.index()]) continue;
+    if (!first_hops_.has_address(id.value)) continue;
     const bool mine = addresses_.of_station(id.value) == frame.dst;
     if (!mine && frame.dst != kBroadcastAddress) continue;
+    if (frame.kind == FrameKind::kAdvertisement) {
+      first_hops_.receive(id.value, frame);
+      continue;
+    }
     if (frame.kind == FrameKind::kArpRequest || frame.kind == FrameKind::kArpReply) {
       neighbours_.receive(id.value, frame);
     } else if (is_discovery(frame.kind)) {
@@ -189,6 +199,8 @@ void Stacks::take(std::uint32_t station, Frame& frame) {
     forward(station, frame);
     return;
   }
+  // The members of a cluster all hear what is for any of them.
+  if (model_.stations[station].hides_its_mac()) return;
   const auto& owners = addresses_.owners_of_ip(frame.dst_ip);
   observer_.misdelivered(station, owners.empty() ? kNone : owners.front(), wires_.now());
 }
@@ -225,6 +237,11 @@ bool Stacks::turn_back(std::uint32_t machine, Frame& frame) {
 void Stacks::deliver(std::uint32_t machine, std::uint32_t station, const Frame& frame) {
   const std::uint32_t f = frame.flow;
   FlowState& flow = flows_[f];
+  if (const model::StationId to = model_.flows[f].to_station;
+      to.valid() && model_[to].shared.valid() && !is_backward(frame.kind)) {
+    if (!takes_shared(machine, to, frame)) return;
+    flow.to_machine = machine;
+  }
   const std::uint32_t meant = is_backward(frame.kind) ? flow.from_machine : flow.to_machine;
   if (machine != meant) {
     // Another machine with the same IP address. It would answer a ping as well as the right one does.
@@ -275,8 +292,25 @@ void Stacks::deliver(std::uint32_t machine, std::uint32_t station, const Frame& 
     case FrameKind::kRouterAdvertisement:
     case FrameKind::kRarp:
     case FrameKind::kBpdu:
+    case FrameKind::kAdvertisement:
       return;
   }
+}
+
+// Whether the machine is the one that answers what this client sends to a shared address.
+bool Stacks::takes_shared(std::uint32_t machine, model::StationId alias, const Frame& frame) {
+  const model::SharedAddress& shared = model_[model_[alias].shared];
+  if (shared.kind != model::SharedKind::kNlb) return true;  // only the master has the address
+  const auto self = std::ranges::find_if(shared.members, [&](const auto& member) {
+    return model_[member.nic].machine.value == machine;
+  });
+  if (self == shared.members.end()) return false;
+  // Members that don't reach each other are clusters of their own.
+  const auto alive = [&](const auto& member) {
+    return running_[model_[member.nic].machine.index()] && fabric_.reaches(self->nic.value, member.nic.value);
+  };
+  const auto serving = model::serving(shared, {frame.src_ip}, alive);
+  return serving.nic.valid() && model_[serving.nic].machine.value == machine;
 }
 
 // ---------------------------------------------------------------- traffic
@@ -326,6 +360,9 @@ void Stacks::on_timer(TimerKind kind, std::uint32_t subject) {
       return;
     case TimerKind::kAdvertiseRouter:
       advertise_router(subject);
+      return;
+    case TimerKind::kFirstHop:
+      first_hops_.on_timer(subject);
       return;
     case TimerKind::kChange:
     case TimerKind::kSpanningTree:
@@ -470,6 +507,7 @@ void Stacks::tcp_on_ack(std::uint32_t f, const Frame& frame) {
 
 void Stacks::set_running(model::MachineId machine, bool running) {
   running_[machine.index()] = running;
+  first_hops_.set_running(machine, running);
   if (!running) return;
   for (const TimerIndex timer : {announce_timers_[machine.index()], nd_timers_[machine.index()]}) {
     if (timer != kNone) wires_.arm(timer, wires_.now() + base::milliseconds(1));

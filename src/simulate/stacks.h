@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "simulate/fabric.h"
+#include "simulate/first_hop.h"
 #include "simulate/neighbours.h"
 #include "simulate/tcp.h"
 
@@ -59,6 +60,7 @@ class Stacks final : Neighbours::Transmitter {
   void send(std::uint32_t machine, Frame& frame);
   NeighbourIndex route(std::uint32_t machine, std::uint32_t ip);
   bool owns(std::uint32_t machine, std::uint32_t ip) const;
+  bool takes_shared(std::uint32_t machine, model::StationId alias, const Frame& frame);
   void take(std::uint32_t station, Frame& frame);
   void forward(std::uint32_t station, Frame& frame);
   bool turn_back(std::uint32_t machine, Frame& frame);
@@ -89,6 +91,7 @@ class Stacks final : Neighbours::Transmitter {
   Observer& observer_;
   Fabric& fabric_;
   Neighbours neighbours_;
+  FirstHops first_hops_;
   std::vector<bool> running_;
   std::vector<FlowState> flows_;
   std::vector<std::int64_t> sent_;                            // frames, by station

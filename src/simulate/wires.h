@@ -32,7 +32,8 @@ enum class TimerKind : std::uint8_t {
   kAnnounceNd,
   kAdvertiseRouter,
   kChange,
-  kSpanningTree
+  kSpanningTree,
+  kFirstHop
 };
 
 struct Lane {

@@ -307,6 +307,66 @@ void append_neighbor_solicitation(Buffer& out, Mac source, const Ipv6& sender, c
                   {.type = Icmpv6::kNeighborSolicitation, .target = target, .source_mac = source});
 }
 
+namespace {
+
+void put_vrrp(Buffer& out, const FirstHop& m) {
+  constexpr std::uint8_t kVersion3Advertisement = 0x31;
+  out.insert(out.end(), {kVersion3Advertisement, static_cast<std::uint8_t>(m.group),
+                         static_cast<std::uint8_t>(m.priority), 1});
+  put_be16(out, static_cast<std::uint16_t>(m.hello_ms / 10));
+  put_be16(out, 0);
+  put_be32(out, m.virtual_ip.value_or(Ipv4{}).bits);
+}
+
+void put_hsrp1(Buffer& out, const FirstHop& m) {
+  const auto hello = static_cast<std::uint8_t>(m.hello_ms / 1000);
+  out.insert(out.end(), {0, m.opcode, m.state, hello, static_cast<std::uint8_t>(hello * 10 / 3),
+                         static_cast<std::uint8_t>(m.priority), static_cast<std::uint8_t>(m.group), 0});
+  for (const char c : std::string_view("cisco\0\0\0", 8)) out.push_back(static_cast<std::uint8_t>(c));
+  put_be32(out, m.virtual_ip.value_or(Ipv4{}).bits);
+}
+
+// One element, the group's state: 40 bytes.
+void put_hsrp2(Buffer& out, const FirstHop& m, Mac own) {
+  constexpr std::uint8_t kGroupState = 1, kLength = 40, kIpv4 = 4;
+  out.insert(out.end(), {kGroupState, kLength, 2, m.opcode, m.state, kIpv4});
+  put_be16(out, m.group);
+  put_mac(out, own);
+  put_be32(out, m.priority);
+  put_be32(out, m.hello_ms);
+  put_be32(out, m.hello_ms * 10 / 3);
+  put_be32(out, m.virtual_ip.value_or(Ipv4{}).bits);
+  out.resize(out.size() + 12);  // room for an IPv6 address
+}
+
+}  // namespace
+
+void append_first_hop(Buffer& out, FrameShape shape, Ipv4Header ip, const FirstHop& m) {
+  constexpr std::uint8_t kVrrpProtocol = 112, kUdpProtocol = 17;
+  constexpr Ipv4 kVrrpGroup{0xe000'0012}, kAllRouters{0xe000'0002}, kHsrp2Group{0xe000'0066};
+  const bool vrrp = m.protocol == FirstHop::Protocol::vrrp, second = m.version == 2;
+  ip.destination = vrrp ? kVrrpGroup : second ? kHsrp2Group : kAllRouters;
+  ip.ttl = vrrp ? 255 : 1;
+  ip.tos = 0xc0;
+  shape.destination = Mac{0x0100'5e00'0000u | std::uint64_t{ip.destination.bits & 0x7f'ffffu}};
+  const std::size_t start = out.size(), message = vrrp ? 12u : second ? 8u + 42u : 8u + 20u;
+  put_ethernet(out, shape, ethertype::kIpv4);
+  put_ipv4(out, ip, vrrp ? kVrrpProtocol : kUdpProtocol, message);
+  const std::size_t segment = out.size();
+  if (vrrp) {
+    put_vrrp(out, m);
+    store_be16(out, segment + 6, segment_checksum(out, segment, ip, kVrrpProtocol));
+  } else {
+    put_be16(out, kHsrpPort);
+    put_be16(out, kHsrpPort);
+    put_be16(out, static_cast<std::uint16_t>(message));
+    put_be16(out, 0);
+    second ? put_hsrp2(out, m, shape.source) : put_hsrp1(out, m);
+    store_be16(out, segment + 6, segment_checksum(out, segment, ip, kUdpProtocol));
+  }
+  pad(out, start, shape);
+}
+
 void append_bpdu(Buffer& out, const FrameShape& shape, const Bpdu& bpdu) {
   SEKIMORI_ASSERT(!bpdu.mst && !bpdu.pvst_vlan && (bpdu.version == 0 || bpdu.version == 2));
   const bool rapid = bpdu.version == 2 && !bpdu.is_tcn();

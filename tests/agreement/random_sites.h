@@ -42,6 +42,23 @@ class RandomSite {
     for (int f = 2 + pick(5); f > 0; --f) add_flow();
   }
 
+  // Adds addresses that several machines share: a cluster that hides its MAC, and a router, VRRP or HSRP, of two.
+  RandomSite& share() {
+    const int members = 1 + pick(3);
+    std::vector<std::string> nics;
+    for (int i = 0; i < members; ++i) nics.push_back(add_member("n", i, 40 + i));
+    if (pick(4) != 0) {
+      shared_ += fmt::format("  web: {{kind: nlb, ip: 10.0.0.90, members: [{}]}}\n", fmt::join(nics, ", "));
+      for (int f = 1 + pick(3); f > 0; --f) add_shared_flow("web");
+    }
+    nics = {add_member("k", 0, 50), add_member("k", 1, 51)};
+    const char* const kinds[] = {"vrrp, vrid: 7", "hsrp, group: 7", "hsrp, group: 7, version: 2"};
+    shared_ += fmt::format("  vip: {{kind: {}, ip: 10.0.0.91, members: [{}]}}\n", kinds[pick(3)],
+                           fmt::join(nics, ", "));
+    for (int f = 1 + pick(3); f > 0; --f) add_shared_flow("vip");
+    return *this;
+  }
+
   // Some MAC is there twice.
   bool has_duplicates() const { return twice_ > 1; }
 
@@ -61,6 +78,7 @@ class RandomSite {
     if (!wan_sites_.empty())
       text += fmt::format("wans:\n  w: {{kind: e-lan, {}, sites: {{{}}}}}\n", wan_settings_,
                           fmt::join(wan_sites_, ", "));
+    if (!shared_.empty()) text += "shared:\n" + shared_;
     return text + fmt::format("links:\n{}traffic:\n{}", links_, traffic_);
   }
 
@@ -311,6 +329,23 @@ class RandomSite {
     }
   }
 
+  std::string add_member(const char* name, int number, int address) {
+    hosts_ += fmt::format("  {}{}: {{nics: {{eth0: {{ip: 10.0.0.{}/24}}}}{}{}}}\n", name, number, address, arp(),
+                          gateway(0));
+    const int s = place(0);
+    links_ += fmt::format("  - [{0}{1}:eth0, s{2}:{0}{1}]\n", name, number, s);
+    odd(s, fmt::format("{}{}", name, number));
+    return fmt::format("{}{}:eth0", name, number);
+  }
+
+  void add_shared_flow(const char* to) {
+    const Sender& from = senders_[static_cast<std::size_t>(pick(static_cast<int>(senders_.size())))];
+    if (from.net != 0 && !routed_) return;
+    const char* const kinds[] = {"udp, every: 100ms", "tcp, rate: 300kbit/s", "ping, every: 150ms",
+                                 "request, every: 300ms, response: 900", "udp, every: 20s"};
+    traffic_ += fmt::format("  - {{from: {}, to: {}, kind: {}}}\n", from.name, to, kinds[pick(5)]);
+  }
+
   // ------------------------------------------------------------ traffic
 
   void add_flow() {
@@ -350,7 +385,7 @@ class RandomSite {
   std::vector<Switch> switches_;
   std::vector<Sender> senders_;
   std::vector<std::string> wan_sites_;
-  std::string hosts_, links_, traffic_, routers_, wan_settings_;
+  std::string hosts_, links_, traffic_, routers_, wan_settings_, shared_;
 };
 
 }  // namespace sekimori::agreement

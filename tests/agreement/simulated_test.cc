@@ -243,6 +243,24 @@ TEST_P(RandomSites, Agree) {
   RecordProperty("compared", std::to_string(tally.compared));
   RecordProperty("decided", std::to_string(tally.decided));
 }
+// The same with addresses that several machines share.
+TEST(SharedAddresses, Agree) {
+  const std::uint64_t first = number_from("SEKIMORI_AGREEMENT_FIRST", 1);
+  const std::uint64_t end = first + number_from("SEKIMORI_AGREEMENT_SITES", 4000) / 16;
+  Tally tally;
+  int failures = 0;
+  for (std::uint64_t seed = first; seed < end && failures < 3; ++seed) {
+    const std::string text = RandomSite(seed).share().text();
+    const Complaint complaint = judge(text, tally);
+    if (complaint.empty()) continue;
+    ++failures;
+    ADD_FAILURE() << report(text, complaint, seed);
+  }
+  fmt::print("{} sites with shared addresses: {} comparisons of lanes, {} decided; where there may be frames {}, {} "
+             "decided\n",
+             tally.sites, tally.compared, tally.decided, tally.busy, tally.busy_decided);
+  EXPECT_GT(tally.busy_decided, tally.busy * 20 / 100);
+}
 INSTANTIATE_TEST_SUITE_P(Agreement, RandomSites, testing::Range(std::uint64_t{0}, kParts));
 
 }  // namespace
