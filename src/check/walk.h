@@ -11,6 +11,7 @@
 
 #include "check/registered.h"
 #include "switching/ovs.h"
+#include "switching/vxlan.h"
 
 namespace sekimori::check {
 
@@ -46,6 +47,8 @@ class Walk {
     forest_.way(forest_.place(from), to_, way_);
     Weight weight = policy_.all();
     for (const Step& step : way_) {
+      if (may_be_lost(step.node, step.in)) weight = policy_.limited(weight);
+      if (policy_.none(weight)) break;
       policy_.arrives(step.node, step.in, weight, false, taught(step.node, step.in));
       weight = pass(step, weight);
       if (policy_.none(weight)) {
@@ -74,6 +77,10 @@ class Walk {
   const model::Port& port(PortId id) const { return m_[id]; }
   model::BridgeKind kind(NodeIndex n) const { return forest_[n].kind; }
   bool plain(NodeIndex n) const { return forest_.components()[forest_[n].component].plain; }
+  // On its way through a tunnel.
+  bool may_be_lost(NodeIndex n, PortId in) const {
+    return in.valid() && port(in).tunnel && forest_.components()[forest_[n].component].lossy;
+  }
   bool destination_is_on(NodeIndex n) const {
     return to_.node != kNone && forest_[to_.node].bridge == forest_[n].bridge;
   }
@@ -89,6 +96,7 @@ class Walk {
       flood(step.node, step.in, step.out, weight, false, false);
       return lets_out(step.node, step.in, step.out) ? weight : Weight{};
     }
+    if (switching::hands_in(port(step.in))) return weight;
     if (const model::FlowRule* rule = rule_at(step.node, step.in)) {
       const bool forwards = by_rule(*rule, step.node, step.in, step.out, weight, false);
       if (!rule->normal) return forwards ? weight : Weight{};
@@ -132,8 +140,10 @@ class Walk {
   // may be longer than a stack.
   void spread(bool group) {
     while (!open_.empty()) {
-      const Copy copy = open_.back();
+      Copy copy = open_.back();
       open_.pop_back();
+      if (may_be_lost(copy.node, copy.in)) copy.weight = policy_.limited(copy.weight);
+      if (policy_.none(copy.weight)) continue;
       policy_.arrives(copy.node, copy.in, copy.weight, copy.stray, taught(copy.node, copy.in));
       spread(copy.node, copy.in, copy.weight, copy.stray, group);
     }
@@ -147,6 +157,10 @@ class Walk {
       return;
     }
     if (kind(n) == model::BridgeKind::kHub) {
+      flood(n, in, {}, weight, stray, false);
+      return;
+    }
+    if (switching::hands_in(port(in))) {
       flood(n, in, {}, weight, stray, false);
       return;
     }

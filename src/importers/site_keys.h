@@ -17,8 +17,8 @@ namespace keys {
 
 using Keys = std::string_view[];
 
-inline constexpr Keys kSite = {"sekimori", "title", "seed",  "notes", "defaults", "hosts",  "routers",
-                               "switches", "wans",  "links", "pools", "traffic",  "changes"};
+inline constexpr Keys kSite = {"sekimori", "title", "seed",    "notes", "defaults", "hosts",   "routers",
+                               "switches", "wans",  "tunnels", "links", "pools",    "traffic", "changes"};
 inline constexpr Keys kNote = {"assumed", "suspect"};
 inline constexpr Keys kDefaults = {"link", "ageing", "arp"};
 inline constexpr Keys kDefaultLink = {"rate", "delay", "queue"};
@@ -72,6 +72,9 @@ inline constexpr Keys kStaticEntry = {"mac", "station", "port", "vlan"};
 inline constexpr Keys kFlowRule = {"in-port", "mac", "station", "type", "output"};
 inline constexpr Keys kWan = {"kind", "sites", "delay", "ageing", "table-size"};
 inline constexpr Keys kWanSite = {"rate", "delay", "mac-limit", "storm-control"};
+inline constexpr Keys kTunnel = {"kind", "vni", "members", "ageing", "learning", "static"};
+inline constexpr Keys kTunnelMember = {"on", "via"};
+inline constexpr Keys kTunnelStatic = {"mac", "station", "member"};
 inline constexpr Keys kLink = {"between", "rate", "delay", "queue", "state"};
 inline constexpr Keys kPool = {"kind", "range", "host-ip", "id", "hosts"};
 inline constexpr Keys kFlow = {"from", "to",       "kind",  "rate", "every",
@@ -106,16 +109,19 @@ inline constexpr Section kStaticEntry{"static-entry", keys::kStaticEntry};
 inline constexpr Section kFlowRule{"flow-rule", keys::kFlowRule};
 inline constexpr Section kWan{"wan", keys::kWan};
 inline constexpr Section kWanSite{"wan-site", keys::kWanSite};
+inline constexpr Section kTunnel{"tunnel", keys::kTunnel};
+inline constexpr Section kTunnelMember{"tunnel-member", keys::kTunnelMember};
+inline constexpr Section kTunnelStatic{"tunnel-static", keys::kTunnelStatic};
 inline constexpr Section kLink{"link", keys::kLink};
 inline constexpr Section kPool{"pool", keys::kPool};
 inline constexpr Section kFlow{"flow", keys::kFlow};
 inline constexpr Section kChange{"change", keys::kChange};
 
-inline constexpr std::array kAll = {kSite,         kNote,        kDefaults, kDefaultLink,   kHost,
-                                    kRouter,       kGuest,       kNic,      kGuestNic,      kDrawnMac,
-                                    kRoute,        kArp,         kSwitch,   kVirtualSwitch, kPort,
-                                    kStormControl, kStaticEntry, kFlowRule, kWan,           kWanSite,
-                                    kLink,         kPool,        kFlow,     kChange,        kNd};
+inline constexpr std::array kAll = {
+    kSite, kNote,         kDefaults,    kDefaultLink, kHost,   kRouter,       kGuest,
+    kNic,  kGuestNic,     kDrawnMac,    kRoute,       kArp,    kSwitch,       kVirtualSwitch,
+    kPort, kStormControl, kStaticEntry, kFlowRule,    kWan,    kWanSite,      kLink,
+    kPool, kFlow,         kChange,      kNd,          kTunnel, kTunnelMember, kTunnelStatic};
 
 }  // namespace sections
 

@@ -138,6 +138,7 @@ enum class BridgeKind : std::uint8_t {
   kHyperV,
   kMacvlan,
   kSriov,
+  kVtep,  // an endpoint of a VXLAN tunnel: switching/vxlan.h
 };
 
 // macvlan: what frames of one guest for another do (IFLA_MACVLAN_MODE).
@@ -199,6 +200,8 @@ struct Bridge {
   bool notify_switches = true;       // a NIC that takes another uplink is announced there, by RARP
   bool beacon_probing = false;       // esxi: each uplink broadcasts beacons for the others to hear
   std::vector<FlowRule> flow_rules;  // ovs, by priority
+  std::uint32_t vni = 0;             // VTEP
+  StationId underlay;                // VTEP: whose address its packets bear
   std::vector<PortId> ports;
   std::vector<StaticEntry> static_entries;
   SourceLine line = 0;
@@ -250,6 +253,7 @@ struct Port {
   // spoofing"), and hears what is for others ("promiscuous mode").
   bool forged_transmits = true;
   bool promiscuous = false;
+  bool tunnel = false;              // of a VTEP: leads to another, through the network below
   bool hairpin = false;             // frames may leave where they came in (Linux: `hairpin on`, VEPA)
   std::uint16_t lag = 0;            // ports of one bridge with the same number are one link aggregation group
   bool bpdu_guard = false;          // a BPDU that comes in shuts the port for good

@@ -50,7 +50,7 @@ void Fabric::receive(std::uint32_t in, Frame& frame) {
       break;
   }
   if (!learn(bridge, in, vlan, frame)) return;
-  if (group) {
+  if (group || port.tunnel) {  // out of a tunnel it is handed on, whatever the table says (switching/vxlan.h)
     flood(bridge, in, vlan, frame, false);
     return;
   }
@@ -138,6 +138,11 @@ void Fabric::emit(std::uint32_t out, const Frame& frame) {
     out = member_for(out, frame);
   const Port& port = ports_[out];
   if (port.lane_out == kNone) return;
+  if (port.tunnel) [[unlikely]] {
+    wires_.send_unseen(port.lane_out, frame);
+    on_tunnel(out, frame);
+    return;
+  }
   if (port.leaf && frame.dst != kBroadcastAddress &&
       addresses_.of_station(model_.ports[port.peer].station.value) != frame.dst) {
     wires_.send_unseen(port.lane_out, frame);

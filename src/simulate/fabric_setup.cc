@@ -21,6 +21,7 @@ Fabric::Fabric(const model::Model& model, const Addresses& addresses, const Audi
     const model::Port& port = model.ports[i];
     ports_[i].bridge = port.bridge.value;
     ports_[i].peer = model::peer(model, PortId(i)).value;
+    ports_[i].tunnel = port.tunnel;
     ports_[i].policed = port.storm_control != 0 || port.mac_limit != 0;
   }
   plugs_.resize(ports_.size());

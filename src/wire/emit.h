@@ -17,6 +17,7 @@
 #include "wire/ip.h"
 #include "wire/stp.h"
 #include "wire/transport.h"
+#include "wire/tunnel.h"
 
 namespace sekimori::wire {
 
@@ -50,6 +51,11 @@ void append_icmp_echo(Buffer& out, const FrameShape& shape, const Ipv4Header& ip
 // Options stand as Linux puts them: MSS, SACK permitted, timestamps, NOP, window scale in a SYN.
 void append_tcp(Buffer& out, const FrameShape& shape, const Ipv4Header& ip, const Tcp& tcp,
                 std::optional<std::size_t> payload_bytes = std::nullopt);
+
+// VXLAN around a whole frame, with a UDP checksum of zero (RFC 7348 section 4.3); `shape` has room for 50
+// bytes and the frame.
+void append_vxlan(Buffer& out, const FrameShape& shape, const Ipv4Header& ip, std::uint16_t source_port,
+                  std::uint32_t vni, Bytes frame);
 
 // The same over IPv6, whose header is 20 bytes longer than `..._header_bytes` say.
 void append_udp(Buffer& out, const FrameShape& shape, const Ipv6Header& ip, const Udp& udp,
