@@ -95,6 +95,7 @@ Forest::Forest(const Model& model) : model_(model), usable_(usable_ports(model))
     edges_.insert(edges_.end(), list.begin(), list.end());
     first_edge_.push_back(static_cast<std::uint32_t>(edges_.size()));
   }
+  has_mesh_ = std::ranges::any_of(model.ports, &model::Port::tunnel);
   for (Component& component : components_) judge_ports(component);
   place_stations();
   unplace_backups();
@@ -156,12 +157,33 @@ void Forest::grow(NodeIndex root, std::vector<std::vector<Edge>>& edges) {
         child.up = far;
         child.down = port;
         child.depth = nodes_[n].depth + 1;
-      } else if (nodes_[to].component == nodes_[n].component &&
+      } else if (nodes_[to].component == nodes_[n].component && !is_of_mesh(n, port, to) &&
                  !(nodes_[n].parent == to && nodes_[n].up == port) &&
                  !(nodes_[to].parent == n && nodes_[to].up == far)) {
         component.ring = true;
       }
     }
+  }
+}
+
+// Endpoints of one tunnel are all joined to one another, and hand nothing on from one to the next. The first
+// of them that a walk comes to is the parent of the others.
+bool Forest::is_of_mesh(NodeIndex a, PortId port, NodeIndex b) const {
+  return model_[port].tunnel && nodes_[a].parent != kNone && nodes_[a].parent == nodes_[b].parent &&
+         model_[nodes_[a].up].tunnel && model_[nodes_[b].up].tunnel;
+}
+
+// Through the tree a way from one endpoint to another would go by way of their parent; they go straight.
+void Forest::straighten(std::vector<Step>& way) const {
+  for (std::size_t i = 1; i + 1 < way.size(); ++i) {
+    if (!model_[way[i].in].tunnel || !model_[way[i].out].tunnel) continue;
+    for (const Edge& edge : edges(way[i - 1].node)) {
+      if (edge.to != way[i + 1].node) continue;
+      way[i - 1].out = edge.port;
+      way[i + 1].in = edge.far;
+    }
+    way.erase(way.begin() + static_cast<std::ptrdiff_t>(i));
+    return;
   }
 }
 
@@ -200,8 +222,10 @@ void Forest::judge_ports(Component& component) {
           port.role == model::PortRole::kHost &&
           std::ranges::any_of(bridge.static_entries, [&](const auto& e) { return e.port == id; });
       component.bends |= port.locked;
-      component.plain &= (port.floods_unknown || local) && port.floods_broadcast && !port.isolated &&
-                         !port.guard && port.mac_limit == 0 && port.storm_control == 0;
+      component.open &= (port.floods_unknown || local) && port.floods_broadcast &&
+                        (!port.isolated || port.tunnel) && !port.guard && port.mac_limit == 0 &&
+                        port.storm_control == 0;
+      component.plain &= component.open && !port.tunnel;
     }
   }
 }
@@ -229,7 +253,8 @@ bool Forest::hears(StationId speaker, StationId listener) const {
   });
 }
 
-// Of routers that share an address, those have it that hear no better one that has it (switching/first_hop.h).
+// Of routers that share an address, those have it that hear no better one that has it
+// (switching/first_hop.h).
 void Forest::unplace_backups() {
   for (const model::SharedAddress& shared : model_.shared) {
     if (shared.kind == model::SharedKind::kNlb) continue;
@@ -248,6 +273,14 @@ void Forest::unplace_backups() {
       if (own.node != kNone) --components_[nodes_[own.node].component].stations;
       own = {};
     }
+  }
+}
+
+void Forest::distrust(BridgeId endpoint) {
+  for (const Node& node : nodes_) {
+    if (node.bridge != endpoint) continue;
+    components_[node.component].lossy = true;
+    components_[node.component].open = false;
   }
 }
 
@@ -290,6 +323,7 @@ void Forest::way(const Place& from, const Place& to, std::vector<Step>& out) con
   }
   out.push_back({top, in, leave});
   std::reverse(out.begin() + turn, out.end());
+  if (has_mesh_) straighten(out);
 }
 
 }  // namespace sekimori::check

@@ -51,6 +51,8 @@ struct Component {
   bool ring = false;             // frames can go round
   bool one_way = false;          // a link changes VLANs on the way back
   // No port blocks, limits or polices anything on its way: what is sent arrives, if no link is overloaded.
+  bool open = true;
+  // And nothing is special about any of them: it is open, without tunnels.
   bool plain = true;
   // A frame may come back or arrive twice without a ring: teams of uplinks, ports that reflect, some flows of
   // Open vSwitch.
@@ -58,6 +60,8 @@ struct Component {
   // A frame may turn off its way though no port keeps it back: flows of Open vSwitch, a bridge behind a
   // switch that knows by registration.
   bool bends = false;
+  // A tunnel is part of it whose packets may not arrive.
+  bool lossy = false;
   bool broken() const { return ring || one_way || beyond; }
 };
 
@@ -96,6 +100,8 @@ class Forest {
   // The way from one station to another of the same, unbroken component; empty for a plain cable. O(its
   // length).
   void way(const Place& from, const Place& to, std::vector<Step>& out) const;
+  // What this endpoint of a tunnel sends, or is sent, may not arrive.
+  void distrust(BridgeId endpoint);
   // Aliases of a shared address whose member is a backup are not plugged in.
   // Both reach each other at all.
   bool connected(StationId a, StationId b) const;
@@ -105,6 +111,8 @@ class Forest {
   NodeIndex visit(BridgeId bridge, std::uint16_t vlan, std::uint32_t component);
   // Where a frame of `from` gets to over that port; false when it is dropped.
   bool step(NodeIndex from, PortId port, BridgeId& bridge, std::uint16_t& vlan) const;
+  bool is_of_mesh(NodeIndex a, PortId port, NodeIndex b) const;
+  void straighten(std::vector<Step>& way) const;
   void judge_ports(Component& component);
   void judge_kind(Component& component, NodeIndex n);
   void place_stations();
@@ -112,6 +120,7 @@ class Forest {
   bool hears(StationId speaker, StationId listener) const;
 
   const model::Model& model_;
+  bool has_mesh_ = false;
   std::vector<Node> nodes_;
   std::vector<Component> components_;
   std::vector<Edge> edges_;

@@ -1,5 +1,7 @@
 #include "check/learning.h"
 
+#include "check/tunnels.h"
+
 #include <algorithm>
 #include <numeric>
 #include <unordered_map>
@@ -664,11 +666,21 @@ class Learning::State {
 
 Learning::Learning(const Model& model, Time when) {
   Forest forest(model);
+  const bool tunnels = has_tunnels(model);
+  if (tunnels) {
+    for (const BridgeId end : unsure_endpoints(model, forest, when)) forest.distrust(end);
+  }
   Streams streams = streams_of(model, forest, when);
+  if (tunnels) {
+    // What happens inside of tunnels does not depend on the network below, so it is settled first.
+    Learning inside(std::make_unique<State>(model, std::move(streams), Forest(forest)));
+    streams = streams_of(model, forest, when, carried(inside));
+  }
   state_ = std::make_unique<State>(model, std::move(streams), std::move(forest));
 }
 Learning::Learning(const Model& model, std::vector<Stream> streams)
     : state_(std::make_unique<State>(model, Streams{std::move(streams), {}, {}}, Forest(model))) {}
+Learning::Learning(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Learning::~Learning() = default;
 Learning::Learning(Learning&&) noexcept = default;
 

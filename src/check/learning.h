@@ -98,6 +98,7 @@ class Learning {
   class State;
 
  private:
+  explicit Learning(std::unique_ptr<State> state);
   friend class Focus;
   std::unique_ptr<State> state_;
 };

@@ -26,7 +26,9 @@ using model::BridgeOption;
 std::vector<Time> deaf_from(const model::Model& m) {
   std::vector<Time> deaf;
   for (const model::Bridge& bridge : m.bridges) {
-    const bool could_learn = switching::learns(bridge.kind);
+    // Endpoints of tunnels that don't learn are told what they know.
+    const bool is_told = bridge.kind == model::BridgeKind::kVtep && !bridge.learning;
+    const bool could_learn = switching::learns(bridge.kind) && !is_told;
     const bool is_deaf = could_learn && (bridge.ageing.count() == 0 || !bridge.learning);
     deaf.push_back(is_deaf ? Time{0} : base::kNever);
   }

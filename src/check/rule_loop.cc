@@ -46,7 +46,8 @@ class RingSearch {
           const auto [entry, is_new] = came_by_.try_emplace(to, at, link);
           if (is_new) {
             open.push_back(to);
-          } else if (link != came_by_[at].second && link != entry->second.second) {
+          } else if (link != came_by_[at].second && link != entry->second.second &&
+                     !is_of_mesh(port, came_by_[at].first, entry->second.first)) {
             return ring(at, to);
           }
         }
@@ -56,6 +57,11 @@ class RingSearch {
   }
 
  private:
+  // Endpoints of a tunnel, found from one and the same of them: nothing goes from one to the next.
+  bool is_of_mesh(PortId port, const Node& before, const Node& before_other) const {
+    return m_[port].tunnel && before == before_other && m_[before.first].kind == model::BridgeKind::kVtep;
+  }
+
   bool cross(const Node& at, PortId port, Node& to) const {
     const LinkId link = m_[port].link;
     if (!link.valid() || !up_[link.index()] || blocked_[port.index()]) return false;

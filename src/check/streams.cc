@@ -1,6 +1,7 @@
 #include "check/streams.h"
 
 #include "check/registered.h"
+#include "check/tunnels.h"
 #include "model/nlb.h"
 #include "model/routing.h"
 #include "switching/first_hop.h"
@@ -102,8 +103,9 @@ class Collector {
     asks_.assign(m.stations.size(), 0);
   }
 
-  Streams collect() && {
+  Streams collect(std::span<const Carried> tunnels) && {
     for (std::size_t f = 0; f < m_.flows.size(); ++f) add_flow(model::FlowId(f));
+    for (const Carried& packets : tunnels) add_tunnel(packets);
     merge_uses();
     announcements();
     for (const model::SharedAddress& shared : m_.shared) advertisements(shared);
@@ -211,9 +213,8 @@ class Collector {
         pattern.least = 0;
       }
       const std::uint32_t index = add(pattern);
-      uses_.push_back(
-          {pattern.from, neighbour(pattern.from, pattern.to), pattern.gap, hop == 0 ? progress : base::kNever, index,
-           pattern.ipv6});
+      uses_.push_back({pattern.from, neighbour(pattern.from, pattern.to), pattern.gap,
+                       hop == 0 ? progress : base::kNever, index, pattern.ipv6});
       machine = m_[pattern.to].machine;
       entered = pattern.to;
       if (answers && turns_back(translations, machine, to)) entered = {};
@@ -272,7 +273,8 @@ class Collector {
     const Place& place = forest_.place(asker);
     if (place.node == kNone) return true;
     const Component& component = forest_.components()[forest_[place.node].component];
-    if (component.plain && !component.bends) return true;
+    if (component.open && !component.bends) return true;
+    if (component.lossy) return false;
     if (forest_.components()[forest_[place.node].component].broken())
       return true;  // nothing is claimed of it
     // Without a question there, it learns the address only if the other asks for something.
@@ -365,6 +367,57 @@ class Collector {
       perhaps_connects(id, first, first_use);
   }
 
+  void add_tunnel(const Carried& packets) {
+    Translations translations;
+    const Stream pattern{.from = {},
+                         .to = {},
+                         .gap = packets.gap,
+                         .least = packets.least,
+                         .most = packets.most,
+                         .bytes = packets.bytes,
+                         .kind = StreamKind::kTunnel,
+                         .flow = {},
+                         .tunnel_from = packets.from,
+                         .tunnel_to = packets.to,
+                         .stray = packets.stray};
+    send(m_[packets.from].machine, m_[packets.to].ip.address.bits, m_[packets.from].ip.address.bits, pattern,
+         base::kNever, translations);
+  }
+
+  // From one endpoint to the other, over all hops.
+  bool surely_gets_there(StationId from, StationId to) {
+    Translations translations;
+    const std::size_t first = out_.list.size();
+    const Stream pattern{.from = {}, .to = {}, .gap = kSlack, .kind = StreamKind::kTunnel, .flow = {}};
+    if (!send(m_[from].machine, m_[to].ip.address.bits, m_[from].ip.address.bits, pattern, base::kNever,
+              translations))
+      return false;
+    return std::all_of(out_.list.begin() + static_cast<std::ptrdiff_t>(first), out_.list.end(),
+                       [&](const Stream& hop) {
+                         const NodeIndex n = forest_.place(hop.from).node;
+                         if (hop.gap == base::kNever) return false;
+                         if (n == kNone) return true;
+                         const Component& c = forest_.components()[forest_[n].component];
+                         return c.open && !c.bends && !c.broken();
+                       });
+  }
+
+ public:
+  std::vector<BridgeId> unsure_endpoints() && {
+    std::vector<BridgeId> unsure;
+    for (std::size_t b = 0; b < m_.bridges.size(); ++b) {
+      const model::Bridge& end = m_.bridges[b];
+      const bool is_unsure = std::ranges::any_of(end.ports, [&](PortId port) {
+        if (!m_[port].tunnel) return false;
+        const StationId to = m_[m_[peer(m_, port)].bridge].underlay;
+        return !surely_gets_there(end.underlay, to) || !surely_gets_there(to, end.underlay);
+      });
+      if (is_unsure) unsure.emplace_back(b);
+    }
+    return unsure;
+  }
+
+ private:
   // A connection needs both directions. Where one leads nowhere, there are SYNs and no more.
   void only_connects(model::FlowId id, std::size_t first, std::size_t first_use) {
     for (std::size_t i = first; i < out_.list.size(); ++i) {
@@ -558,7 +611,7 @@ class Collector {
     const NodeIndex n = forest_.place(use.from).node;
     if (n == kNone) return false;
     const Component& component = forest_.components()[forest_[n].component];
-    return !component.plain ||
+    return !component.open ||
            (component.bends && !(hands_on(use.from, use.to) && hands_on(use.to, use.from)));
   }
   bool in_plain(StationId station) const {
@@ -669,8 +722,12 @@ class Collector {
 
 }  // namespace
 
-Streams streams_of(const Model& model, const Forest& forest, Time when) {
-  return Collector(model, forest, when).collect();
+Streams streams_of(const Model& model, const Forest& forest, Time when, std::span<const Carried> tunnels) {
+  return Collector(model, forest, when).collect(tunnels);
+}
+
+std::vector<BridgeId> unsure_endpoints(const Model& model, const Forest& forest, Time when) {
+  return Collector(model, forest, when).unsure_endpoints();
 }
 
 std::string describe(const Model& m, const Stream& stream) {
@@ -690,6 +747,8 @@ std::string describe(const Model& m, const Stream& stream) {
                          name_of(m, stream.to));
     case StreamKind::kAnnouncement:
       return fmt::format("announcements of {}", from);
+    case StreamKind::kTunnel:
+      return fmt::format("packets of the tunnel from {} to {}", from, name_of(m, stream.to));
     case StreamKind::kAdvertisement:
       return fmt::format("router advertisements of {}", from);
     case StreamKind::kHello:

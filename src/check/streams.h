@@ -17,6 +17,7 @@
 // Either way the neighbour answers by unicast. What only may be sent has least = 0 and gap = kNever.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "check/forest.h"
@@ -35,6 +36,7 @@ enum class StreamKind : std::uint8_t {
   kAnnouncement,   // gratuitous ARP, or an unsolicited advertisement, at an interval
   kAdvertisement,  // of a router
   kHello,          // of VRRP and HSRP
+  kTunnel,         // packets of a tunnel
 };
 
 struct Stream {
@@ -49,11 +51,17 @@ struct Stream {
       kNone;           // the stream without which there is not this one; it stands earlier in the list
   model::FlowId flow;  // invalid: address resolution
   bool ipv6 = false;
+  StationId tunnel_from{}, tunnel_to{};  // kTunnel: the endpoints' addresses
+  bool stray =
+      false;  // carries copies that do not lead to their destination, whatever the way it takes itself
 };
 
 constexpr bool is_arp(const Stream& s) {
-  return s.kind != StreamKind::kData && s.kind != StreamKind::kAnswer && s.kind != StreamKind::kHello && !s.ipv6;
+  return s.kind != StreamKind::kData && s.kind != StreamKind::kAnswer && s.kind != StreamKind::kHello &&
+         s.kind != StreamKind::kTunnel && !s.ipv6;
 }
+
+struct Carried;  // by tunnels: tunnels.h
 
 struct Streams {
   std::vector<Stream> list;
@@ -66,7 +74,11 @@ struct Streams {
 
 // The streams while every flow that has neither ended nor not yet begun at `when` is active.
 // O(n log n) in flows and stations.
-Streams streams_of(const model::Model& model, const Forest& forest, Time when);
+Streams streams_of(const model::Model& model, const Forest& forest, Time when,
+                   std::span<const Carried> tunnels = {});
+
+// Endpoints of tunnels some of whose packets may not arrive, whatever the load.
+std::vector<BridgeId> unsure_endpoints(const model::Model& model, const Forest& forest, Time when);
 
 // A word for the stream: "tcp desk -> app", "what app answers to it", "ARP probes of desk".
 std::string describe(const model::Model& model, const Stream& stream);

@@ -11,6 +11,7 @@
 
 #include "check/registered.h"
 #include "switching/ovs.h"
+#include "switching/vxlan.h"
 
 namespace sekimori::check {
 
@@ -33,7 +34,8 @@ namespace sekimori::check {
 //                                                                            a plain component
 //   void turns_off(NodeIndex, PortId out)       here the stream stops short of its destination
 // It may have
-//   bool astray(NodeIndex, PortId out, bool)    whether a copy that leaves there is off its way, when the walk
+//   bool astray(NodeIndex, PortId out, bool)    whether a copy that leaves there is off its way, when the
+//   walk
 //                                               thinks so: for destinations that are at several places
 template <class Policy>
 class Walk {
@@ -49,6 +51,8 @@ class Walk {
     forest_.way(forest_.place(from), to_, way_);
     Weight weight = policy_.all();
     for (const Step& step : way_) {
+      if (may_be_lost(step.node, step.in)) weight = policy_.limited(weight);
+      if (policy_.none(weight)) break;
       policy_.arrives(step.node, step.in, weight, false, taught(step.node, step.in));
       weight = pass(step, weight);
       if (policy_.none(weight)) {
@@ -77,6 +81,10 @@ class Walk {
   const model::Port& port(PortId id) const { return m_[id]; }
   model::BridgeKind kind(NodeIndex n) const { return forest_[n].kind; }
   bool plain(NodeIndex n) const { return forest_.components()[forest_[n].component].plain; }
+  // On its way through a tunnel.
+  bool may_be_lost(NodeIndex n, PortId in) const {
+    return in.valid() && port(in).tunnel && forest_.components()[forest_[n].component].lossy;
+  }
   bool destination_is_on(NodeIndex n) const {
     return to_.node != kNone && forest_[to_.node].bridge == forest_[n].bridge;
   }
@@ -92,6 +100,7 @@ class Walk {
       flood(step.node, step.in, step.out, weight, false, false);
       return lets_out(step.node, step.in, step.out) ? weight : Weight{};
     }
+    if (switching::hands_in(port(step.in))) return weight;
     if (const model::FlowRule* rule = rule_at(step.node, step.in)) {
       const bool forwards = by_rule(*rule, step.node, step.in, step.out, weight, false);
       if (!rule->normal) return forwards ? weight : Weight{};
@@ -140,8 +149,10 @@ class Walk {
   // may be longer than a stack.
   void spread(bool group) {
     while (!open_.empty()) {
-      const Copy copy = open_.back();
+      Copy copy = open_.back();
       open_.pop_back();
+      if (may_be_lost(copy.node, copy.in)) copy.weight = policy_.limited(copy.weight);
+      if (policy_.none(copy.weight)) continue;
       policy_.arrives(copy.node, copy.in, copy.weight, copy.stray, taught(copy.node, copy.in));
       spread(copy.node, copy.in, copy.weight, copy.stray, group);
     }
@@ -155,6 +166,10 @@ class Walk {
       return;
     }
     if (kind(n) == model::BridgeKind::kHub) {
+      flood(n, in, {}, weight, stray, false);
+      return;
+    }
+    if (switching::hands_in(port(in))) {
       flood(n, in, {}, weight, stray, false);
       return;
     }

@@ -17,8 +17,9 @@ namespace keys {
 
 using Keys = std::string_view[];
 
-inline constexpr Keys kSite = {"sekimori", "title", "seed",  "notes", "defaults", "hosts",  "routers",
-                               "switches", "wans",  "links", "shared", "pools", "traffic",  "changes"};
+inline constexpr Keys kSite = {"sekimori", "title",   "seed",     "notes",   "defaults",
+                               "hosts",    "routers", "switches", "wans",    "tunnels",
+                               "links",    "shared",  "pools",    "traffic", "changes"};
 inline constexpr Keys kNote = {"assumed", "suspect"};
 inline constexpr Keys kDefaults = {"link", "ageing", "arp"};
 inline constexpr Keys kDefaultLink = {"rate", "delay", "queue"};
@@ -72,9 +73,12 @@ inline constexpr Keys kStaticEntry = {"mac", "station", "port", "vlan"};
 inline constexpr Keys kFlowRule = {"in-port", "mac", "station", "type", "output"};
 inline constexpr Keys kWan = {"kind", "sites", "delay", "ageing", "table-size"};
 inline constexpr Keys kWanSite = {"rate", "delay", "mac-limit", "storm-control"};
+inline constexpr Keys kTunnel = {"kind", "vni", "members", "ageing", "learning", "static"};
+inline constexpr Keys kTunnelMember = {"on", "via"};
+inline constexpr Keys kTunnelStatic = {"mac", "station", "member"};
 inline constexpr Keys kLink = {"between", "rate", "delay", "queue", "state"};
-inline constexpr Keys kShared = {"kind",     "ip",   "mac",     "members",
-                                 "vrid",     "group", "version", "interval", "preempt"};
+inline constexpr Keys kShared = {"kind",  "ip",      "mac",      "members", "vrid",
+                                 "group", "version", "interval", "preempt"};
 inline constexpr Keys kMember = {"nic", "priority"};
 inline constexpr Keys kPool = {"kind", "range", "host-ip", "id", "hosts"};
 inline constexpr Keys kFlow = {"from", "to",       "kind",  "rate", "every",
@@ -109,6 +113,9 @@ inline constexpr Section kStaticEntry{"static-entry", keys::kStaticEntry};
 inline constexpr Section kFlowRule{"flow-rule", keys::kFlowRule};
 inline constexpr Section kWan{"wan", keys::kWan};
 inline constexpr Section kWanSite{"wan-site", keys::kWanSite};
+inline constexpr Section kTunnel{"tunnel", keys::kTunnel};
+inline constexpr Section kTunnelMember{"tunnel-member", keys::kTunnelMember};
+inline constexpr Section kTunnelStatic{"tunnel-static", keys::kTunnelStatic};
 inline constexpr Section kLink{"link", keys::kLink};
 inline constexpr Section kShared{"shared", keys::kShared};
 inline constexpr Section kMember{"member", keys::kMember};
@@ -116,12 +123,12 @@ inline constexpr Section kPool{"pool", keys::kPool};
 inline constexpr Section kFlow{"flow", keys::kFlow};
 inline constexpr Section kChange{"change", keys::kChange};
 
-inline constexpr std::array kAll = {kSite,         kNote,        kDefaults, kDefaultLink,   kHost,
-                                    kRouter,       kGuest,       kNic,      kGuestNic,      kDrawnMac,
-                                    kRoute,        kArp,         kSwitch,   kVirtualSwitch, kPort,
-                                    kStormControl, kStaticEntry, kFlowRule, kWan,           kWanSite,
-                                    kLink,         kPool,        kFlow,     kChange,        kNd,
-                                    kShared,       kMember};
+inline constexpr std::array kAll = {
+    kSite,        kNote,     kDefaults, kDefaultLink, kHost,         kRouter,        kGuest,  kNic,
+    kGuestNic,    kDrawnMac, kRoute,    kArp,         kSwitch,       kVirtualSwitch, kPort,   kStormControl,
+    kStaticEntry, kFlowRule, kWan,      kWanSite,     kLink,         kShared,        kMember, kPool,
+    kFlow,        kChange,   kNd,       kTunnel,      kTunnelMember, kTunnelStatic};
+
 }  // namespace sections
 
 }  // namespace sekimori::importers

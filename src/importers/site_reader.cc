@@ -23,6 +23,7 @@ model::Model SiteReader::read(const std::string& name) && {
   for (const Entry& router : in_.entries(site["routers"], "routers")) read_router(router);
   for (const Entry& gear : in_.entries(site["switches"], "switches")) read_switch(gear);
   for (const Entry& wan : in_.entries(site["wans"], "wans")) read_wan(wan);
+  for (const Entry& tunnel : in_.entries(site["tunnels"], "tunnels")) read_tunnel(tunnel);
   for (const NodeId link : in_.list(site["links"], "links")) read_link(link);
   for (const Entry& pool : in_.entries(site["pools"], "pools")) read_pool(pool);
 
@@ -31,7 +32,9 @@ model::Model SiteReader::read(const std::string& name) && {
   for (const Entry& shared : in_.entries(site["shared"], "shared")) read_shared(shared);
   give_bridges_their_macs();
   read_static_entries();
+  read_tunnel_entries();
   read_flow_rules();
+  check_tunnels();
   read_changes(site["changes"]);
   for (const NodeId flow : in_.list(site["traffic"], "traffic")) read_flow(flow);
   block_floods();

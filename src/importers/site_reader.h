@@ -106,6 +106,20 @@ class SiteReader {
   void read_nd(model::MachineId machine, const Fields& fields);
   std::string why_no_route6(model::MachineId from, model::StationId to);
 
+  // site_tunnels.cc
+  struct Tunnel {
+    NodeId name;
+    std::vector<model::BridgeId> ends;
+    NodeId statics;
+  };
+  void read_tunnel(const Entry& entry);
+  model::BridgeId read_member(const Tunnel& tunnel, NodeId node);
+  model::StationId underlay_of(model::MachineId host, model::BridgeId bridge, NodeId via, NodeId place);
+  void join(const Tunnel& tunnel);
+  void read_tunnel_entries();
+  void read_tunnel_entry(const Tunnel& tunnel, const Fields& fields);
+  void check_tunnels();
+
   // site_switches.cc
   void read_virtual_switches(model::MachineId machine, NodeId switches, const Instance& instance);
   void read_virtual_switch(model::MachineId machine, const Entry& entry, const Instance& instance);
@@ -204,6 +218,7 @@ class SiteReader {
   std::unordered_map<model::MachineId, model::MachineId> moved_to_;
   std::unordered_multimap<model::Ipv4, model::MachineId> routers_;  // by address
   std::unordered_map<model::Ipv6, model::MachineId> routers6_;
+  std::vector<Tunnel> tunnels_;
   bool too_many_machines_ = false;
 };
 

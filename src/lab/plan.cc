@@ -155,6 +155,8 @@ class Planner {
       if (!live) need_bridge(id, planned);
       if (bridge.routing == model::Routing::kNat)
         leave_out(model::name_of(site_, id), "Addresses are not translated, so answers don't find back.");
+      if (bridge.kind == BridgeKind::kVtep)
+        leave_out(model::name_of(site_, id), "Tunnels are not built, so what it joins stays apart.");
       if (bridge.beacon_probing) leave_out(model::name_of(site_, id), "It sends no beacons.");
       if (live && bridge.stp) leave_out(model::name_of(site_, id), "It takes no part in the spanning tree.");
       plan_.bridges.push_back(std::move(planned));
@@ -229,6 +231,7 @@ class Planner {
 
   void add_link(LinkId id) {
     const model::Link& link = site_[id];
+    if (site_[link.a].tunnel) return;
     PlannedLink planned{.link = id};
     for (const auto& [near, far] : {std::pair(link.a, link.b), std::pair(link.b, link.a)}) {
       if (!takes_bridge_interface(near, far)) continue;

@@ -4,6 +4,7 @@
 #include <array>
 #include <functional>
 #include <map>
+#include <tuple>
 
 #include "check/walk.h"
 #include "findings/masked.h"
@@ -59,6 +60,11 @@ class Gathering {
     if (tagged) bytes += kTagBytes;
     (stray ? l.flooded_frames : l.wanted_frames) += frames;
     (stray ? l.flooded_bytes : l.wanted_bytes) += {frames.least * bytes, frames.most * bytes};
+  }
+  // Of a port of no plain component: what there is so far.
+  const Lane& lane(PortId out) const {
+    const LinkId link = m_[out].link;
+    return lanes_[2 * link.index() + (m_[link].a == out ? 0 : 1)];
   }
   // Out of all ports of the node in its VLAN.
   void node(NodeIndex n, Range frames, double bytes, bool stray) {
@@ -153,16 +159,18 @@ class Carrying {
     stray_ = stray;
   }
   void leaves(NodeIndex n, PortId out, Share w, bool stray) {
-    gathering_.lane(out, gathering_.tagged(n, out), scaled(w), bytes_, astray(n, out, stray));
+    gathering_.lane(out, gathering_.tagged(n, out), scaled(w), bytes_,
+                    astray(n, out, stray) || stream_->stray);
   }
   bool astray(NodeIndex n, PortId out, bool stray) const { return stray && !leads_to_a_member(n, out); }
   void floods(NodeIndex n, PortId in, PortId except, Share w, bool stray) {
     const Range r = scaled(w);
-    gathering_.node(n, r, bytes_, stray);
+    const bool astray = stray || stream_->stray;
+    gathering_.node(n, r, bytes_, astray);
     for (const PortId spared : {in, except}) {
       if (!spared.valid() || !gathering_.carries_out(n, spared)) continue;
-      if (stray && !l_.model()[spared].floods_unknown) continue;  // gets nothing anyhow
-      gathering_.lane(spared, gathering_.tagged(n, spared), {-r.least, -r.most}, bytes_, stray);
+      if (astray && !l_.model()[spared].floods_unknown) continue;  // gets nothing anyhow
+      gathering_.lane(spared, gathering_.tagged(n, spared), {-r.least, -r.most}, bytes_, astray);
     }
     if (!stray) return;
     for (const check::Step& step : ways_) {
@@ -252,15 +260,16 @@ class Worker {
         carrying_(learning, gathering_),
         walk_(m_, forest_, learning.registrations(), carrying_) {}
 
-  // Adds one stream. Returns the share that arrives.
-  Range add(std::uint32_t index) {
+  // Adds one stream, or so much of it. Returns the share that arrives.
+  Range add(std::uint32_t index, double part = 1) {
     const Stream& stream = l_.streams()[index];
     if (!l_.possible(index)) return {};
     const Place& from = forest_.place(stream.from);
     if (from.node != kNone && forest_.components()[forest_[from.node].component].broken()) return {};
-    const Range frames = rate(index, stream);
+    Range frames = rate(index, stream);
+    frames = {frames.least * part, frames.most * part};
     const PortId out = m_[stream.from].port;
-    gathering_.lane(out, m_[stream.from].vlan != 0, frames, stream.bytes, false);
+    gathering_.lane(out, m_[stream.from].vlan != 0, frames, stream.bytes, stream.stray);
     if (from.node == kNone) return {1, 1};
     carrying_.begin(index, frames);
     if (!stream.to.valid()) {
@@ -269,6 +278,32 @@ class Worker {
     }
     const Share arriving = walk_.unicast(stream.from, stream.to, is_arp(stream));
     return {arriving.least, arriving.most};
+  }
+
+  // What of it all went into tunnels so far, on the network below: of each stream of packets its part.
+  void add_tunnels() {
+    std::map<std::tuple<model::StationId, model::StationId, bool>, double> entered, carried;
+    for (std::size_t p = 0; p < m_.ports.size(); ++p) {
+      const PortId out(p);
+      if (!m_[out].tunnel || !m_[out].link.valid()) continue;
+      const model::StationId from = m_[m_[out].bridge].underlay, to = m_[m_[peer(m_, out)].bridge].underlay;
+      const Lane& lane = gathering_.lane(out);
+      entered[{from, to, false}] += lane.wanted_frames.most;
+      entered[{from, to, true}] += lane.flooded_frames.most;
+    }
+    if (entered.empty()) return;
+    const auto& streams = l_.streams();
+    const auto ends_of = [&](const Stream& s) {  // of the way over routers, its first hop tells the host
+      return std::tuple(s.tunnel_from, s.tunnel_to, s.stray);
+    };
+    for (const Stream& s : streams) {
+      if (s.kind == check::StreamKind::kTunnel && s.after == kNone) carried[ends_of(s)] += s.most;
+    }
+    for (std::uint32_t i = 0; i < streams.size(); ++i) {
+      if (streams[i].kind != check::StreamKind::kTunnel) continue;
+      const double all = carried[ends_of(streams[i])], part = entered[ends_of(streams[i])];
+      if (all > 0 && part > 0) add(i, std::min(1.0, part / all));
+    }
   }
 
   Carrying& carrying() { return carrying_; }
@@ -353,6 +388,7 @@ Load work_out(const Learning& learning) {
 std::vector<Lane> lanes_of(const Learning& learning, const std::vector<std::uint32_t>& streams) {
   Worker worker(learning);
   for (const std::uint32_t i : streams) worker.add(i);
+  worker.add_tunnels();
   return worker.finish();
 }
 

@@ -110,7 +110,8 @@ Result<BridgeId> Builder::add_bridge(std::string name, BridgeKind kind, MachineI
   bridge.machine = machine;
   bridge.vlan_aware = kind == BridgeKind::kSwitch || kind == BridgeKind::kOvs || kind == BridgeKind::kEsxi ||
                       kind == BridgeKind::kHyperV;
-  if (kind == BridgeKind::kLinuxBridge) bridge.table_size = 0;  // no bound (fdb_max_learned 0)
+  // No bound (fdb_max_learned 0; VXLAN: no `maxaddress`).
+  if (kind == BridgeKind::kLinuxBridge || kind == BridgeKind::kVtep) bridge.table_size = 0;
   model_.bridges.push_back(std::move(bridge));
   if (machine.valid()) model_[machine].bridges.push_back(id);
   return id;

@@ -133,8 +133,8 @@ struct Station {
 
 enum class SharedKind : std::uint8_t { kNlb, kVrrp, kHsrp };
 
-// An IP address, with a MAC of its own, that several NICs have: all at once (a Network Load Balancing cluster in
-// unicast mode, model/nlb.h) or the one of them that is master (VRRP, HSRP: switching/first_hop.h).
+// An IP address, with a MAC of its own, that several NICs have: all at once (a Network Load Balancing cluster
+// in unicast mode, model/nlb.h) or the one of them that is master (VRRP, HSRP: switching/first_hop.h).
 struct SharedAddress {
   struct Member {
     StationId nic;
@@ -145,11 +145,11 @@ struct SharedAddress {
   SharedKind kind = SharedKind::kNlb;
   Ipv4 ip;
   Mac mac;
-  std::uint16_t group = 0;    // the VRID, or the number of the HSRP group
-  std::uint8_t version = 0;   // of HSRP
-  Duration interval{0};       // between two advertisements of the master
-  Duration hold{0};           // HSRP: without hellos for that long another takes over
-  bool preempt = true;        // a better one takes over from a master that works
+  std::uint16_t group = 0;      // the VRID, or the number of the HSRP group
+  std::uint8_t version = 0;     // of HSRP
+  Duration interval{0};         // between two advertisements of the master
+  Duration hold{0};             // HSRP: without hellos for that long another takes over
+  bool preempt = true;          // a better one takes over from a master that works
   std::vector<Member> members;  // the best first
   SourceLine line = 0;
 };
@@ -168,6 +168,7 @@ enum class BridgeKind : std::uint8_t {
   kHyperV,
   kMacvlan,
   kSriov,
+  kVtep,  // an endpoint of a VXLAN tunnel: switching/vxlan.h
 };
 
 // macvlan: what frames of one guest for another do (IFLA_MACVLAN_MODE).
@@ -229,6 +230,8 @@ struct Bridge {
   bool notify_switches = true;       // a NIC that takes another uplink is announced there, by RARP
   bool beacon_probing = false;       // esxi: each uplink broadcasts beacons for the others to hear
   std::vector<FlowRule> flow_rules;  // ovs, by priority
+  std::uint32_t vni = 0;             // VTEP
+  StationId underlay;                // VTEP: whose address its packets bear
   std::vector<PortId> ports;
   std::vector<StaticEntry> static_entries;
   SourceLine line = 0;
@@ -280,6 +283,7 @@ struct Port {
   // spoofing"), and hears what is for others ("promiscuous mode").
   bool forged_transmits = true;
   bool promiscuous = false;
+  bool tunnel = false;              // of a VTEP: leads to another, through the network below
   bool hairpin = false;             // frames may leave where they came in (Linux: `hairpin on`, VEPA)
   std::uint16_t lag = 0;            // ports of one bridge with the same number are one link aggregation group
   bool bpdu_guard = false;          // a BPDU that comes in shuts the port for good
@@ -420,7 +424,7 @@ struct Model {
 std::string_view to_text(BridgeKind kind);  // "hosted-bridge", as in the site file
 std::string_view to_text(FlowKind kind);
 std::string_view to_text(MachineKind kind);
-std::string_view to_text(PoolKind kind);  // "hyperv"
+std::string_view to_text(PoolKind kind);    // "hyperv"
 std::string_view to_text(SharedKind kind);  // "nlb"
 
 std::string name_of(const Model& m, MachineId id);

@@ -27,6 +27,8 @@ std::string_view to_text(BridgeKind kind) {
       return "macvlan";
     case BridgeKind::kSriov:
       return "sriov";
+    case BridgeKind::kVtep:
+      return "vxlan";
   }
   return "?";
 }

@@ -211,4 +211,22 @@ void encode(const model::Model& model, const Addresses& addresses, const Frame& 
   }
 }
 
+void encode_vxlan(const Addresses& addresses, const Frame& packet, std::uint32_t vni, wire::Bytes inner,
+                  wire::Buffer& out) {
+  out.clear();
+  wire::FrameShape shape;
+  shape.destination = addresses.mac(packet.dst);
+  shape.source = addresses.mac(packet.src);
+  if (packet.tag != 0) shape.tag = wire::VlanTag{.vid = packet.tag};
+  shape.bytes = packet.wire_bytes();
+  wire::Ipv4Header ip;
+  ip.source = {packet.src_ip};
+  ip.destination = {packet.dst_ip};
+  ip.ttl = packet.ttl;
+  ip.id = static_cast<std::uint16_t>(packet.number);
+  // A port for each conversation inside, so that links side by side share the load (RFC 7348 section 4.3).
+  const auto source_port = static_cast<std::uint16_t>(49'152 + packet.flow % 16'384);
+  wire::append_vxlan(out, shape, ip, source_port, vni, inner);
+}
+
 }  // namespace sekimori::simulate

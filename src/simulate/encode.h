@@ -10,5 +10,8 @@ namespace sekimori::simulate {
 
 // Replaces the contents of `out` by the frame, without FCS, as it is on the wire at `now`.
 void encode(const model::Model& model, const Addresses& addresses, const Frame& frame, wire::Buffer& out);
+// Of a packet of a tunnel, around the bytes of the frame inside.
+void encode_vxlan(const Addresses& addresses, const Frame& packet, std::uint32_t vni, wire::Bytes inner,
+                  wire::Buffer& out);
 
 }  // namespace sekimori::simulate

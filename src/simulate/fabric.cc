@@ -50,7 +50,7 @@ void Fabric::receive(std::uint32_t in, Frame& frame) {
       break;
   }
   if (!learn(bridge, in, vlan, frame)) return;
-  if (group) {
+  if (group || port.tunnel) {  // out of a tunnel it is handed on, whatever the table says (switching/vxlan.h)
     flood(bridge, in, vlan, frame, false);
     return;
   }
@@ -116,8 +116,7 @@ bool Fabric::by_rule(const Bridge& bridge, std::uint32_t in, Frame& frame) {
     const model::Port& to = model_[out];
     if (out.value == in || ports_[out.index()].blocked || (to.isolated && from.isolated)) continue;
     if (to.guard && guarded(out.value, frame)) continue;
-    frame.stray =
-        was_stray || (wanted != kNone && astray(ports_[in].bridge, vlan, frame, wanted, out.value));
+    frame.stray = was_stray || (wanted != kNone && astray(ports_[in].bridge, vlan, frame, wanted, out.value));
     emit(out.value, frame);
   }
   frame.stray = was_stray;
@@ -139,6 +138,11 @@ void Fabric::emit(std::uint32_t out, const Frame& frame) {
     out = member_for(out, frame);
   const Port& port = ports_[out];
   if (port.lane_out == kNone) return;
+  if (port.tunnel) [[unlikely]] {
+    wires_.send_unseen(port.lane_out, frame);
+    on_tunnel(out, frame);
+    return;
+  }
   if (port.leaf && frame.dst != kBroadcastAddress &&
       addresses_.of_station(model_.ports[port.peer].station.value) != frame.dst) {
     wires_.send_unseen(port.lane_out, frame);

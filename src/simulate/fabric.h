@@ -6,6 +6,7 @@
 // when first needed after a change.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -28,6 +29,10 @@ class Fabric {
 
   // A frame has arrived at a port of a bridge.
   void receive(std::uint32_t port, Frame& frame);
+
+  // Called for each frame that leaves by a port of a tunnel; what comes out of one is received at the port at
+  // the other end.
+  std::function<void(std::uint32_t port, const Frame&)> on_tunnel;
 
   bool is_bridge_port(std::uint32_t port) const { return ports_[port].bridge != kNone; }
   // The lane out of a port; kNone when nothing is plugged in.
@@ -70,6 +75,7 @@ class Fabric {
     bool learning = false;       // learn already, perhaps
     bool leaf = false;           // one plain station at the other end: copies for others may be elided
     bool policed = false;        // has storm control or a MAC limit
+    bool tunnel = false;         // its wire is the network below: see on_tunnel
     bool in_lag = false;         // of a link aggregation group: see lags_
   };
   // A port of a switch that registers its NICs: whom it hears beside those, and the address of the NIC when a
@@ -159,7 +165,8 @@ class Fabric {
   // Whether a copy that leaves there is one that nobody behind the port is meant to have.
   bool astray(std::uint32_t bridge, std::uint16_t vlan, const Frame& frame, std::uint32_t wanted,
               std::uint32_t out) {
-    return out != wanted && !(addresses_.is_hidden(frame.dst) && leads_to_a_member(bridge, vlan, frame.dst, out));
+    return out != wanted &&
+           !(addresses_.is_hidden(frame.dst) && leads_to_a_member(bridge, vlan, frame.dst, out));
   }
   // The bridge port that a station is plugged into; kNone when it is not on a bridge, or switched off: a
   // virtual switch does not know the NIC of a guest that is off.

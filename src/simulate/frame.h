@@ -41,6 +41,7 @@ enum class FrameKind : std::uint8_t {
   kTcpSynAck,
   kTcpData,
   kTcpAck,
+  kVxlan,  // `number` is that of the frame inside: stacks.h
 };
 
 struct Frame {

@@ -30,6 +30,7 @@ class Run {
         stacks_(model, addresses_, audience_, wires_, observer_, fabric_) {}
 
   base::Result<RunResult> play() {
+    fabric_.on_tunnel = [this](std::uint32_t port, const Frame& frame) { stacks_.enter_tunnel(port, frame); };
     if (!options_.captures.empty()) {
       wires_.tap = [this](LaneIndex lane, const Frame& frame, bool inbound) { record(lane, frame, inbound); };
     }
@@ -121,11 +122,22 @@ class Run {
     stacks_.announce_nd(change.machine);
   }
 
+  void write(const Frame& frame) {
+    if (frame.kind != FrameKind::kVxlan) return encode(model_, addresses_, frame, bytes_);
+    wire::Buffer inner;
+    std::uint32_t vni = 0;
+    if (const auto* inside = stacks_.inside(frame); inside != nullptr) {
+      encode(model_, addresses_, inside->frame, inner);
+      vni = model_[model_.ports[inside->to_port].bridge].vni;
+    }
+    encode_vxlan(addresses_, frame, vni, inner, bytes_);
+  }
+
   void record(LaneIndex lane, const Frame& frame, bool inbound) {
     for (std::size_t c = 0; c < options_.captures.size(); ++c) {
       const std::uint32_t port = options_.captures[c].value;
       if (inbound ? wires_.lane(lane).to_port != port : fabric_.lane_out(port) != lane) continue;
-      encode(model_, addresses_, frame, bytes_);
+      write(frame);
       const std::string_view view(reinterpret_cast<const char*>(bytes_.data()), bytes_.size());
       if (auto written = options_.on_frame({wires_.now(), c, inbound, view}); !written) {
         failure_ = written.error();

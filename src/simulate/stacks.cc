@@ -5,6 +5,7 @@
 #include "base/random.h"
 #include "model/nlb.h"
 #include "model/routing.h"
+#include "switching/vxlan.h"
 
 namespace sekimori::simulate {
 
@@ -136,7 +137,7 @@ void Stacks::transmit(std::uint32_t station, Frame& frame) {
   frame.src = addresses_.source_of(station);
   frame.tag = model_.stations[station].vlan;
   frame.hops = 0;
-  frame.stray = false;
+  if (frame.kind != FrameKind::kVxlan) frame.stray = false;
   ++sent_[station];
   wires_.send(lane, frame);
 }
@@ -192,6 +193,7 @@ void Stacks::receive(std::uint32_t port, Frame& frame) {
 void Stacks::take(std::uint32_t station, Frame& frame) {
   const std::uint32_t machine = model_.stations[station].machine.value;
   if (owns(machine, frame.dst_ip)) {
+    if (frame.kind == FrameKind::kVxlan) return leave_tunnel(machine, frame);
     if (!turn_back(machine, frame)) deliver(machine, station, frame);
     return;
   }
@@ -293,6 +295,7 @@ void Stacks::deliver(std::uint32_t machine, std::uint32_t station, const Frame& 
     case FrameKind::kRarp:
     case FrameKind::kBpdu:
     case FrameKind::kAdvertisement:
+    case FrameKind::kVxlan:
       return;
   }
 }
@@ -301,9 +304,8 @@ void Stacks::deliver(std::uint32_t machine, std::uint32_t station, const Frame& 
 bool Stacks::takes_shared(std::uint32_t machine, model::StationId alias, const Frame& frame) {
   const model::SharedAddress& shared = model_[model_[alias].shared];
   if (shared.kind != model::SharedKind::kNlb) return true;  // only the master has the address
-  const auto self = std::ranges::find_if(shared.members, [&](const auto& member) {
-    return model_[member.nic].machine.value == machine;
-  });
+  const auto self = std::ranges::find_if(
+      shared.members, [&](const auto& member) { return model_[member.nic].machine.value == machine; });
   if (self == shared.members.end()) return false;
   // Members that don't reach each other are clusters of their own.
   const auto alive = [&](const auto& member) {
@@ -311,6 +313,40 @@ bool Stacks::takes_shared(std::uint32_t machine, model::StationId alias, const F
   };
   const auto serving = model::serving(shared, {frame.src_ip}, alive);
   return serving.nic.valid() && model_[serving.nic].machine.value == machine;
+}
+
+// ---------------------------------------------------------------- tunnels
+
+void Stacks::enter_tunnel(std::uint32_t port, const Frame& inner) {
+  constexpr std::size_t kRemembered = std::size_t{1} << 20;
+  const std::uint32_t to = model::peer(model_, model::PortId(port)).value;
+  const model::Bridge& from_end = model_[model_.ports[port].bridge];
+  const model::Bridge& to_end = model_[model_.ports[to].bridge];
+  const std::uint32_t number = next_tunnelled_++;
+  if (tunnelled_.size() < kRemembered) tunnelled_.emplace_back();
+  tunnelled_[number % kRemembered] = {number, to, inner};
+  Frame packet;
+  packet.kind = FrameKind::kVxlan;
+  packet.flow = inner.flow;
+  packet.number = number;
+  packet.src_ip = model_[from_end.underlay].ip.address.bits;
+  packet.dst_ip = model_[to_end.underlay].ip.address.bits;
+  packet.bytes = static_cast<std::uint16_t>(inner.wire_bytes() + switching::kVxlanBytes);
+  packet.sent = wires_.now();
+  packet.stray = inner.stray;
+  send(from_end.machine.value, packet);
+}
+
+const Stacks::Inside* Stacks::inside(const Frame& packet) const {
+  const Inside& found = tunnelled_[packet.number % std::max<std::size_t>(tunnelled_.size(), 1)];
+  return found.number == packet.number ? &found : nullptr;
+}
+
+void Stacks::leave_tunnel(std::uint32_t machine, const Frame& packet) {
+  const Inside* const found = inside(packet);
+  if (found == nullptr || model_[model_.ports[found->to_port].bridge].machine.value != machine) return;
+  Frame inner = found->frame;
+  fabric_.receive(found->to_port, inner);
 }
 
 // ---------------------------------------------------------------- traffic

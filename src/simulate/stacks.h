@@ -23,6 +23,16 @@ class Stacks final : Neighbours::Transmitter {
 
   // Announces whoever runs and starts the traffic.
   void start();
+  // Sends a frame that left by a port of a tunnel to the host of the other end.
+  void enter_tunnel(std::uint32_t port, const Frame& inner);
+  // What a packet of a tunnel carries; null when it was sent too long ago.
+  struct Inside {
+    std::uint32_t number = kNone;
+    std::uint32_t to_port = kNone;
+    Frame frame{};
+  };
+  const Inside* inside(const Frame& packet) const;
+
   // A frame has arrived at a station's port.
   void receive(std::uint32_t port, Frame& frame);
   void on_timer(TimerKind kind, std::uint32_t subject);
@@ -63,6 +73,7 @@ class Stacks final : Neighbours::Transmitter {
   bool takes_shared(std::uint32_t machine, model::StationId alias, const Frame& frame);
   void take(std::uint32_t station, Frame& frame);
   void forward(std::uint32_t station, Frame& frame);
+  void leave_tunnel(std::uint32_t machine, const Frame& packet);
   bool turn_back(std::uint32_t machine, Frame& frame);
   void deliver(std::uint32_t machine, std::uint32_t station, const Frame& frame);
 
@@ -102,6 +113,9 @@ class Stacks final : Neighbours::Transmitter {
   std::unordered_map<std::uint64_t, Hidden> translations_;  // machine << 32 | flow
   std::vector<TimerIndex> announce_timers_, nd_timers_;     // by machine; kNone: never announces again
   std::unordered_map<std::uint32_t, TimerIndex> router_timers_;
+  // The last so many frames that went into tunnels, by number. No link holds more packets than that.
+  std::vector<Inside> tunnelled_;
+  std::uint32_t next_tunnelled_ = 0;
   std::uint64_t advertised_ = 0;  // router advertisements so far
 };
 

@@ -21,6 +21,7 @@ constexpr Family family(model::BridgeKind kind) {
     case kLinuxBridge:
     case kELan:
     case kOvs:
+    case kVtep:
       return Family::kLearns;
     case kHub:
       return Family::kRepeats;

@@ -38,6 +38,7 @@ constexpr bool relays(const Registrar& bridge, const Passage& passage) {
     case kHub:
     case kELan:
     case kOvs:
+    case kVtep:
       break;
   }
   return false;

@@ -241,6 +241,21 @@ void append_icmp_echo(Buffer& out, const FrameShape& shape, const Ipv4Header& ip
   pad(out, start, shape);
 }
 
+void append_vxlan(Buffer& out, const FrameShape& shape, const Ipv4Header& ip, std::uint16_t source_port,
+                  std::uint32_t vni, Bytes frame) {
+  const std::size_t start = out.size();
+  constexpr std::size_t kHeaders = 8 + 8;  // UDP, VXLAN
+  put_network(out, shape, ip, ip_protocol::kUdp, kHeaders + frame.size());
+  put_be16(out, source_port);
+  put_be16(out, kVxlanPort);
+  put_be16(out, static_cast<std::uint16_t>(kHeaders + frame.size()));
+  put_be16(out, 0);
+  put_be32(out, 0x0800'0000);  // the VNI is valid
+  put_be32(out, vni << 8);
+  out.insert(out.end(), frame.begin(), frame.end());
+  pad(out, start, shape);
+}
+
 void append_icmpv6_echo(Buffer& out, const FrameShape& shape, const Ipv6Header& ip, const Icmpv6& echo,
                         std::optional<std::size_t> payload_bytes) {
   const std::size_t start = out.size();

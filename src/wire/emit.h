@@ -13,11 +13,12 @@
 #include "wire/arp.h"
 #include "wire/bytes.h"
 #include "wire/ethernet.h"
-#include "wire/icmpv6.h"
 #include "wire/first_hop.h"
+#include "wire/icmpv6.h"
 #include "wire/ip.h"
 #include "wire/stp.h"
 #include "wire/transport.h"
+#include "wire/tunnel.h"
 
 namespace sekimori::wire {
 
@@ -52,6 +53,11 @@ void append_icmp_echo(Buffer& out, const FrameShape& shape, const Ipv4Header& ip
 void append_tcp(Buffer& out, const FrameShape& shape, const Ipv4Header& ip, const Tcp& tcp,
                 std::optional<std::size_t> payload_bytes = std::nullopt);
 
+// VXLAN around a whole frame, with a UDP checksum of zero (RFC 7348 section 4.3); `shape` has room for 50
+// bytes and the frame.
+void append_vxlan(Buffer& out, const FrameShape& shape, const Ipv4Header& ip, std::uint16_t source_port,
+                  std::uint32_t vni, Bytes frame);
+
 // The same over IPv6, whose header is 20 bytes longer than `..._header_bytes` say.
 void append_udp(Buffer& out, const FrameShape& shape, const Ipv6Header& ip, const Udp& udp,
                 std::optional<std::size_t> payload_bytes = std::nullopt);
@@ -73,8 +79,8 @@ void append_router_advertisement(Buffer& out, const FrameShape& shape, const Ipv
 // 2.7.1). Untagged, of 86 bytes; the sender tells its MAC.
 void append_neighbor_solicitation(Buffer& out, Mac source, const Ipv6& sender, const Ipv6& target);
 
-// An advertisement of VRRP version 3 (RFC 5798 section 5), or a hello of HSRP version 1 (RFC 2281 section 5) or 2,
-// as `message` tells; of `ip` the source counts. The destination and its MAC are the protocol's groups.
+// An advertisement of VRRP version 3 (RFC 5798 section 5), or a hello of HSRP version 1 (RFC 2281 section 5)
+// or 2, as `message` tells; of `ip` the source counts. The destination and its MAC are the protocol's groups.
 void append_first_hop(Buffer& out, FrameShape shape, Ipv4Header ip, const FirstHop& message);
 
 // STP configuration (version 0), RSTP (version 2), or TCN, in LLC. The destination is kStpGroup, as a rule.

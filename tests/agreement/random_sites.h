@@ -1,7 +1,7 @@
 // Random sites for comparing the engines: trees of switches of all kinds with VLANs, a wide-area service, odd
 // timers, silent and one-way stations, blocked ports, hosted bridges, guests that are off, routers, networks
-// behind a host, IPv6 and, now and then, a MAC twice; seeded. A thing a line, so that minimise.h can take it
-// apart.
+// behind a host, tunnels, IPv6 and, now and then, a MAC twice; seeded. A thing a line, so that minimise.h can
+// take it apart.
 #pragma once
 
 #include <fmt/format.h>
@@ -18,10 +18,12 @@ namespace sekimori::agreement {
 
 class RandomSite {
  public:
-  // Virtual switches: all kinds, or the plain ones only (hosted and Linux bridges).
+  // Virtual switches: all kinds, or the plain ones only (hosted and Linux bridges). And whether there may be
+  // more than switches and IPv4: networks behind a host, tunnels, IPv6.
   enum class Kinds : std::uint8_t { kAll, kPlain };
+  enum class Beyond : std::uint8_t { kNo, kYes };
 
-  explicit RandomSite(std::uint64_t seed, Kinds kinds = Kinds::kAll)
+  explicit RandomSite(std::uint64_t seed, Kinds kinds = Kinds::kAll, Beyond beyond = Beyond::kNo)
       : random_(seed), extra_(~seed), seed_(seed), kinds_(kinds) {
     vlans_ = pick(3) == 0;
     routed_ = pick(3) == 0;
@@ -29,9 +31,7 @@ class RandomSite {
     blocks_ = pick(5) == 0;
     duplicates_ = pick(12) == 0;
     mesh_ = !wan_ && !vlans_ && pick(4) == 0;
-    // Of a generator of their own, so that the rest of a seed's site stays what it was.
-    ipv6_ = extra(4) == 0;
-    behind_ = extra(5) == 0 ? (routed_ || extra(2) == 0 ? "nat" : "routed") : "";
+    if (beyond == Beyond::kYes) choose_beyond();
     const int switches = (wan_ ? 2 : mesh_ ? 3 : 1) + pick(4);
     for (int s = 0; s < switches; ++s) add_switch(s);
     if (mesh_) add_rings(switches);
@@ -39,10 +39,12 @@ class RandomSite {
     for (int h = 0; h < hosts; ++h) add_host(h);
     if (routed_) add_router();
     if (!behind_.empty()) add_host_that_routes();
+    if (tunnel_) add_tunnel();
     for (int f = 2 + pick(5); f > 0; --f) add_flow();
   }
 
-  // Adds addresses that several machines share: a cluster that hides its MAC, and a router, VRRP or HSRP, of two.
+  // Adds addresses that several machines share: a cluster that hides its MAC, and a router, VRRP or HSRP, of
+  // two.
   RandomSite& share() {
     const int members = 1 + pick(3);
     std::vector<std::string> nics;
@@ -78,6 +80,7 @@ class RandomSite {
     if (!wan_sites_.empty())
       text += fmt::format("wans:\n  w: {{kind: e-lan, {}, sites: {{{}}}}}\n", wan_settings_,
                           fmt::join(wan_sites_, ", "));
+    text += tunnels_;
     if (!shared_.empty()) text += "shared:\n" + shared_;
     return text + fmt::format("links:\n{}traffic:\n{}", links_, traffic_);
   }
@@ -94,6 +97,12 @@ class RandomSite {
     int net;
   };
 
+  // Of a generator of their own, so that the rest of a seed's site is what it is without.
+  void choose_beyond() {
+    ipv6_ = extra(4) == 0;
+    tunnel_ = extra(5) == 0;
+    if (extra(5) == 0) behind_ = routed_ || extra(2) == 0 ? "nat" : "routed";
+  }
   int extra(int n) { return static_cast<int>(extra_.below(static_cast<std::uint64_t>(n))); }
   int pick(int n) { return static_cast<int>(random_.below(static_cast<std::uint64_t>(n))); }
 
@@ -330,8 +339,8 @@ class RandomSite {
   }
 
   std::string add_member(const char* name, int number, int address) {
-    hosts_ += fmt::format("  {}{}: {{nics: {{eth0: {{ip: 10.0.0.{}/24}}}}{}{}}}\n", name, number, address, arp(),
-                          gateway(0));
+    hosts_ += fmt::format("  {}{}: {{nics: {{eth0: {{ip: 10.0.0.{}/24}}}}{}{}}}\n", name, number, address,
+                          arp(), gateway(0));
     const int s = place(0);
     links_ += fmt::format("  - [{0}{1}:eth0, s{2}:{0}{1}]\n", name, number, s);
     odd(s, fmt::format("{}{}", name, number));
@@ -344,6 +353,40 @@ class RandomSite {
     const char* const kinds[] = {"udp, every: 100ms", "tcp, rate: 300kbit/s", "ping, every: 150ms",
                                  "request, every: 300ms, response: 900", "udp, every: 20s"};
     traffic_ += fmt::format("  - {{from: {}, to: {}, kind: {}}}\n", from.name, to, kinds[pick(5)]);
+  }
+
+  // Hosts whose bridges are joined by a tunnel over network 0, and what their guests say.
+  void add_tunnel() {
+    const int hosts = 2 + extra(3);
+    std::vector<std::string> members, guests;
+    for (int h = 0; h < hosts; ++h) {
+      hosts_ += fmt::format(
+          "  t{}: {{nics: {{eth0: {{{}}}}}, switches: {{v: {{kind: {}, ageing: {}s}}}}, guests: {{", h,
+          ip(0, 80 + h), extra(2) == 0 ? "linux-bridge" : "ovs", 15 + extra(50));
+      for (int g = extra(3); g >= 0; --g) {
+        const std::string name = fmt::format("t{}-{}", h, g);
+        static constexpr const char* kArp[] = {"", "", ", arp: {timeout: 30d}",
+                                               ", arp: {announce: [start, 9s]}"};
+        hosts_ += fmt::format("{}: {{nics: {{net0: {{on: v, ip: 10.8.0.{}/24}}}}{}}}{}", name,
+                              10 + 10 * h + g, kArp[extra(4)], g > 0 ? ", " : "");
+        guests.push_back(name);
+      }
+      hosts_ += "}}\n";
+      const int s = place(0);
+      links_ += fmt::format("  - [t{}:eth0, s{}:t{}]\n", h, s, h);
+      members.push_back(fmt::format("t{}/v", h));
+    }
+    tunnels_ = fmt::format("tunnels:\n  x: {{members: [{}], ageing: {}s{}}}\n", fmt::join(members, ", "),
+                           2 + extra(50), extra(6) == 0 ? ", learning: off" : "");
+    const int n = static_cast<int>(guests.size());
+    for (int f = 1 + extra(4); f > 0; --f) {
+      const int from = extra(n), to = (from + 1 + extra(n - 1)) % n;
+      const std::string what =
+          extra(3) == 0 ? fmt::format("kind: ping, every: {}ms", 50 + extra(300))
+                        : fmt::format("kind: udp, every: {}ms", 50 + extra(extra(2) == 0 ? 300 : 9000));
+      traffic_ += fmt::format("  - {{from: {}, to: {}, {}}}\n", guests[static_cast<std::size_t>(from)],
+                              guests[static_cast<std::size_t>(to)], what);
+    }
   }
 
   // ------------------------------------------------------------ traffic
@@ -379,7 +422,9 @@ class RandomSite {
   Kinds kinds_;
   bool mesh_ = false;  // rings, and a spanning tree
   bool vlans_ = false, routed_ = false, wan_ = false, blocks_ = false, duplicates_ = false;
-  bool ipv6_ = false;   // beside IPv4
+  bool ipv6_ = false;  // beside IPv4
+  bool tunnel_ = false;
+  std::string tunnels_;
   std::string behind_;  // "nat", "routed": some host has a network behind it
   int twice_ = 0;
   std::vector<Switch> switches_;

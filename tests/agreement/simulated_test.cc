@@ -225,7 +225,7 @@ TEST_P(RandomSites, Agree) {
   Tally tally;
   int failures = 0;
   for (std::uint64_t seed = first; seed < end && failures < 3; ++seed) {
-    const std::string text = RandomSite(seed).text();
+    const std::string text = RandomSite(seed, RandomSite::Kinds::kAll, RandomSite::Beyond::kYes).text();
     const Complaint complaint = judge(text, tally);
     if (complaint.empty()) continue;
     ++failures;
@@ -237,8 +237,8 @@ TEST_P(RandomSites, Agree) {
       tally.sites, tally.duplicates, tally.compared, tally.decided, tally.busy, tally.busy_decided,
       tally.always);
   // The tolerance is worth something only where something is claimed.
-  EXPECT_GT(tally.decided, tally.compared * 65 / 100);
-  EXPECT_GT(tally.busy_decided, tally.busy * 27 / 100);
+  EXPECT_GT(tally.decided, tally.compared * 60 / 100);
+  EXPECT_GT(tally.busy_decided, tally.busy * 25 / 100);
   RecordProperty("sites", std::to_string(tally.sites));
   RecordProperty("compared", std::to_string(tally.compared));
   RecordProperty("decided", std::to_string(tally.decided));
@@ -256,9 +256,10 @@ TEST(SharedAddresses, Agree) {
     ++failures;
     ADD_FAILURE() << report(text, complaint, seed);
   }
-  fmt::print("{} sites with shared addresses: {} comparisons of lanes, {} decided; where there may be frames {}, {} "
-             "decided\n",
-             tally.sites, tally.compared, tally.decided, tally.busy, tally.busy_decided);
+  fmt::print(
+      "{} sites with shared addresses: {} comparisons of lanes, {} decided; where there may be frames {}, {} "
+      "decided\n",
+      tally.sites, tally.compared, tally.decided, tally.busy, tally.busy_decided);
   EXPECT_GT(tally.busy_decided, tally.busy * 20 / 100);
 }
 INSTANTIATE_TEST_SUITE_P(Agreement, RandomSites, testing::Range(std::uint64_t{0}, kParts));
