@@ -27,6 +27,7 @@ std::string role_of(const model::Model& site, const Plan& plan, SpaceIndex s) {
   const lab::Space& space = plan.spaces[s];
   if (space.machine.valid())
     return fmt::format("{} {}", model::to_text(site[space.machine].kind), site[space.machine].name);
+  if (s == plan.open_vswitch) return "Open vSwitch, user-space datapath";
   if (!space.bridge.valid()) return "delay lines (live)";
   const PlannedBridge& bridge = plan.bridges[space.bridge.index()];
   std::string text =
@@ -53,7 +54,11 @@ std::string link_words(const model::Model& site, const PlannedLink& planned) {
 std::string bridge_words(const model::Model& site, const PlannedBridge& planned) {
   const model::Bridge& bridge = site[planned.bridge];
   if (bridge.kind == model::BridgeKind::kHub) return "bridge that learns nothing";
-  std::string text = fmt::format("bridge, ageing {}", base::to_text(bridge.ageing));
+  std::string text = fmt::format("{}, ageing {}",
+                                 planned.engine == lab::Engine::kOpenVSwitch
+                                     ? "switch " + model::name_of(site, planned.bridge)
+                                     : "bridge",
+                                 base::to_text(bridge.ageing));
   if (!bridge.learning) text += ", no learning";
   if (bridge.stp) text += ", spanning tree";
   return text;
@@ -75,6 +80,18 @@ std::vector<std::string> port_flags(const model::Model& site, model::PortId id) 
   return flags;
 }
 
+std::string_view made_of(lab::Engine engine) {
+  switch (engine) {
+    case lab::Engine::kLinuxBridge:
+      return "linux-bridge";
+    case lab::Engine::kLive:
+      return "live";
+    case lab::Engine::kOpenVSwitch:
+      return "open-vswitch";
+  }
+  return "?";
+}
+
 struct Row {
   std::string device, mac, ip, what;
 };
@@ -83,7 +100,7 @@ struct Row {
 std::vector<std::vector<Row>> rows_by_space(const model::Model& site, const Plan& plan) {
   std::vector<std::vector<Row>> rows(plan.spaces.size());
   for (const PlannedBridge& bridge : plan.bridges) {
-    if (bridge.live()) continue;
+    if (bridge.device.empty()) continue;
     std::string ip;
     for (std::size_t p = 0; p < plan.ports.size(); ++p) {
       const Device& device = plan.ports[p];
@@ -130,11 +147,15 @@ ordered_json remarks_json(const std::vector<lab::Remark>& remarks) {
 }
 
 std::string summary(const Plan& plan) {
-  const auto live = std::ranges::count_if(plan.bridges, &PlannedBridge::live);
-  const auto delays = std::ranges::count_if(plan.links, &PlannedLink::delayed);
-  return fmt::format("{} namespaces, {} Linux bridges, {} live switches, {} links, {} delay lines",
-                     plan.spaces.size(), plan.bridges.size() - static_cast<std::size_t>(live), live,
-                     plan.links.size(), delays);
+  const auto made_of = [&](lab::Engine engine) {
+    return std::ranges::count(plan.bridges, engine, &PlannedBridge::engine);
+  };
+  std::string text = fmt::format("{} namespaces, {} Linux bridges, {} live switches", plan.spaces.size(),
+                                 made_of(lab::Engine::kLinuxBridge), made_of(lab::Engine::kLive));
+  if (const auto count = made_of(lab::Engine::kOpenVSwitch); count > 0)
+    text += fmt::format(", {} of Open vSwitch", count);
+  return text + fmt::format(", {} links, {} delay lines", plan.links.size(),
+                            std::ranges::count_if(plan.links, &PlannedLink::delayed));
 }
 
 }  // namespace
@@ -187,7 +208,8 @@ std::string plan_json(const model::Model& site, const Plan& plan) {
   json["bridges"] = ordered_json::array();
   for (const PlannedBridge& bridge : plan.bridges) {
     ordered_json entry{{"switch", model::name_of(site, bridge.bridge)},
-                       {"namespace", plan.namespace_of(bridge.space)}};
+                       {"namespace", plan.namespace_of(bridge.space)},
+                       {"made_of", made_of(bridge.engine)}};
     if (bridge.live()) {
       entry["live"] = bridge.live_because;
     } else {
@@ -212,6 +234,8 @@ std::string status_text(const Plan& plan, const lab::Status& status, const repor
   if (none) return page.take();
   page.line(0, fmt::format("{} of {} namespaces", status.there, plan.spaces.size()));
   if (plan.has_live()) page.line(0, status.live ? "live switches run" : "live switches do not run");
+  if (plan.open_vswitch != lab::kNone)
+    page.line(0, status.open_vswitch ? "Open vSwitch runs" : "Open vSwitch does not run");
   const auto list = [&](std::string_view title, const std::vector<std::string>& names) {
     const std::size_t most =
         options.verbosity == report::Verbosity::kAll ? names.size() : std::min(names.size(), kRows);
@@ -225,10 +249,14 @@ std::string status_text(const Plan& plan, const lab::Status& status, const repor
 }
 
 std::string status_json(const Plan& plan, const lab::Status& status) {
-  ordered_json json{
-      {"lab", plan.lab},          {"up", status.up(plan)},     {"namespaces", status.there},
-      {"live", status.live},      {"missing", status.missing}, {"missing_devices", status.broken},
-      {"foreign", status.foreign}};
+  ordered_json json{{"lab", plan.lab},
+                    {"up", status.up(plan)},
+                    {"namespaces", status.there},
+                    {"live", status.live},
+                    {"open_vswitch", status.open_vswitch},
+                    {"missing", status.missing},
+                    {"missing_devices", status.broken},
+                    {"foreign", status.foreign}};
   return json.dump(2) + "\n";
 }
 

@@ -9,6 +9,7 @@
 
 #include "lab/lab.h"
 #include "lab/live.h"
+#include "lab/open_vswitch.h"
 #include "sys/links.h"
 #include "sys/namespaces.h"
 
@@ -49,6 +50,7 @@ class Builder {
     const Stage stages[] = {{plan_.spaces.size(), &Builder::make_space},
                             {plan_.bridges.size(), &Builder::make_bridge},
                             {plan_.links.size(), &Builder::make_link},
+                            {plan_.open_vswitch != kNone ? 1u : 0u, &Builder::make_open_vswitch},
                             {site_.stations.size(), &Builder::set_station},
                             {plan_.bridges.size(), &Builder::enter_static_entries},
                             {plan_.links.size(), &Builder::switch_on},
@@ -90,8 +92,7 @@ class Builder {
   void clean_up() {
     for (std::size_t s = 0; s < spaces_.size(); ++s) {
       if (!spaces_[s]) continue;
-      if (auto inside = sys::InNamespace::enter(*spaces_[s]))
-        sys::stop_service(kLiveService, std::chrono::seconds(2));
+      if (auto inside = sys::InNamespace::enter(*spaces_[s])) stop_services();
       spaces_[s].reset();
       // What can't be removed now, `down` names.
       [[maybe_unused]] const auto removed =
@@ -142,7 +143,7 @@ class Builder {
 
   Result<void> make_bridge(std::size_t b) {
     const PlannedBridge& planned = plan_.bridges[b];
-    if (planned.live()) return {};
+    if (!planned.of_the_kernel()) return {};
     const model::Bridge& bridge = site_[planned.bridge];
     auto links = links_of(planned.space);
     if (!links) return std::unexpected(links.error());
@@ -160,7 +161,7 @@ class Builder {
     const model::Port& port = site_[id];
     if (!port.bridge.valid()) return {};
     const PlannedBridge& planned = plan_.bridges[port.bridge.index()];
-    if (planned.live()) return {};
+    if (!planned.of_the_kernel()) return {};
     const model::Bridge& bridge = site_[port.bridge];
     const Device& device = plan_.ports[id.index()];
     auto links = links_of(device.space);
@@ -176,7 +177,7 @@ class Builder {
 
   Result<void> enter_static_entries(std::size_t b) {
     const PlannedBridge& planned = plan_.bridges[b];
-    if (planned.live() || without(Feature::kStickyEntries)) return {};
+    if (!planned.of_the_kernel() || without(Feature::kStickyEntries)) return {};
     for (const model::StaticEntry& entry : site_[planned.bridge].static_entries) {
       const Device& device = plan_.ports[entry.port.index()];
       if (!device.built() || device.name == planned.device) continue;
@@ -185,6 +186,12 @@ class Builder {
       if (auto added = links->add_fdb_entry(device.name, entry.mac, true); !added) return added;
     }
     return {};
+  }
+
+  Result<void> make_open_vswitch(std::size_t) {
+    auto started =
+        sys::start_in_background([this](const sys::Ready& ready) { run_open_vswitch(plan_, ready); });
+    return started ? OpenVSwitch(site_, plan_).configure() : started;
   }
 
   // ---------------------------------------------------------------- links
@@ -241,7 +248,7 @@ class Builder {
     for (const PortId port : {link.a, link.b}) {
       if (auto set = set_up(plan_.ports[port.index()], up || port != off); !set) return set;
       const model::BridgeId bridge = site_[port].bridge;
-      if (!bridge.valid() || plan_.bridges[bridge.index()].live()) continue;
+      if (!bridge.valid() || !plan_.bridges[bridge.index()].of_the_kernel()) continue;
       const PlannedBridge& above = plan_.bridges[bridge.index()];
       if (auto set = set_up({above.space, above.device, above.mac}, true); !set) return set;
     }

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "lab/live.h"
+#include "lab/open_vswitch.h"
 #include "sys/links.h"
 #include "sys/namespaces.h"
 #include "sys/service.h"
@@ -79,17 +80,40 @@ Result<std::vector<Lack>> probe(const Plan& plan) {
 
 // ---------------------------------------------------------------- finding and removing
 
+Facilities facilities() { return {.open_vswitch = has_open_vswitch()}; }
+
+Plan plan_for(const model::Model& site, const std::string& lab, const Facilities& facilities) {
+  Plan plan = make_plan(site, lab, facilities);
+  const std::vector<std::string> there = sys::namespaces_with_prefix(namespace_prefix(lab));
+  const auto is_there = [&](const Plan& candidate) {
+    std::vector<std::string> names;
+    for (SpaceIndex s = 0; s < candidate.spaces.size(); ++s) names.push_back(candidate.namespace_of(s));
+    std::ranges::sort(names);
+    return names == there;
+  };
+  if (there.empty() || is_there(plan)) return plan;
+  Plan other = make_plan(site, lab, {.open_vswitch = !facilities.open_vswitch});
+  return is_there(other) ? other : plan;
+}
+
+bool stop_services() {
+  constexpr std::chrono::seconds kPatience{2};
+  const bool live = sys::stop_service(kLiveService, kPatience);
+  return sys::stop_service(kOpenVSwitchService, kPatience) || live;
+}
+
 Result<Removed> down(std::string_view lab) {
   Removed removed;
   for (const std::string& name : sys::namespaces_with_prefix(namespace_prefix(lab))) {
     if (auto space = sys::Namespace::open(name)) {
       // What was left half-made is no namespace and can't be entered.
-      if (auto inside = sys::InNamespace::enter(*space))
-        removed.live |= sys::stop_service(kLiveService, std::chrono::seconds(2));
+      if (auto inside = sys::InNamespace::enter(*space)) removed.live |= stop_services();
     }
     if (auto gone = sys::remove_namespace(name); !gone) return std::unexpected(gone.error());
     ++removed.namespaces;
   }
+  // What an end by force has left.
+  if (auto gone = remove_open_vswitch_folder(lab); !gone) return std::unexpected(gone.error());
   return removed;
 }
 
@@ -118,7 +142,7 @@ std::vector<std::vector<std::string>> planned_devices(const Plan& plan) {
     add(link.relay_b);
   }
   for (const PlannedBridge& bridge : plan.bridges) {
-    if (!bridge.live()) devices[bridge.space].push_back(bridge.device);
+    if (!bridge.device.empty()) devices[bridge.space].push_back(bridge.device);
   }
   return devices;
 }
@@ -146,6 +170,9 @@ Result<Status> status(const Plan& plan) {
     }
     ++status.there;
     status.live |= sys::ask_service(kLiveService, "hello").has_value();
+    // The answer names daemons that have ended.
+    const auto ended = sys::ask_service(kOpenVSwitchService, "hello");
+    status.open_vswitch |= ended && ended->empty();
     auto present = devices_in(*space);
     if (!present) return std::unexpected(present.error());
     for (const std::string& device : devices[s]) {

@@ -31,11 +31,21 @@ struct UpOptions {
 // Builds it. Whatever was built is removed again when it fails or is broken off; the error then says so.
 base::Result<void> up(const model::Model& site, const Plan& plan, const UpOptions& options);
 
+// What this system has. Needs no root.
+Facilities facilities();
+
+// A plan with these facilities; or, when a lab of that name is there already, with those that it was built
+// with, as its namespaces tell.
+Plan plan_for(const model::Model& site, const std::string& lab, const Facilities& facilities);
+
 struct Removed {
   std::size_t namespaces = 0;
-  bool live = false;  // there was a process with live switches, which has ended
+  bool live = false;  // there were processes of the lab, which have ended
 };
 base::Result<Removed> down(std::string_view lab);
+// Ends the lab's processes that are found in the thread's namespace: the live switches, Open vSwitch. False:
+// there were none.
+bool stop_services();
 
 // The end at which a link is switched on and off: the bridge's, so that a machine keeps its addresses and
 // routes.
@@ -50,8 +60,10 @@ struct Status {
   std::vector<std::string> foreign;  // of the lab, but not in the plan
   std::vector<std::string> broken;   // devices that are not there: "sekimori.lab.sw1: 24"
   bool live = false;                 // the process with the live parts runs
+  bool open_vswitch = false;         // its daemons run
   bool up(const Plan& plan) const {
-    return missing.empty() && broken.empty() && foreign.empty() && (live || !plan.has_live());
+    return missing.empty() && broken.empty() && foreign.empty() && (live || !plan.has_live()) &&
+           (open_vswitch || plan.open_vswitch == kNone);
   }
 };
 base::Result<Status> status(const Plan& plan);

@@ -25,7 +25,7 @@ model::Model parse(std::string_view text) {
 std::vector<std::string> spaces_of(const model::Model& site, const Plan& plan) {
   std::vector<std::vector<std::string>> devices(plan.spaces.size());
   for (const PlannedBridge& bridge : plan.bridges) {
-    if (!bridge.live()) devices[bridge.space].push_back(bridge.device);
+    if (!bridge.device.empty()) devices[bridge.space].push_back(bridge.device);
   }
   for (const PlannedLink& link : plan.links) {
     if (link.is_bridge_interface) continue;

@@ -60,39 +60,12 @@ class NamePool {
   std::unordered_set<std::string> taken_;
 };
 
-// Why Linux' bridge can't be this switch; empty when it can.
-std::string why_live(const Model& site, const Bridge& bridge) {
-  switch (bridge.kind) {
-    case BridgeKind::kSwitch:
-    case BridgeKind::kLinuxBridge:
-    case BridgeKind::kHub:
-    case BridgeKind::kELan:
-      break;
-    default:
-      return fmt::format("Linux' bridge is no {}", model::to_text(bridge.kind));
-  }
-  std::uint16_t pvid = 0;
-  for (const PortId id : bridge.ports) {
-    const Port& port = site[id];
-    if (!port.link.valid()) continue;
-    const auto at = [&](std::string_view what) {
-      return fmt::format("{} {}", model::name_of(site, id), what);
-    };
-    if (port.guard) return at("has a guard");
-    if (port.mac_limit != 0) return at("has a MAC limit");
-    if (port.storm_control != 0) return at("has storm control");
-    if (!bridge.vlan_aware) continue;
-    if (site.vlan_sets[port.tagged_vlans].any()) return at("carries tagged VLANs");
-    if (pvid != 0 && port.pvid != pvid) return at(fmt::format("is in VLAN {}", port.pvid));
-    pvid = port.pvid;
-    if (pvid == 0) return at("takes no untagged frames");
-  }
-  return "";
-}
-
 class Planner {
  public:
-  Planner(const Model& site, std::string lab) : site_(site) { plan_.lab = std::move(lab); }
+  Planner(const Model& site, std::string lab, const Facilities& facilities) : site_(site) {
+    plan_.lab = std::move(lab);
+    plan_.facilities = facilities;
+  }
 
   Plan make() && {
     plan_.ports.resize(site_.ports.size());
@@ -105,8 +78,7 @@ class Planner {
       if (const auto* move = std::get_if<model::MigrateMachine>(&change.what))
         leave_out(model::name_of(site_, move->machine), "It does not move to another host.");
       if (const auto* option = std::get_if<model::SetBridge>(&change.what);
-          option != nullptr &&
-          (option->option != model::BridgeOption::kAgeing || plan_.bridges[option->bridge.index()].live()))
+          option != nullptr && !can_set(*option))
         leave_out(model::name_of(site_, option->bridge), "This change of its settings is not made.");
     }
     return std::move(plan_);
@@ -132,25 +104,54 @@ class Planner {
       add_space(site_.machines[m].name, MachineId(m), BridgeId());
   }
 
+  // Whether this setting of a switch can be changed in use.
+  bool can_set(const model::SetBridge& change) const {
+    const bool is_ageing = change.option == model::BridgeOption::kAgeing;
+    switch (plan_.bridges[change.bridge.index()].engine) {
+      case Engine::kLinuxBridge:
+        return is_ageing;
+      case Engine::kOpenVSwitch:
+        return is_ageing || change.option == model::BridgeOption::kTableSize;
+      case Engine::kLive:
+        break;
+    }
+    return false;
+  }
+
   void add_bridges() {
     for (std::size_t b = 0; b < site_.bridges.size(); ++b) {
       const BridgeId id(b);
       const Bridge& bridge = site_[id];
-      PlannedBridge planned{.bridge = id, .live_because = why_live(site_, bridge)};
-      const bool live = !planned.live_because.empty();
-      if (!live && bridge.kind == BridgeKind::kLinuxBridge && bridge.machine.valid()) {
-        planned.space = static_cast<SpaceIndex>(bridge.machine.value);
-      } else {
-        const std::string name = bridge.machine.valid()
-                                     ? fmt::format("{}.{}", site_[bridge.machine].name, bridge.name)
-                                     : bridge.name;
-        planned.space = add_space(name, MachineId(), id);
+      Choice choice = choose_engine(site_, id, plan_.facilities);
+      PlannedBridge planned{
+          .bridge = id, .engine = choice.engine, .live_because = std::move(choice.why_live)};
+      planned.space = space_for(planned);
+      if (planned.of_the_kernel()) need_bridge(id, planned);
+      if (planned.engine == Engine::kOpenVSwitch) {
+        planned.device = device_names_[planned.space].take(bridge.name, kLongestDevice);
+        planned.mac = own_mac();
       }
-      if (!live) need_bridge(id, planned);
       if (bridge.beacon_probing) leave_out(model::name_of(site_, id), "It sends no beacons.");
-      if (live && bridge.stp) leave_out(model::name_of(site_, id), "It takes no part in the spanning tree.");
+      if (!planned.of_the_kernel() && bridge.stp)
+        leave_out(model::name_of(site_, id), "It takes no part in the spanning tree.");
       plan_.bridges.push_back(std::move(planned));
     }
+  }
+
+  SpaceIndex space_for(const PlannedBridge& planned) {
+    const Bridge& bridge = site_[planned.bridge];
+    if (planned.engine == Engine::kOpenVSwitch) {
+      if (plan_.open_vswitch == kNone) {
+        plan_.open_vswitch = add_space("open-vswitch", MachineId(), BridgeId());
+        device_names_.back().take("ovs-netdev", kLongestDevice);  // what its datapath makes for itself
+      }
+      return plan_.open_vswitch;
+    }
+    if (planned.of_the_kernel() && bridge.kind == BridgeKind::kLinuxBridge && bridge.machine.valid())
+      return static_cast<SpaceIndex>(bridge.machine.value);
+    return add_space(
+        bridge.machine.valid() ? fmt::format("{}.{}", site_[bridge.machine].name, bridge.name) : bridge.name,
+        MachineId(), planned.bridge);
   }
 
   void need_bridge(BridgeId id, PlannedBridge& planned) {
@@ -212,7 +213,7 @@ class Planner {
     if (!site_[station_port].station.valid() || !site_[bridge_port].bridge.valid()) return false;
     const PlannedBridge& bridge = plan_.bridges[site_[bridge_port].bridge.index()];
     const Bridge& site_bridge = site_[bridge.bridge];
-    return !bridge.live() && site_bridge.kind == BridgeKind::kLinuxBridge &&
+    return bridge.of_the_kernel() && site_bridge.kind == BridgeKind::kLinuxBridge &&
            site_[bridge_port].role == PortRole::kHost &&
            site_[site_[station_port].station].machine == site_bridge.machine &&
            with_interface_.insert(bridge.bridge.value).second;
@@ -332,6 +333,8 @@ base::Result<std::string> check_lab_name(std::string name) {
   return name;
 }
 
-Plan make_plan(const Model& site, std::string lab) { return Planner(site, std::move(lab)).make(); }
+Plan make_plan(const Model& site, std::string lab, const Facilities& facilities) {
+  return Planner(site, std::move(lab), facilities).make();
+}
 
 }  // namespace sekimori::lab

@@ -8,8 +8,9 @@
 //   linux-bridge of a machine   a bridge in the machine's own namespace; the first of the machine's stations
 //   on it
 //                               is the bridge's own interface
-//   other virtual switches      a namespace of their own beside the machine's
-//   hosted-bridge, VLANs, storm control, MAC limits, guards    live
+//   ovs                         Open vSwitch, where it is installed; all of them in one namespace
+//   other virtual switches      live, in a namespace of their own beside the machine's
+//   VLANs, storm control, MAC limits, guards                   live
 //   link                        a veth pair; slower than 1 Gbit/s: a token bucket filter at each end
 //   link with a delay           a second pair, and a live delay line between the two
 //
@@ -22,6 +23,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "lab/engine.h"
 #include "model/model.h"
 
 namespace sekimori::lab {
@@ -50,10 +52,12 @@ struct Device {
 struct PlannedBridge {
   model::BridgeId bridge;
   SpaceIndex space = 0;
+  Engine engine = Engine::kLinuxBridge;
   std::string device{};        // empty: live
   model::Mac mac{};            // of the bridge's own interface
   std::string live_because{};  // "Linux' bridge is no hosted-bridge", "sw1:3 has storm control"
-  bool live() const { return device.empty(); }
+  bool live() const { return engine == Engine::kLive; }
+  bool of_the_kernel() const { return engine == Engine::kLinuxBridge; }
 };
 
 struct PlannedLink {
@@ -89,10 +93,12 @@ struct Need {
 
 struct Plan {
   std::string lab;
+  Facilities facilities;  // that it makes use of
   std::vector<Space> spaces;
   std::vector<PlannedBridge> bridges;  // by BridgeId
   std::vector<PlannedLink> links;      // those that are built
   std::vector<Device> ports;           // by PortId
+  SpaceIndex open_vswitch = kNone;     // where all switches of that kind are
   std::vector<Need> needs;             // of the kernel
   std::vector<Remark> unsupported;     // left out
   std::vector<Remark> approximations;  // built, not quite as the site says
@@ -110,6 +116,6 @@ std::string default_lab_name(std::string_view path);
 // Letters, digits, - and _, at most 32.
 base::Result<std::string> check_lab_name(std::string name);
 
-Plan make_plan(const model::Model& site, std::string lab);
+Plan make_plan(const model::Model& site, std::string lab, const Facilities& facilities = {});
 
 }  // namespace sekimori::lab

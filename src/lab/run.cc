@@ -10,6 +10,7 @@
 
 #include "lab/lab.h"
 #include "lab/live.h"
+#include "lab/open_vswitch.h"
 #include "sys/links.h"
 #include "sys/namespaces.h"
 #include "sys/service.h"
@@ -75,13 +76,13 @@ class Run {
       if (auto flushed = links->flush_neighbours(); !flushed) return flushed;
     }
     for (const PlannedBridge& bridge : plan_.bridges) {
-      if (bridge.live()) continue;
+      if (!bridge.of_the_kernel()) continue;
       auto links = links_of(bridge.space);
       if (!links) return std::unexpected(links.error());
       if (auto flushed = links->flush_fdb(bridge.device); !flushed) return flushed;
     }
     ask_live("flush");
-    return {};
+    return plan_.open_vswitch != kNone ? OpenVSwitch(site_, plan_).flush() : Result<void>{};
   }
 
   std::string ask_live(std::string_view word) const {
@@ -136,7 +137,10 @@ class Run {
   Result<void> apply(const model::MigrateMachine&) { return {}; }  // the plan says so
   Result<void> apply(const model::SetBridge& change) {
     const PlannedBridge& bridge = plan_.bridges[change.bridge.index()];
-    if (bridge.live() || change.option != model::BridgeOption::kAgeing) return {};  // the plan says so
+    if (bridge.engine == Engine::kOpenVSwitch && OpenVSwitch::can_set(change))
+      return OpenVSwitch(site_, plan_).set(change);
+    if (!bridge.of_the_kernel() || change.option != model::BridgeOption::kAgeing)
+      return {};  // the plan says so
     auto links = links_of(bridge.space);
     if (!links) return std::unexpected(links.error());
     return links->set_ageing(bridge.device, Duration(change.value));
@@ -186,7 +190,7 @@ class Run {
 
   Result<void> read_bridges() {
     for (const PlannedBridge& bridge : plan_.bridges) {
-      if (bridge.live() || site_[bridge.bridge].kind == model::BridgeKind::kHub) continue;
+      if (!bridge.of_the_kernel() || site_[bridge.bridge].kind == model::BridgeKind::kHub) continue;
       auto links = links_of(bridge.space);
       if (!links) return std::unexpected(links.error());
       const auto entries = links->fdb(bridge.device);
@@ -205,6 +209,10 @@ class Run {
       }
     }
     if (plan_.has_live()) read_live();
+    if (plan_.open_vswitch == kNone) return {};
+    auto entries = OpenVSwitch(site_, plan_).tables();
+    if (!entries) return std::unexpected(entries.error());
+    std::ranges::move(*entries, std::back_inserter(result_.tables));
     return {};
   }
 

@@ -41,7 +41,8 @@ inline std::string output_of(const std::string& command) {
 // A lab that is removed at the end of the test, come what may.
 class TestLab {
  public:
-  explicit TestLab(model::Model site) : site_(std::move(site)), plan_(make_plan(site_, fresh_name())) {}
+  explicit TestLab(model::Model site, const Facilities& facilities = {})
+      : site_(std::move(site)), plan_(make_plan(site_, fresh_name(), facilities)) {}
   TestLab(const TestLab&) = delete;
   ~TestLab() { (void)down(plan_.lab); }
 

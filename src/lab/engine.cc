@@ -1,0 +1,96 @@
+#include "lab/engine.h"
+
+#include <fmt/format.h>
+
+#include "base/time.h"
+
+namespace sekimori::lab {
+
+using model::Bridge;
+using model::BridgeId;
+using model::BridgeKind;
+using model::Model;
+using model::Port;
+using model::PortId;
+
+namespace {
+
+// The first port of which the judge has something to say, and that; ports without a cable don't count.
+template <class Judge>
+std::string first_objection(const Model& site, const Bridge& bridge, Judge judge) {
+  for (const PortId id : bridge.ports) {
+    if (!site[id].link.valid()) continue;
+    if (const std::string what = judge(site[id]); !what.empty())
+      return fmt::format("{} {}", model::name_of(site, id), what);
+  }
+  return "";
+}
+
+// What only our own code has.
+std::string beyond_others(const Port& port) {
+  if (port.guard) return "has a guard";
+  if (port.mac_limit != 0) return "has a MAC limit";
+  if (port.storm_control != 0) return "has storm control";
+  return "";
+}
+
+// Why Linux' bridge can't be this switch; empty when it can.
+std::string beyond_linux(const Model& site, const Bridge& bridge) {
+  std::uint16_t pvid = 0;
+  return first_objection(site, bridge, [&](const Port& port) -> std::string {
+    if (std::string what = beyond_others(port); !what.empty()) return what;
+    if (!bridge.vlan_aware) return "";
+    if (site.vlan_sets[port.tagged_vlans].any()) return "carries tagged VLANs";
+    if (pvid != 0 && port.pvid != pvid) return fmt::format("is in VLAN {}", port.pvid);
+    pvid = port.pvid;
+    return pvid == 0 ? "takes no untagged frames" : "";
+  });
+}
+
+// Likewise of Open vSwitch. It counts ageing in seconds, 15 to 3600 of them (lib/mac-learning.c), and has
+// `no-flood` for broadcasts and unknown unicast together only (ovs-ofctl(8), mod-port).
+std::string beyond_open_vswitch(const Model& site, const Bridge& bridge) {
+  if (!bridge.learning) return "learning is off, which Open vSwitch's NORMAL does not know";
+  if (bridge.ageing < base::seconds(15) || bridge.ageing > base::seconds(3600) ||
+      (bridge.ageing % base::seconds(1)).count() != 0) {
+    return fmt::format("Open vSwitch keeps entries for 15 to 3600 whole seconds, and not for {}",
+                       base::to_text(bridge.ageing));
+  }
+  if (bridge.stp) return "it has a spanning tree";
+  return first_objection(site, bridge, [](const Port& port) -> std::string {
+    if (std::string what = beyond_others(port); !what.empty()) return what;
+    if (port.lag != 0) return "is of an aggregation group";
+    if (port.hairpin) return "is a hairpin port";
+    if (!port.learning) return "does not learn";
+    if (!port.floods_unknown || !port.floods_broadcast) return "does not flood";
+    return port.locked ? "is locked" : "";
+  });
+}
+
+}  // namespace
+
+Choice choose_engine(const Model& site, BridgeId id, const Facilities& facilities) {
+  const Bridge& bridge = site[id];
+  const auto unless = [](Engine engine, std::string objection) {
+    return objection.empty() ? Choice{engine} : Choice{Engine::kLive, std::move(objection)};
+  };
+  switch (bridge.kind) {
+    case BridgeKind::kSwitch:
+    case BridgeKind::kLinuxBridge:
+    case BridgeKind::kHub:
+    case BridgeKind::kELan:
+      return unless(Engine::kLinuxBridge, beyond_linux(site, bridge));
+    case BridgeKind::kOvs:
+      if (!facilities.open_vswitch) return {Engine::kLive, "Open vSwitch is not installed"};
+      return unless(Engine::kOpenVSwitch, beyond_open_vswitch(site, bridge));
+    case BridgeKind::kHostedBridge:
+    case BridgeKind::kEsxi:
+    case BridgeKind::kHyperV:
+    case BridgeKind::kMacvlan:
+    case BridgeKind::kSriov:
+      break;
+  }
+  return {Engine::kLive, fmt::format("Linux' bridge is no {}", model::to_text(bridge.kind))};
+}
+
+}  // namespace sekimori::lab
