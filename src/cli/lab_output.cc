@@ -88,6 +88,8 @@ std::string_view made_of(lab::Engine engine) {
       return "live";
     case lab::Engine::kOpenVSwitch:
       return "open-vswitch";
+    case lab::Engine::kMacvlan:
+      return "macvlan";
   }
   return "?";
 }
@@ -96,27 +98,41 @@ struct Row {
   std::string device, mac, ip, what;
 };
 
+// Of a device that stands for several ports: that of its station.
+std::string address_on(const model::Model& site, const Plan& plan, const Device& device) {
+  std::string ip;
+  for (std::size_t p = 0; p < plan.ports.size() && ip.empty(); ++p) {
+    if (plan.ports[p].built() && plan.ports[p].space == device.space && plan.ports[p].name == device.name)
+      ip = address_of(site, model::PortId(p));
+  }
+  return ip;
+}
+
+// Its row, when the port is the one that tells of its link.
+bool has_row(const model::Model& site, model::PortId port, const PlannedLink& link) {
+  if (link.kind == lab::LinkKind::kVeth) return true;
+  return link.kind == lab::LinkKind::kMacvlan && site[port].station.valid();
+}
+
 // The devices of every namespace.
 std::vector<std::vector<Row>> rows_by_space(const model::Model& site, const Plan& plan) {
   std::vector<std::vector<Row>> rows(plan.spaces.size());
   for (const PlannedBridge& bridge : plan.bridges) {
     if (bridge.device.empty()) continue;
-    std::string ip;
-    for (std::size_t p = 0; p < plan.ports.size(); ++p) {
-      const Device& device = plan.ports[p];
-      if (device.built() && device.space == bridge.space && device.name == bridge.device && ip.empty())
-        ip = address_of(site, model::PortId(p));
-    }
+    const std::string ip = address_on(site, plan, {bridge.space, bridge.device, bridge.mac});
     rows[bridge.space].push_back({bridge.device, wire::to_text(bridge.mac), ip, bridge_words(site, bridge)});
   }
   for (std::size_t p = 0; p < plan.ports.size(); ++p) {
     const model::PortId port(p);
     const Device& device = plan.ports[p];
     const PlannedLink* link = link_of(site, plan, port);
-    if (!device.built() || link == nullptr || link->is_bridge_interface) continue;
-    std::string what = "to " + model::name_of(site, model::peer(site, port)) + link_words(site, *link);
+    if (!device.built() || link == nullptr || !has_row(site, port, *link)) continue;
+    std::string what = (link->kind == lab::LinkKind::kMacvlan ? "macvlan of " : "to ") +
+                       model::name_of(site, model::peer(site, port)) + link_words(site, *link);
     for (const std::string& flag : port_flags(site, port)) what += ", " + flag;
-    rows[device.space].push_back({device.name, wire::to_text(device.mac), address_of(site, port), what});
+    const bool is_lower = site[port].role == model::PortRole::kUplink;
+    const std::string ip = is_lower ? address_on(site, plan, device) : address_of(site, port);
+    rows[device.space].push_back({device.name, wire::to_text(device.mac), ip, what});
   }
   for (const PlannedLink& link : plan.links) {
     if (!link.delayed) continue;
@@ -154,6 +170,8 @@ std::string summary(const Plan& plan) {
                                  made_of(lab::Engine::kLinuxBridge), made_of(lab::Engine::kLive));
   if (const auto count = made_of(lab::Engine::kOpenVSwitch); count > 0)
     text += fmt::format(", {} of Open vSwitch", count);
+  if (const auto count = made_of(lab::Engine::kMacvlan); count > 0)
+    text += fmt::format(", {} of macvlan devices", count);
   return text + fmt::format(", {} links, {} delay lines", plan.links.size(),
                             std::ranges::count_if(plan.links, &PlannedLink::delayed));
 }

@@ -50,6 +50,7 @@ class Builder {
     const Stage stages[] = {{plan_.spaces.size(), &Builder::make_space},
                             {plan_.bridges.size(), &Builder::make_bridge},
                             {plan_.links.size(), &Builder::make_link},
+                            {plan_.links.size(), &Builder::make_macvlan},
                             {plan_.open_vswitch != kNone ? 1u : 0u, &Builder::make_open_vswitch},
                             {site_.stations.size(), &Builder::set_station},
                             {plan_.bridges.size(), &Builder::enter_static_entries},
@@ -198,7 +199,7 @@ class Builder {
 
   Result<void> make_link(std::size_t l) {
     const PlannedLink& planned = plan_.links[l];
-    if (planned.is_bridge_interface) return {};
+    if (planned.kind != LinkKind::kVeth) return {};
     const model::Link& link = site_[planned.link];
     const Device& a = plan_.ports[link.a.index()];
     const Device& b = plan_.ports[link.b.index()];
@@ -210,6 +211,25 @@ class Builder {
       if (auto joined = join_bridge(port); !joined) return joined;
     }
     return {};
+  }
+
+  // When the NIC below is there.
+  Result<void> make_macvlan(std::size_t l) {
+    const PlannedLink& planned = plan_.links[l];
+    if (planned.kind != LinkKind::kMacvlan) return {};
+    const model::Link& link = site_[planned.link];
+    const model::Bridge& bridge = site_[site_[site_[link.a].bridge.valid() ? link.a : link.b].bridge];
+    const auto lower = std::ranges::find(bridge.ports, model::PortRole::kUplink,
+                                         [&](PortId port) { return site_[port].role; });
+    const Device& device = plan_.ports[link.a.index()];
+    const Device& below = plan_.ports[lower->index()];
+    auto links = links_of(below.space);
+    if (!links) return std::unexpected(links.error());
+    auto made = links->add_macvlan({*spaces_[device.space], device.name, device.mac}, below.name,
+                                   static_cast<sys::MacvlanMode>(bridge.macvlan_mode));
+    if (!made) return made;
+    auto inside = links_of(device.space);
+    return inside ? inside->disable_offloads(device.name) : std::unexpected(inside.error());
   }
 
   Result<void> make_pair(const Device& a, const Device& b) {
@@ -243,7 +263,16 @@ class Builder {
     const PlannedLink& planned = plan_.links[l];
     const model::Link& link = site_[planned.link];
     const bool up = link.up && !is_off(link.a) && !is_off(link.b);
-    if (planned.is_bridge_interface) return set_up(plan_.ports[link.a.index()], true);
+    switch (planned.kind) {
+      case LinkKind::kBridgeInterface:
+        return set_up(plan_.ports[link.a.index()], true);
+      case LinkKind::kMacvlan:
+        return set_up(plan_.ports[link.a.index()], up);
+      case LinkKind::kMacvlanHost:  // switched by the uplink's
+        return {};
+      case LinkKind::kVeth:
+        break;
+    }
     const PortId off = switching_end(site_, planned.link);
     for (const PortId port : {link.a, link.b}) {
       if (auto set = set_up(plan_.ports[port.index()], up || port != off); !set) return set;
@@ -296,18 +325,7 @@ class Builder {
   }
 
   Result<void> add_routes(std::size_t m) {
-    const model::Machine& machine = site_.machines[m];
-    if (machine.routes.empty()) return {};
-    auto links = links_of(static_cast<SpaceIndex>(m));
-    if (!links) return std::unexpected(links.error());
-    for (const model::Route& route : machine.routes) {
-      const model::NextHop hop = model::next_hop(site_, model::MachineId(m), route.via);
-      // A gateway behind a NIC that is not built.
-      if (!hop.station.valid() || !plan_.ports[site_[hop.station].port.index()].built()) continue;
-      if (site_[hop.station].vlan != 0) continue;
-      if (auto added = links->add_route(route.destination, route.via); !added) return added;
-    }
-    return {};
+    return enter_routes(site_, plan_, model::MachineId(m), *spaces_[m], WhenThere::kRefuse);
   }
 
   const model::Model& site_;
@@ -318,8 +336,28 @@ class Builder {
 
 }  // namespace
 
+Result<void> enter_routes(const model::Model& site, const Plan& plan, model::MachineId id,
+                          const sys::Namespace& space, WhenThere when_there) {
+  const model::Machine& machine = site[id];
+  if (machine.routes.empty()) return {};
+  auto links = sys::Links::open(space);
+  if (!links) return std::unexpected(links.error());
+  for (const model::Route& route : machine.routes) {
+    const model::NextHop hop = model::next_hop(site, id, route.via);
+    // A gateway behind a NIC that is not built.
+    if (!hop.station.valid() || !plan.ports[site[hop.station].port.index()].built()) continue;
+    if (site[hop.station].vlan != 0) continue;
+    auto added = links->add_route(route.destination, route.via);
+    if (!added && when_there == WhenThere::kRefuse) return added;
+  }
+  return {};
+}
+
 PortId switching_end(const model::Model& site, model::LinkId link) {
-  return site[site[link].a].bridge.valid() ? site[link].a : site[link].b;
+  const PortId a = site[link].a, b = site[link].b;
+  // Of two bridges that which is no NIC of a machine.
+  if (site[b].bridge.valid() && site[a].role == model::PortRole::kUplink) return b;
+  return site[a].bridge.valid() ? a : b;
 }
 
 Result<void> up(const model::Model& site, const Plan& plan, const UpOptions& options) {

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "base/time.h"
 
 namespace sekimori::lab {
@@ -67,6 +70,58 @@ std::string beyond_open_vswitch(const Model& site, const Bridge& bridge) {
   });
 }
 
+bool is_changed(const Model& site, model::MachineId machine) {
+  return std::ranges::any_of(site.changes, [&](const model::Change& change) {
+    const auto* start = std::get_if<model::StartMachine>(&change.what);
+    const auto* stop = std::get_if<model::StopMachine>(&change.what);
+    return (start != nullptr && start->machine == machine) || (stop != nullptr && stop->machine == machine);
+  });
+}
+
+bool is_moved(const Model& site, model::LinkId link) {
+  return std::ranges::any_of(site.changes, [&](const model::Change& change) {
+    const auto* move = std::get_if<model::MigrateMachine>(&change.what);
+    return move != nullptr && std::ranges::any_of(move->moves, [&](const auto& m) {
+             return site[m.second].link == link || site[site[m.first].port].link == link;
+           });
+  });
+}
+
+// Why macvlan devices can't be this switch. Each is at once the guest's NIC and its port, and the host's own
+// stack can't be taken off the NIC that they are on.
+std::string beyond_macvlan(const Model& site, const Bridge& bridge) {
+  std::size_t guests = 0;
+  bool has_uplink = false;
+  std::vector<model::Mac> macs;
+  if (!bridge.static_entries.empty()) return "it has static entries";
+  std::string objection = first_objection(site, bridge, [&](const Port& port) -> std::string {
+    if (std::string what = beyond_others(port); !what.empty()) return what;
+    if (port.isolated) return "is isolated";
+    has_uplink |= port.role == model::PortRole::kUplink;
+    if (port.role == model::PortRole::kUplink) return "";
+    const model::Link& link = site[port.link];
+    const Port& far = site[site[link.a].bridge == port.bridge ? link.b : link.a];
+    if (!far.station.valid() || is_moved(site, port.link)) return "is no NIC that stays";
+    const model::Station& nic = site[far.station];
+    if (nic.vlan != 0 || nic.next_on_port.valid()) return "has a NIC with VLANs";
+    macs.push_back(nic.mac);
+    if (port.role == model::PortRole::kHost) {
+      if (!site[nic.machine].running || is_changed(site, nic.machine))
+        return "has a host that is switched off";
+      const bool is_used = bridge.macvlan_mode == model::MacvlanMode::kPassthru && !nic.ip.address.is_zero();
+      return is_used ? "has an address, and passthru takes the NIC away from its host" : "";
+    }
+    ++guests;
+    if (link.rate < kShapedBelow || link.delay >= kDelayedFrom) return "has a rate or a delay of its own";
+    return "";
+  });
+  if (!objection.empty()) return objection;
+  if (!has_uplink) return "nothing is plugged into its NIC";
+  if (bridge.macvlan_mode == model::MacvlanMode::kPassthru && guests != 1) return "passthru is for one guest";
+  std::ranges::sort(macs);
+  return std::ranges::adjacent_find(macs) != macs.end() ? "two of its NICs have one address" : "";
+}
+
 }  // namespace
 
 Choice choose_engine(const Model& site, BridgeId id, const Facilities& facilities) {
@@ -83,10 +138,12 @@ Choice choose_engine(const Model& site, BridgeId id, const Facilities& facilitie
     case BridgeKind::kOvs:
       if (!facilities.open_vswitch) return {Engine::kLive, "Open vSwitch is not installed"};
       return unless(Engine::kOpenVSwitch, beyond_open_vswitch(site, bridge));
+    case BridgeKind::kMacvlan:
+      if (!facilities.macvlan) return {Engine::kLive, "the kernel has no macvlan"};
+      return unless(Engine::kMacvlan, beyond_macvlan(site, bridge));
     case BridgeKind::kHostedBridge:
     case BridgeKind::kEsxi:
     case BridgeKind::kHyperV:
-    case BridgeKind::kMacvlan:
     case BridgeKind::kSriov:
       break;
   }

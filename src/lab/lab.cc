@@ -80,7 +80,20 @@ Result<std::vector<Lack>> probe(const Plan& plan) {
 
 // ---------------------------------------------------------------- finding and removing
 
-Facilities facilities() { return {.open_vswitch = has_open_vswitch()}; }
+namespace {
+
+bool has_macvlan() {
+  const auto here = sys::Namespace::create_nameless();
+  if (!here) return true;
+  auto links = sys::Links::open(*here);
+  const model::Mac mac{0x0e5e'0000'0001};
+  return links && sys::Links::add_veth({*here, "a", mac}, {*here, "b", model::Mac{mac.bits + 1}}) &&
+         links->add_macvlan({*here, "m", model::Mac{mac.bits + 2}}, "a", sys::MacvlanMode::kBridge);
+}
+
+}  // namespace
+
+Facilities facilities() { return {.open_vswitch = has_open_vswitch(), .macvlan = has_macvlan()}; }
 
 Plan plan_for(const model::Model& site, const std::string& lab, const Facilities& facilities) {
   Plan plan = make_plan(site, lab, facilities);
@@ -92,8 +105,13 @@ Plan plan_for(const model::Model& site, const std::string& lab, const Facilities
     return names == there;
   };
   if (there.empty() || is_there(plan)) return plan;
-  Plan other = make_plan(site, lab, {.open_vswitch = !facilities.open_vswitch});
-  return is_there(other) ? other : plan;
+  for (const bool open_vswitch : {false, true}) {
+    for (const bool macvlan : {false, true}) {
+      Plan other = make_plan(site, lab, {.open_vswitch = open_vswitch, .macvlan = macvlan});
+      if (is_there(other)) return other;
+    }
+  }
+  return plan;
 }
 
 bool stop_services() {

@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "lab/plan.h"
+#include "sys/namespaces.h"
 
 namespace sekimori::lab {
 
@@ -31,7 +32,7 @@ struct UpOptions {
 // Builds it. Whatever was built is removed again when it fails or is broken off; the error then says so.
 base::Result<void> up(const model::Model& site, const Plan& plan, const UpOptions& options);
 
-// What this system has. Needs no root.
+// What this system has. Without root it can't be told whether the kernel has macvlan: then it is taken to.
 Facilities facilities();
 
 // A plan with these facilities; or, when a lab of that name is there already, with those that it was built
@@ -50,6 +51,12 @@ bool stop_services();
 // The end at which a link is switched on and off: the bridge's, so that a machine keeps its addresses and
 // routes.
 model::PortId switching_end(const model::Model& site, model::LinkId link);
+
+// The machine's routes. The kernel drops those through a device that is switched off, and they are to be
+// entered again: those that are there stay.
+enum class WhenThere : std::uint8_t { kRefuse, kLeave };
+base::Result<void> enter_routes(const model::Model& site, const Plan& plan, model::MachineId machine,
+                                const sys::Namespace& space, WhenThere when_there);
 
 // Starts the live parts of a lab that is up, when they don't run.
 base::Result<void> start_live(const model::Model& site, const Plan& plan);

@@ -28,7 +28,7 @@ std::vector<std::string> spaces_of(const model::Model& site, const Plan& plan) {
     if (!bridge.device.empty()) devices[bridge.space].push_back(bridge.device);
   }
   for (const PlannedLink& link : plan.links) {
-    if (link.is_bridge_interface) continue;
+    if (link.kind != LinkKind::kVeth) continue;
     for (const model::PortId port : {site[link.link].a, site[link.link].b})
       devices[plan.ports[port.index()].space].push_back(plan.ports[port.index()].name);
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "base/assert.h"
@@ -113,6 +114,7 @@ class Planner {
       case Engine::kOpenVSwitch:
         return is_ageing || change.option == model::BridgeOption::kTableSize;
       case Engine::kLive:
+      case Engine::kMacvlan:
         break;
     }
     return false;
@@ -147,8 +149,9 @@ class Planner {
       }
       return plan_.open_vswitch;
     }
-    if (planned.of_the_kernel() && bridge.kind == BridgeKind::kLinuxBridge && bridge.machine.valid())
-      return static_cast<SpaceIndex>(bridge.machine.value);
+    const bool is_inside = planned.engine == Engine::kMacvlan ||
+                           (planned.of_the_kernel() && bridge.kind == BridgeKind::kLinuxBridge);
+    if (is_inside && bridge.machine.valid()) return static_cast<SpaceIndex>(bridge.machine.value);
     return add_space(
         bridge.machine.valid() ? fmt::format("{}.{}", site_[bridge.machine].name, bridge.name) : bridge.name,
         MachineId(), planned.bridge);
@@ -224,15 +227,22 @@ class Planner {
     PlannedLink planned{.link = id};
     for (const auto& [near, far] : {std::pair(link.a, link.b), std::pair(link.b, link.a)}) {
       if (!takes_bridge_interface(near, far)) continue;
-      planned.is_bridge_interface = true;
+      planned.kind = LinkKind::kBridgeInterface;
       PlannedBridge& bridge = plan_.bridges[site_[far].bridge.index()];
       bridge.mac = site_[site_[near].station].mac;
       plan_.ports[near.index()] = plan_.ports[far.index()] = {bridge.space, bridge.device, bridge.mac};
       plan_.links.push_back(std::move(planned));
       return;
     }
-    plan_.ports[link.a.index()] = make_device(link.a);
-    plan_.ports[link.b.index()] = make_device(link.b);
+    if (add_macvlan_link(planned)) {
+      plan_.links.push_back(std::move(planned));
+      return;
+    }
+    for (const PortId end : {link.a, link.b}) {
+      const BridgeId bridge = site_[end].bridge;
+      const bool is_lower = bridge.valid() && plan_.bridges[bridge.index()].engine == Engine::kMacvlan;
+      plan_.ports[end.index()] = is_lower ? lower_device(bridge) : make_device(end);
+    }
     const std::string name = model::name_of(site_, id);
     need(Feature::kVeth, name);
     planned.shaped = link.rate < kShapedBelow;
@@ -240,6 +250,41 @@ class Planner {
     planned.delayed = link.delay >= kDelayedFrom;
     if (planned.delayed) add_delay_line(planned);
     plan_.links.push_back(std::move(planned));
+  }
+
+  // True when it is one between macvlan devices and their switch, which is none.
+  bool add_macvlan_link(PlannedLink& planned) {
+    const model::Link& link = site_[planned.link];
+    for (const auto& [near, far] : {std::pair(link.a, link.b), std::pair(link.b, link.a)}) {
+      const BridgeId bridge = site_[far].bridge;
+      if (!bridge.valid() || plan_.bridges[bridge.index()].engine != Engine::kMacvlan) continue;
+      if (site_[far].role == PortRole::kUplink) return false;
+      planned.kind = site_[far].role == PortRole::kHost ? LinkKind::kMacvlanHost : LinkKind::kMacvlan;
+      plan_.ports[near.index()] = plan_.ports[far.index()] =
+          planned.kind == LinkKind::kMacvlanHost ? lower_device(bridge) : make_device(near);
+      return true;
+    }
+    return false;
+  }
+
+  // The NIC that macvlan devices are on. One in passthru mode takes it over, with its own address.
+  const Device& lower_device(BridgeId id) {
+    Device& device = lower_devices_[id.value];
+    if (device.built()) return device;
+    const Bridge& bridge = site_[id];
+    device.space = plan_.bridges[id.index()].space;
+    device.mac = own_mac();
+    std::string name = "nic";
+    for (const PortId port : bridge.ports) {
+      const PortId far = model::peer(site_, port);
+      if (!far.valid() || !site_[far].station.valid()) continue;
+      const Station& nic = site_[site_[far].station];
+      const bool is_host = site_[port].role == PortRole::kHost;
+      if (is_host) name = nic.name;
+      if (is_host != (bridge.macvlan_mode == model::MacvlanMode::kPassthru)) device.mac = nic.mac;
+    }
+    device.name = device_names_[device.space].take(name, kLongestDevice);
+    return device;
   }
 
   void add_delay_line(PlannedLink& planned) {
@@ -275,6 +320,7 @@ class Planner {
   std::unordered_set<std::uint32_t> with_interface_;  // bridges whose interface is a station's
   std::uint64_t own_macs_ = 0x0e5e'0000'0000;         // the last one given
   SpaceIndex delays_ = kNone;
+  std::unordered_map<std::uint32_t, Device> lower_devices_;  // by switch
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 //   on it
 //                               is the bridge's own interface
 //   ovs                         Open vSwitch, where it is installed; all of them in one namespace
+//   macvlan                     macvlan devices on the NIC of the host
 //   other virtual switches      live, in a namespace of their own beside the machine's
 //   VLANs, storm control, MAC limits, guards                   live
 //   link                        a veth pair; slower than 1 Gbit/s: a token bucket filter at each end
@@ -30,11 +31,6 @@ namespace sekimori::lab {
 
 using SpaceIndex = std::uint32_t;
 constexpr std::uint32_t kNone = 0xffff'ffffu;
-
-// Links at least this fast are not shaped: this machine is the bound.
-constexpr base::BitRate kShapedBelow = base::gbit(1);
-// Shorter delays are those of the veth pairs themselves.
-constexpr base::Duration kDelayedFrom = base::microseconds(500);
 
 struct Space {
   std::string name;          // of the namespace, without the lab's prefix
@@ -60,10 +56,16 @@ struct PlannedBridge {
   bool of_the_kernel() const { return engine == Engine::kLinuxBridge; }
 };
 
+enum class LinkKind : std::uint8_t {
+  kVeth,             // a pair, an end for each port
+  kBridgeInterface,  // one end is the own interface of the bridge at the other end: one device
+  kMacvlan,          // one device, which is a guest's NIC and its port
+  kMacvlanHost,      // the NIC of the host, with macvlan devices on it: the device of the uplink
+};
+
 struct PlannedLink {
   model::LinkId link;
-  // True when one end is the interface of the bridge at the other end: no veth pair.
-  bool is_bridge_interface = false;
+  LinkKind kind = LinkKind::kVeth;
   bool shaped = false;
   bool delayed = false;
   Device relay_a{}, relay_b{};  // delayed: the far ends of the two pairs

@@ -159,7 +159,10 @@ class Run {
     if (!device.built()) return {};
     auto links = links_of(device.space);
     if (!links) return std::unexpected(links.error());
-    return links->set_up(device.name, up);
+    if (auto set = links->set_up(device.name, up); !set || !up) return set;
+    const model::MachineId machine = plan_.spaces[device.space].machine;
+    if (!machine.valid()) return {};
+    return enter_routes(site_, plan_, machine, spaces_[device.space], WhenThere::kLeave);
   }
 
   // ---------------------------------------------------------------- reading
@@ -174,13 +177,14 @@ class Run {
                                b.tx_bytes - a.tx_bytes};
     };
     for (const PlannedLink& planned : plan_.links) {
+      if (planned.kind == LinkKind::kMacvlanHost) continue;  // its frames are counted among the guests'
       const model::Link& link = site_[planned.link];
       for (const bool from_a : {true, false}) {
         const PortId from = from_a ? link.a : link.b;
         const auto counted = gained(plan_.ports[from.index()]);
         if (!counted) continue;
-        // To the bridge's own interface is what that interface receives.
-        const bool inward = planned.is_bridge_interface && site_[from].bridge.valid();
+        // To a device that is both ends is what that receives.
+        const bool inward = planned.kind != LinkKind::kVeth && site_[from].bridge.valid();
         result_.lanes[2 * planned.link.index() + (from_a ? 0 : 1)] =
             inward ? LaneCount{counted->rx_frames, counted->rx_bytes}
                    : LaneCount{counted->tx_frames, counted->tx_bytes};
