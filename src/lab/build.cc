@@ -10,6 +10,7 @@
 #include "lab/lab.h"
 #include "lab/live.h"
 #include "lab/open_vswitch.h"
+#include "switching/spanning_tree.h"
 #include "sys/links.h"
 #include "sys/namespaces.h"
 
@@ -173,6 +174,7 @@ class Builder {
     settings.floods_unknown = port.floods_unknown;
     settings.isolated = port.isolated;
     settings.hairpin = port.hairpin;
+    if (bridge.stp) settings.path_cost = switching::path_cost(site_, id);
     return links->set_port(device.name, settings);
   }
 
@@ -282,10 +284,9 @@ class Builder {
       if (auto set = set_up({above.space, above.device, above.mac}, true); !set) return set;
     }
     if (!planned.delayed) return {};
-    for (const Device* relay : {&planned.relay_a, &planned.relay_b}) {
-      if (auto set = set_up(*relay, true); !set) return set;
-    }
-    return {};
+    // The end that stays on learns by its carrier that the other is off.
+    if (auto set = set_up(planned.relay_a, up || off == link.a); !set) return set;
+    return set_up(planned.relay_b, up || off == link.b);
   }
 
   Result<void> set_up(const Device& device, bool up) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "switching/spanning_tree.h"
 
 namespace sekimori::lab {
 
@@ -37,11 +38,26 @@ std::string beyond_others(const Port& port) {
   return "";
 }
 
+// Linux' STP is that of 802.1D-1998 without edge ports. Its guard stops a port of the tree only, and it has
+// no filter (net/bridge/br_stp_bpdu.c).
+std::string beyond_linux_stp(const Model& site, const Bridge& bridge, const Port& port) {
+  constexpr std::uint32_t kMostCost = 65'535;  // net/bridge/br_private_stp.h, BR_MAX_PATH_COST
+  if (port.bpdu_guard) return "has a BPDU guard";
+  if (port.bpdu_filter) return "filters BPDUs";
+  if (!bridge.stp) return "";
+  if (port.edge == model::EdgePort::kOn) return "is an edge port of a spanning tree";
+  const PortId id = site[site[port.link].a].bridge == port.bridge ? site[port.link].a : site[port.link].b;
+  const std::uint32_t cost = switching::path_cost(site, id);
+  return cost > kMostCost ? fmt::format("has a path cost of {}, more than Linux takes", cost) : "";
+}
+
 // Why Linux' bridge can't be this switch; empty when it can.
 std::string beyond_linux(const Model& site, const Bridge& bridge) {
+  if (bridge.stp && bridge.stp_is_rapid) return "Linux speaks STP, not RSTP";
   std::uint16_t pvid = 0;
   return first_objection(site, bridge, [&](const Port& port) -> std::string {
     if (std::string what = beyond_others(port); !what.empty()) return what;
+    if (std::string what = beyond_linux_stp(site, bridge, port); !what.empty()) return what;
     if (!bridge.vlan_aware) return "";
     if (site.vlan_sets[port.tagged_vlans].any()) return "carries tagged VLANs";
     if (pvid != 0 && port.pvid != pvid) return fmt::format("is in VLAN {}", port.pvid);

@@ -128,14 +128,11 @@ class Planner {
       PlannedBridge planned{
           .bridge = id, .engine = choice.engine, .live_because = std::move(choice.why_live)};
       planned.space = space_for(planned);
+      planned.mac = own_mac();  // those of spanning trees are in the order of the model
       if (planned.of_the_kernel()) need_bridge(id, planned);
-      if (planned.engine == Engine::kOpenVSwitch) {
+      if (planned.engine == Engine::kOpenVSwitch)
         planned.device = device_names_[planned.space].take(bridge.name, kLongestDevice);
-        planned.mac = own_mac();
-      }
       if (bridge.beacon_probing) leave_out(model::name_of(site_, id), "It sends no beacons.");
-      if (!planned.of_the_kernel() && bridge.stp)
-        leave_out(model::name_of(site_, id), "It takes no part in the spanning tree.");
       plan_.bridges.push_back(std::move(planned));
     }
   }
@@ -161,10 +158,9 @@ class Planner {
     const Bridge& bridge = site_[id];
     const std::string name = model::name_of(site_, id);
     planned.device = device_names_[planned.space].take(bridge.name, kLongestDevice);
-    planned.mac = own_mac();
     need(Feature::kBridge, name);
     if (bridge.stp) need(Feature::kSpanningTree, name);
-    if (bridge.stp && bridge.stp_is_rapid) approximate(name, "Linux speaks STP, not RSTP.");
+    if (bridge.stp) approximate(name, "The forward delay of its spanning tree is 2 s.");
     if (!bridge.static_entries.empty()) need(Feature::kStickyEntries, name);
     // Whoever has fewer stations than entries can't tell the difference.
     if (bridge.table_size != 0 && bridge.table_size < site_.stations.size())

@@ -157,12 +157,22 @@ class Run {
   Result<void> switch_link(model::LinkId link, bool up) {
     const Device& device = plan_.ports[switching_end(site_, link).index()];
     if (!device.built()) return {};
+    if (auto cut = switch_far_end(link, up); !cut) return cut;
     auto links = links_of(device.space);
     if (!links) return std::unexpected(links.error());
     if (auto set = links->set_up(device.name, up); !set || !up) return set;
     const model::MachineId machine = plan_.spaces[device.space].machine;
     if (!machine.valid()) return {};
     return enter_routes(site_, plan_, machine, spaces_[device.space], WhenThere::kLeave);
+  }
+
+  // Behind a delay line the other end has a carrier of its own.
+  Result<void> switch_far_end(model::LinkId link, bool up) {
+    const auto planned = std::ranges::find(plan_.links, link, &PlannedLink::link);
+    if (planned == plan_.links.end() || !planned->delayed) return {};
+    const Device& relay = switching_end(site_, link) == site_[link].a ? planned->relay_b : planned->relay_a;
+    auto links = links_of(relay.space);
+    return links ? links->set_up(relay.name, up) : std::unexpected(links.error());
   }
 
   // ---------------------------------------------------------------- reading

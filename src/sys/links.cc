@@ -256,6 +256,7 @@ base::Result<void> Links::set_port(const std::string& name, const BridgePortSett
   flag(IFLA_BRPORT_ISOLATED, settings.isolated);
   flag(IFLA_BRPORT_MODE, settings.hairpin);
   flag(IFLA_BRPORT_LOCKED, settings.locked);
+  if (settings.path_cost != 0) request.put(IFLA_BRPORT_COST, settings.path_cost);
   request.end(data);
   request.end(info);
   return execute(request, fmt::format("Can't set the bridge port {}", name));

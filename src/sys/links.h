@@ -53,6 +53,7 @@ struct BridgeSettings {
 struct BridgePortSettings {
   bool learning = true, floods_unknown = true, floods_multicast = true, floods_broadcast = true,
        isolated = false, hairpin = false, locked = false;
+  std::uint32_t path_cost = 0;  // of the spanning tree, at most 65535; 0: as the kernel has it
 };
 
 enum class MacvlanMode : std::uint8_t { kBridge, kVepa, kPrivate, kPassthru };
