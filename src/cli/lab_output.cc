@@ -28,7 +28,7 @@ std::string role_of(const model::Model& site, const Plan& plan, SpaceIndex s) {
   if (space.machine.valid())
     return fmt::format("{} {}", model::to_text(site[space.machine].kind), site[space.machine].name);
   if (s == plan.open_vswitch) return "Open vSwitch, user-space datapath";
-  if (!space.bridge.valid()) return "delay lines (live)";
+  if (!space.bridge.valid()) return "delay lines and junctions (live)";
   const PlannedBridge& bridge = plan.bridges[space.bridge.index()];
   std::string text =
       fmt::format("{} {}", model::to_text(site[space.bridge].kind), model::name_of(site, space.bridge));
@@ -131,8 +131,22 @@ std::vector<std::vector<Row>> rows_by_space(const model::Model& site, const Plan
                        model::name_of(site, model::peer(site, port)) + link_words(site, *link);
     for (const std::string& flag : port_flags(site, port)) what += ", " + flag;
     const bool is_lower = site[port].role == model::PortRole::kUplink;
-    const std::string ip = is_lower ? address_on(site, plan, device) : address_of(site, port);
+    const bool in_machine = plan.spaces[device.space].machine.valid();
+    const std::string ip = is_lower     ? address_on(site, plan, device)
+                           : in_machine ? address_of(site, port)
+                                        : "";
     rows[device.space].push_back({device.name, wire::to_text(device.mac), ip, what});
+  }
+  for (const lab::Junction& junction : plan.junctions) {
+    for (const lab::Junction::Leg& leg : junction.legs) {
+      const model::Station& nic = site[leg.station];
+      std::string what = "to " + leg.here.name;
+      if (nic.vlan != 0) what += fmt::format(", VLAN {}", nic.vlan);
+      const std::string ip = nic.ip.address.is_zero() ? "" : wire::to_text(nic.ip);
+      rows[leg.there.space].push_back({leg.there.name, wire::to_text(leg.there.mac), ip, what});
+      rows[leg.here.space].push_back({leg.here.name, wire::to_text(leg.here.mac), "",
+                                      fmt::format("to {}", model::name_of(site, leg.station))});
+    }
   }
   for (const PlannedLink& link : plan.links) {
     if (!link.delayed) continue;

@@ -52,10 +52,12 @@ class Builder {
                             {plan_.bridges.size(), &Builder::make_bridge},
                             {plan_.links.size(), &Builder::make_link},
                             {plan_.links.size(), &Builder::make_macvlan},
+                            {plan_.junctions.size(), &Builder::make_junction},
                             {plan_.open_vswitch != kNone ? 1u : 0u, &Builder::make_open_vswitch},
                             {site_.stations.size(), &Builder::set_station},
                             {plan_.bridges.size(), &Builder::enter_static_entries},
                             {plan_.links.size(), &Builder::switch_on},
+                            {plan_.junctions.size(), &Builder::switch_on_junction},
                             {site_.machines.size(), &Builder::add_routes}};
     std::size_t all = 0, done = 0;
     for (const Stage& stage : stages) all += stage.count;
@@ -234,6 +236,22 @@ class Builder {
     return inside ? inside->disable_offloads(device.name) : std::unexpected(inside.error());
   }
 
+  Result<void> make_junction(std::size_t j) {
+    for (const Junction::Leg& leg : plan_.junctions[j].legs) {
+      if (auto made = make_pair(leg.there, leg.here); !made) return made;
+    }
+    return {};
+  }
+
+  Result<void> switch_on_junction(std::size_t j) {
+    for (const Junction::Leg& leg : plan_.junctions[j].legs) {
+      for (const Device* device : {&leg.there, &leg.here}) {
+        if (auto set = set_up(*device, true); !set) return set;
+      }
+    }
+    return {};
+  }
+
   Result<void> make_pair(const Device& a, const Device& b) {
     auto made = sys::Links::add_veth({*spaces_[a.space], a.name, a.mac}, {*spaces_[b.space], b.name, b.mac});
     for (const Device* end : {&a, &b}) {
@@ -299,8 +317,8 @@ class Builder {
 
   Result<void> set_station(std::size_t s) {
     const model::Station& station = site_.stations[s];
-    const Device& device = plan_.ports[station.port.index()];
-    if (!device.built() || station.vlan != 0) return {};
+    const Device& device = plan_.stations[s];
+    if (!device.built()) return {};
     auto inside = sys::InNamespace::enter(*spaces_[device.space]);
     if (!inside) return std::unexpected(inside.error());
     if (auto set = set_arp(device.name, site_[station.machine].arp); !set) return set;
@@ -346,8 +364,7 @@ Result<void> enter_routes(const model::Model& site, const Plan& plan, model::Mac
   for (const model::Route& route : machine.routes) {
     const model::NextHop hop = model::next_hop(site, id, route.via);
     // A gateway behind a NIC that is not built.
-    if (!hop.station.valid() || !plan.ports[site[hop.station].port.index()].built()) continue;
-    if (site[hop.station].vlan != 0) continue;
+    if (!hop.station.valid() || !plan.stations[hop.station.index()].built()) continue;
     auto added = links->add_route(route.destination, route.via);
     if (!added && when_there == WhenThere::kRefuse) return added;
   }

@@ -159,6 +159,12 @@ std::vector<std::vector<std::string>> planned_devices(const Plan& plan) {
     add(link.relay_a);
     add(link.relay_b);
   }
+  for (const Junction& junction : plan.junctions) {
+    for (const Junction::Leg& leg : junction.legs) {
+      add(leg.there);
+      add(leg.here);
+    }
+  }
   for (const PlannedBridge& bridge : plan.bridges) {
     if (!bridge.device.empty()) devices[bridge.space].push_back(bridge.device);
   }

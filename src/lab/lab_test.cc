@@ -112,7 +112,7 @@ links:
   EXPECT_FALSE(plan.links[0].delayed);
   EXPECT_FALSE(plan.links[1].shaped);
   EXPECT_TRUE(plan.links[1].delayed);
-  EXPECT_EQ(plan.spaces.back().name, "delay-lines");
+  EXPECT_EQ(plan.spaces.back().name, "cables");
 }
 
 TEST(Plan, NamesAreFitForTheKernelAndTellThingsApart) {

@@ -8,6 +8,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <unordered_set>
 
 #include "lab/live_switch.h"
@@ -91,9 +92,17 @@ struct LivePort {
   sys::PacketSocket socket;
   LiveSwitch* bridge = nullptr;  // of a switch,
   LiveTree* tree = nullptr;      // which may have one,
-  model::PortId port;
+  model::PortId port{};
   std::uint32_t line = kNone;  // or of a delay line: frames that come in here leave at `to`
   std::uint32_t to = kNone;
+  std::uint32_t junction = kNone;  // or of a junction: a place of it, or the leg of a VLAN
+  std::uint32_t place = kNone;
+  std::uint16_t vlan = 0;
+};
+
+struct LiveJunction {
+  std::vector<std::uint32_t> places, legs;  // of the ports
+  std::size_t place = 0;                    // that is plugged in
 };
 
 struct DelayLine {
@@ -132,6 +141,9 @@ class Live {
     for (const PlannedLink& link : plan_.links) {
       if (!link.delayed) continue;
       if (auto added = add_delay(link); !added) return added;
+    }
+    for (const Junction& junction : plan_.junctions) {
+      if (auto added = add_junction(junction); !added) return added;
     }
     for (std::uint32_t i = 0; i < ports_.size(); ++i) {
       if (auto added = poller_->add(ports_[i].socket.fd(), i); !added) return added;
@@ -172,7 +184,7 @@ class Live {
     if (!inside) return std::unexpected(inside.error());
     auto socket = sys::PacketSocket::open(device.name, {.promiscuous = true, .bypass_qdisc = !shaped});
     if (!socket) return std::unexpected(socket.error());
-    ports_.push_back({std::move(*socket), nullptr, nullptr, {}});
+    ports_.push_back({.socket = std::move(*socket)});
     return {};
   }
 
@@ -183,6 +195,25 @@ class Live {
       ports_.back().line = static_cast<std::uint32_t>(lines_.size());
       ports_.back().to = device.name == link.relay_a.name ? a + 1 : a;
       lines_.push_back({.delay = site_[link.link].delay, .queue = {}, .to = ports_.back().to});
+    }
+    return {};
+  }
+
+  base::Result<void> add_junction(const Junction& junction) {
+    const auto number = static_cast<std::uint32_t>(junctions_.size());
+    LiveJunction& made = junctions_.emplace_back();
+    for (const model::PortId place : junction.places) {
+      const bool shaped = site_[place].link.valid() && is_shaped(place);
+      if (auto added = add_port(plan_.ports[place.index()], shaped); !added) return added;
+      ports_.back().junction = number;
+      ports_.back().place = static_cast<std::uint32_t>(made.places.size());
+      made.places.push_back(static_cast<std::uint32_t>(ports_.size() - 1));
+    }
+    for (const Junction::Leg& leg : junction.legs) {
+      if (auto added = add_port(leg.here, false); !added) return added;
+      ports_.back().junction = number;
+      ports_.back().vlan = site_[leg.station].vlan;
+      made.legs.push_back(static_cast<std::uint32_t>(ports_.size() - 1));
     }
     return {};
   }
@@ -206,7 +237,7 @@ class Live {
     for (const PlannedLink& link : plan_.links) {
       if (link.delayed) return link.relay_a.space;
     }
-    return 0;
+    return plan_.junctions.empty() ? 0 : plan_.junctions.front().legs.front().here.space;
   }
 
   // ---------------------------------------------------------------- spanning trees
@@ -303,8 +334,10 @@ class Live {
     port.socket.receive(kFramesPerTurn, [&](int, std::span<std::byte> frame) {
       if (port.bridge != nullptr) {
         relay(port, frame);
-      } else {
+      } else if (port.line != kNone) {
         hold(lines_[port.line], frame);
+      } else {
+        pass(port, frame);
       }
     });
   }
@@ -319,6 +352,30 @@ class Live {
       const std::uint32_t out = by_model_port_[copy.port.index()];
       if (out != kNone) ports_[out].socket.queue(with_tag(bytes, frame.tag, copy.tag, scratch_));
     }
+  }
+
+  // From the machine to where it is plugged in, with the tag of the NIC's VLAN; and back, without.
+  void pass(const LivePort& port, Bytes frame) {
+    const LiveJunction& junction = junctions_[port.junction];
+    const std::uint16_t tag = is_tagged(frame) ? read16(frame, 14) & 0xfff : 0;
+    if (port.place == kNone) {
+      const std::uint32_t out = junction.places[junction.place];
+      if (port.vlan == 0 || tag == 0)
+        ports_[out].socket.queue(with_tag(frame, tag, tag | port.vlan, scratch_));
+      return;
+    }
+    if (port.place != junction.place) return;
+    for (const std::uint32_t leg : junction.legs) {
+      if (ports_[leg].vlan == tag) ports_[leg].socket.queue(with_tag(frame, tag, 0, scratch_));
+    }
+  }
+
+  // "move 3 1": the junction's number, and that of the place.
+  void move(std::string_view words) {
+    std::size_t number = 0, place = 0;
+    std::istringstream numbers{std::string(words)};
+    if (numbers >> number >> place && number < junctions_.size() && place < junctions_[number].places.size())
+      junctions_[number].place = place;
   }
 
   void hold(DelayLine& line, Bytes frame) {
@@ -358,6 +415,10 @@ class Live {
 
   std::string answer(std::string_view word) {
     std::string text;
+    if (word.starts_with("move ")) move(word.substr(5));
+    for (LiveJunction& junction : junctions_) {
+      if (word == "home") junction.place = 0;
+    }
     for (const PlayedTree& played : trees_) {
       if (word == "tree") text += played.tree->text();
     }
@@ -384,6 +445,7 @@ class Live {
   std::vector<LivePort> ports_;
   std::vector<std::uint32_t> by_model_port_;
   std::vector<DelayLine> lines_;
+  std::vector<LiveJunction> junctions_;
   std::vector<PlayedTree> trees_;
   std::array<std::byte, kLongestCopy> scratch_;
   base::Time looked_{0};

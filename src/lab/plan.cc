@@ -70,14 +70,18 @@ class Planner {
 
   Plan make() && {
     plan_.ports.resize(site_.ports.size());
+    plan_.stations.resize(site_.stations.size());
     for (const Station& station : site_.stations) used_macs_.insert(station.mac.bits);
     add_machines();
     add_bridges();
+    add_junctions();
     for (std::size_t l = 0; l < site_.links.size(); ++l) add_link(LinkId(l));
+    for (std::size_t n = 0; n < site_.stations.size(); ++n) {
+      Device& device = plan_.stations[n];
+      if (!device.built()) device = plan_.ports[site_.stations[n].port.index()];
+    }
     for (std::size_t m = 0; m < site_.machines.size(); ++m) remark_on_machine(MachineId(m));
     for (const model::Change& change : site_.changes) {
-      if (const auto* move = std::get_if<model::MigrateMachine>(&change.what))
-        leave_out(model::name_of(site_, move->machine), "It does not move to another host.");
       if (const auto* option = std::get_if<model::SetBridge>(&change.what);
           option != nullptr && !can_set(*option))
         leave_out(model::name_of(site_, option->bridge), "This change of its settings is not made.");
@@ -181,7 +185,11 @@ class Planner {
     const Port& port = site_[id];
     Device device;
     std::string wanted = port.name;
-    if (port.station.valid()) {
+    if (const auto junction = junction_of_.find(id); junction != junction_of_.end()) {
+      device.space = cables_space();
+      device.mac = own_mac();
+      wanted = fmt::format("j{}-{}", junction->second, wanted);
+    } else if (port.station.valid()) {
       device.space = static_cast<SpaceIndex>(site_[port.station].machine.value);
       device.mac = site_[port.station].mac;
     } else {
@@ -210,6 +218,7 @@ class Planner {
   // Whether this station is the own interface of the Linux bridge at the other end.
   bool takes_bridge_interface(PortId station_port, PortId bridge_port) {
     if (!site_[station_port].station.valid() || !site_[bridge_port].bridge.valid()) return false;
+    if (junction_of_.contains(station_port)) return false;
     const PlannedBridge& bridge = plan_.bridges[site_[bridge_port].bridge.index()];
     const Bridge& site_bridge = site_[bridge.bridge];
     return bridge.of_the_kernel() && site_bridge.kind == BridgeKind::kLinuxBridge &&
@@ -248,6 +257,53 @@ class Planner {
     plan_.links.push_back(std::move(planned));
   }
 
+  SpaceIndex cables_space() {
+    if (cables_ == kNone) cables_ = add_space("cables", MachineId(), BridgeId());
+    return cables_;
+  }
+
+  // A device of a live piece of a cable.
+  Device make_piece(const std::string& wanted) {
+    const SpaceIndex space = cables_space();
+    return {space, device_names_[space].take(wanted, kLongestDevice), own_mac()};
+  }
+
+  // Every NIC with a VLAN or with a second place.
+  void add_junctions() {
+    std::unordered_map<PortId, std::vector<PortId>> standbys;
+    for (const model::Change& change : site_.changes) {
+      const auto* move = std::get_if<model::MigrateMachine>(&change.what);
+      if (move == nullptr) continue;
+      for (const auto& [station, port] : move->moves) {
+        std::vector<PortId>& places = standbys[site_[station].port];
+        if (std::ranges::find(places, port) == places.end()) places.push_back(port);
+      }
+    }
+    for (std::size_t n = 0; n < site_.stations.size(); ++n) {
+      const PortId port = site_.stations[n].port;
+      const auto places = standbys.find(port);
+      const bool has_vlan = site_.stations[n].vlan != 0;
+      if (!site_[port].link.valid() || junction_of_.contains(port)) continue;
+      if (has_vlan || places != standbys.end())
+        add_junction(port, places == standbys.end() ? std::vector<PortId>{} : places->second);
+    }
+  }
+
+  void add_junction(PortId port, std::vector<PortId> places) {
+    const std::size_t number = plan_.junctions.size();
+    places.insert(places.begin(), port);
+    for (const PortId place : places) junction_of_[place] = number;
+    Junction junction{.legs = {}, .places = std::move(places)};
+    for (StationId s = site_[port].station; s.valid(); s = site_[s].next_on_port) {
+      const auto space = static_cast<SpaceIndex>(site_[s].machine.value);
+      const Device there{space, device_names_[space].take(site_[s].name, kLongestDevice), site_[s].mac};
+      plan_.stations[s.index()] = there;
+      junction.legs.push_back({s, there, make_piece(fmt::format("j{}.{}", number, site_[s].vlan))});
+    }
+    need(Feature::kVeth, model::name_of(site_, port));
+    plan_.junctions.push_back(std::move(junction));
+  }
+
   // True when it is one between macvlan devices and their switch, which is none.
   bool add_macvlan_link(PlannedLink& planned) {
     const model::Link& link = site_[planned.link];
@@ -284,12 +340,7 @@ class Planner {
   }
 
   void add_delay_line(PlannedLink& planned) {
-    if (delays_ == kNone) delays_ = add_space("delay-lines", MachineId(), BridgeId());
-    const auto relay = [&](char end) {
-      const std::string name =
-          device_names_[delays_].take(fmt::format("l{}{}", planned.link.value, end), kLongestDevice);
-      return Device{delays_, name, own_mac()};
-    };
+    const auto relay = [&](char end) { return make_piece(fmt::format("l{}{}", planned.link.value, end)); };
     planned.relay_a = relay('a');
     planned.relay_b = relay('b');
   }
@@ -298,11 +349,8 @@ class Planner {
     const model::Machine& machine = site_[id];
     for (const StationId s : machine.stations) {
       const Station& station = site_[s];
-      if (station.vlan != 0) {
-        leave_out(model::name_of(site_, s), "VLANs of a NIC are not built.");
-      } else if (!plan_.ports[station.port.index()].built() && !station.ip.address.is_zero()) {
+      if (!plan_.stations[s.index()].built() && !station.ip.address.is_zero())
         leave_out(model::name_of(site_, s), "Nothing is plugged in, so it is not built.");
-      }
     }
     if (!machine.arp.confirm_by_progress && !machine.stations.empty())
       approximate(machine.name, "Linux always confirms ARP entries by the progress of TCP.");
@@ -315,7 +363,8 @@ class Planner {
   std::unordered_set<std::uint64_t> used_macs_;
   std::unordered_set<std::uint32_t> with_interface_;  // bridges whose interface is a station's
   std::uint64_t own_macs_ = 0x0e5e'0000'0000;         // the last one given
-  SpaceIndex delays_ = kNone;
+  SpaceIndex cables_ = kNone;
+  std::unordered_map<PortId, std::size_t> junction_of_;
   std::unordered_map<std::uint32_t, Device> lower_devices_;  // by switch
 };
 
@@ -343,7 +392,7 @@ std::string Plan::namespace_of(SpaceIndex space) const { return namespace_prefix
 
 bool Plan::has_live() const {
   return std::ranges::any_of(bridges, &PlannedBridge::live) ||
-         std::ranges::any_of(links, &PlannedLink::delayed);
+         std::ranges::any_of(links, &PlannedLink::delayed) || !junctions.empty();
 }
 
 std::string namespace_prefix(std::string_view lab) { return fmt::format("sekimori.{}.", lab); }

@@ -14,6 +14,7 @@
 //   VLANs, storm control, MAC limits, guards                   live
 //   link                        a veth pair; slower than 1 Gbit/s: a token bucket filter at each end
 //   link with a delay           a second pair, and a live delay line between the two
+//   VLANs of a NIC, guests that move    a live junction between the NIC's devices and its cables
 //
 // A port of the model is one device of the lab (`Plan::ports`), which is how predictions and measurements
 // find each other.
@@ -35,7 +36,7 @@ constexpr std::uint32_t kNone = 0xffff'ffffu;
 struct Space {
   std::string name;          // of the namespace, without the lab's prefix
   model::MachineId machine;  // whose it is, or
-  model::BridgeId bridge;    // what stands in it; neither: the delay lines
+  model::BridgeId bridge;    // what stands in it; neither: live pieces of cables
 };
 
 struct Device {
@@ -71,6 +72,19 @@ struct PlannedLink {
   Device relay_a{}, relay_b{};  // delayed: the far ends of the two pairs
 };
 
+// Between a machine's NIC and its cable, where the NIC has VLANs or moves to another host: a live piece that
+// gives each station of the NIC a device of its own, puts the VLAN's tag on what comes from it and takes it
+// off what goes to it, and has a cable for each place, of which one is plugged in. A guest that moves keeps
+// its device, addresses, routes and ARP cache, as one that is really moved does.
+struct Junction {
+  struct Leg {
+    model::StationId station;
+    Device there, here;  // a pair: in the machine, and in the namespace of the live pieces
+  };
+  std::vector<Leg> legs;
+  std::vector<model::PortId> places;  // the first is where it is at the start; their devices are in `ports`
+};
+
 // Something of the site that the lab does not build, or builds otherwise.
 struct Remark {
   std::string part;  // "sw1:3", "gw:lan.20"
@@ -99,7 +113,9 @@ struct Plan {
   std::vector<Space> spaces;
   std::vector<PlannedBridge> bridges;  // by BridgeId
   std::vector<PlannedLink> links;      // those that are built
-  std::vector<Device> ports;           // by PortId
+  std::vector<Device> ports;           // by PortId: where its cable ends
+  std::vector<Device> stations;        // by StationId: where its addresses are
+  std::vector<Junction> junctions;
   SpaceIndex open_vswitch = kNone;     // where all switches of that kind are
   std::vector<Need> needs;             // of the kernel
   std::vector<Remark> unsupported;     // left out

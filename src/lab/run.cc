@@ -37,11 +37,13 @@ class Run {
 
   Result<Measurement> measure() {
     if (auto opened = open(); !opened) return std::unexpected(opened.error());
+    if (auto back = bring_back(); !back) return std::unexpected(back.error());
     if (auto emptied = empty_tables(); !emptied) return std::unexpected(emptied.error());
     auto traffic = Traffic::open(site_, plan_, spaces_);
     if (!traffic) return std::unexpected(traffic.error());
     const auto before = counters();
     if (!before) return std::unexpected(before.error());
+    traffic_ = &*traffic;
     if (auto played = play(*traffic); !played) return std::unexpected(played.error());
     std::this_thread::sleep_for(kSettles);
     traffic->drain();
@@ -83,6 +85,37 @@ class Run {
     }
     ask_live("flush");
     return plan_.open_vswitch != kNone ? OpenVSwitch(site_, plan_).flush() : Result<void>{};
+  }
+
+  // What the timeline of an earlier run has changed.
+  Result<void> bring_back() {
+    for (std::size_t s = 0; s < site_.stations.size(); ++s) at_.push_back(site_.stations[s].port);
+    for (const model::Change& change : site_.changes) {
+      Result<void> done;
+      if (const auto* start = std::get_if<model::StartMachine>(&change.what))
+        done = switch_machine(start->machine, site_[start->machine].running);
+      if (const auto* stop = std::get_if<model::StopMachine>(&change.what))
+        done = switch_machine(stop->machine, site_[stop->machine].running);
+      if (!done) return done;
+    }
+    for (const model::Change& change : site_.changes) {
+      Result<void> done;
+      if (const auto* link = std::get_if<model::SetLink>(&change.what))
+        done = switch_link(link->link, site_[link->link].up);
+      if (const auto* move = std::get_if<model::MigrateMachine>(&change.what)) done = bring_home(*move);
+      if (!done) return done;
+    }
+    if (!plan_.junctions.empty()) ask_live("home");
+    return {};
+  }
+
+  Result<void> bring_home(const model::MigrateMachine& move) {
+    for (const auto& [station, port] : move.moves) {
+      for (const model::LinkId link : {site_[port].link, site_[site_[station].port].link}) {
+        if (auto set = switch_link(link, site_[link].up && site_[move.machine].running); !set) return set;
+      }
+    }
+    return {};
   }
 
   std::string ask_live(std::string_view word) const {
@@ -134,7 +167,38 @@ class Run {
   Result<void> apply(const model::StartMachine& change) { return switch_machine(change.machine, true); }
   Result<void> apply(const model::StopMachine& change) { return switch_machine(change.machine, false); }
   Result<void> apply(const model::SetLink& change) { return switch_link(change.link, change.up); }
-  Result<void> apply(const model::MigrateMachine&) { return {}; }  // the plan says so
+  // The guest is off while it moves. When it is heard at the new place is its announcement's business.
+  Result<void> apply(const model::MigrateMachine& change) {
+    for (const auto& [station, port] : change.moves) {
+      if (auto cut = switch_link(site_[at_[station.index()]].link, false); !cut) return cut;
+      at_[station.index()] = port;
+      for (std::size_t j = 0; j < plan_.junctions.size(); ++j) {
+        const auto& places = plan_.junctions[j].places;
+        const auto place = std::ranges::find(places, port);
+        if (place != places.end()) ask_live(fmt::format("move {} {}", j, place - places.begin()));
+      }
+      if (auto joined = switch_link(site_[port].link, true); !joined) return joined;
+      if (auto passes = wait_until_it_passes(model::peer(site_, port)); !passes) return passes;
+    }
+    if (change.announce && traffic_ != nullptr) traffic_->announce(change.machine);
+    return {};
+  }
+
+  // A bridge takes note of a carrier a few milliseconds late.
+  Result<void> wait_until_it_passes(PortId port) {
+    const Device& device = plan_.ports[port.index()];
+    auto links = links_of(device.space);
+    if (!links) return std::unexpected(links.error());
+    for (int i = 0; i < 100; ++i) {
+      const auto list = links->list();
+      if (!list) return std::unexpected(list.error());
+      const auto link = std::ranges::find(*list, device.name, &sys::LinkState::name);
+      if (link == list->end() || link->passes) break;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return {};
+  }
+
   Result<void> apply(const model::SetBridge& change) {
     const PlannedBridge& bridge = plan_.bridges[change.bridge.index()];
     if (bridge.engine == Engine::kOpenVSwitch && OpenVSwitch::can_set(change))
@@ -148,7 +212,7 @@ class Run {
 
   Result<void> switch_machine(model::MachineId machine, bool on) {
     for (const model::StationId station : site_[machine].stations) {
-      const model::LinkId link = site_[site_[station].port].link;
+      const model::LinkId link = site_[at_[station.index()]].link;
       if (!link.valid()) continue;
       if (auto done = switch_link(link, on); !done) return done;
     }
@@ -248,8 +312,8 @@ class Run {
   Result<void> read_neighbours() {
     for (std::size_t s = 0; s < site_.stations.size(); ++s) {
       const model::Station& station = site_.stations[s];
-      const Device& device = plan_.ports[station.port.index()];
-      if (!device.built() || station.ip.address.is_zero() || station.vlan != 0) continue;
+      const Device& device = plan_.stations[s];
+      if (!device.built() || station.ip.address.is_zero()) continue;
       auto links = links_of(device.space);
       if (!links) return std::unexpected(links.error());
       const auto index = links->index(device.name);
@@ -268,6 +332,8 @@ class Run {
   const Plan& plan_;
   const RunOptions& options_;
   std::vector<sys::Namespace> spaces_;
+  std::vector<PortId> at_;  // by station: where it is plugged in now
+  Traffic* traffic_ = nullptr;
   Measurement result_;
 };
 
