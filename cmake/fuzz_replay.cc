@@ -1,6 +1,6 @@
 // Runs a fuzz target without a fuzzer: on nothing, on each file of its corpus, and on a few thousand seeded
 // changes of these. It keeps old crashes fixed under every compiler and sanitizer; finding new ones is the
-// work of the preset `fuzz`.
+// work of the preset `asan`.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

@@ -321,7 +321,7 @@ class Learning::State {
     }
     if (kMust && half.reached.size() > kMostReached) return;
     Passing<kMust> policy{*this, lower_spread, upper_spread, kNone, false, half.reached};
-    Walk(m, forest, registrations, policy).broadcast(stream.from, is_arp(stream.kind));
+    Walk(m, forest, registrations, policy).broadcast(stream.from, is_arp(stream));
   }
 
   // Returns whether its frames surely, or possibly, arrive.
@@ -351,7 +351,7 @@ class Learning::State {
       return !kMust || plain(stream);
     }
     Passing<kMust> policy{*this, lower_spread, upper_spread, d, known_by_hand[d], half.reached};
-    return Walk(m, forest, registrations, policy).unicast(stream.from, stream.to, is_arp(stream.kind));
+    return Walk(m, forest, registrations, policy).unicast(stream.from, stream.to, is_arp(stream));
   }
 
   // `everywhere` stands for an address in its whole component; of addresses with several holders all is

@@ -190,7 +190,7 @@ void tell_cut_off(const Site& site, const model::Link& link, PortId nic, PortId 
   const model::Model& m = site.model;
   std::vector<model::StationId> cut_off;
   for (model::StationId s = m[nic].station; s.valid(); s = m[s].next_on_port) {
-    if (m[s].ip.address.is_zero()) continue;
+    if (m[s].ip.address.is_zero() && m[s].ip6.address.is_zero()) continue;
     const bool is_let_in =
         m[s].vlan == 0 ? m[port].pvid != 0 : m.vlan_sets[m[port].tagged_vlans].test(m[s].vlan);
     if (!is_let_in) cut_off.push_back(s);

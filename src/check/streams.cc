@@ -1,6 +1,7 @@
 #include "check/streams.h"
 
 #include "check/registered.h"
+#include "model/routing.h"
 #include "switching/ovs.h"
 
 #include <fmt/format.h>
@@ -8,6 +9,8 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <tuple>
+#include <unordered_map>
 
 namespace sekimori::check {
 
@@ -21,7 +24,10 @@ namespace {
 constexpr std::uint16_t kLeastFrame = 60;  // IEEE 802.3 clause 4.2.3.3, without FCS
 constexpr std::uint32_t kUdpHeaders = 14 + 20 + 8;
 constexpr std::uint32_t kTcpHeaders = 14 + 20 + 32;  // with timestamps, as Linux sends
+constexpr std::uint32_t kIpv6Beyond = 20;            // an IPv6 header is so much longer
 constexpr std::uint32_t kLargestPayload = 1448;
+constexpr std::uint16_t kDiscoveryFrame = 86;              // 14 + 40 + 24 + 8: with the sender's MAC
+constexpr std::uint16_t kRouterAdvertisementFrame = 110;   // 14 + 40 + 16 + 8 + 32: with MAC and prefix
 constexpr Duration kDelayFirstProbe = base::seconds(5);    // Linux: delay_first_probe_time
 constexpr Duration kDelayedAck = base::milliseconds(40);   // Linux: TCP_DELACK_MIN
 constexpr Duration kForEver = base::seconds(7L * 86'400);  // a timeout of weeks is none
@@ -44,17 +50,51 @@ struct Use {
   Duration gap;          // between two frames, at most
   Duration progress;     // between two confirmations by an upper layer, at most; kNever: none
   std::uint32_t stream;  // one of them
+  bool ipv6;
+  auto key() const { return std::tuple(from, to, ipv6); }
+};
+
+// IP addresses are 32 bits here: IPv4's own, and of IPv6 the index of an address of the site above this
+// (where IPv4 has 240/4, which no interface has).
+using Ip = std::uint32_t;
+constexpr Ip kFirstIpv6 = 0xf000'0000u;
+constexpr bool is_ipv6(Ip ip) { return ip >= kFirstIpv6; }
+
+class Ipv6Index {
+ public:
+  explicit Ipv6Index(const Model& m) {
+    for (const model::Station& s : m.stations)
+      of_station_.push_back(s.ip6.address.is_zero() ? 0 : add(s.ip6.address));
+    for (const model::Machine& machine : m.machines) {
+      for (const model::Route6& route : machine.routes6) add(route.via);
+    }
+  }
+  Ip of(StationId s) const { return of_station_[s.index()]; }
+  Ip of(const wire::Ipv6& address) const { return index_.at(address); }
+  const wire::Ipv6& address(Ip ip) const { return addresses_[ip - kFirstIpv6]; }
+
+ private:
+  Ip add(const wire::Ipv6& address) {
+    const auto [entry, is_new] = index_.try_emplace(address, kFirstIpv6 + static_cast<Ip>(addresses_.size()));
+    if (is_new) addresses_.push_back(address);
+    return entry->second;
+  }
+  std::vector<wire::Ipv6> addresses_;
+  std::vector<Ip> of_station_;
+  std::unordered_map<wire::Ipv6, Ip> index_;
 };
 
 class Collector {
  public:
   Collector(const Model& m, const Forest& forest, Time when)
-      : m_(m), forest_(forest), registrations_(m, forest), when_(when) {
+      : m_(m), forest_(forest), registrations_(m, forest), when_(when), ipv6_(m) {
     for (const model::Bridge& bridge : m.bridges) any_gates_ |= switching::registers(bridge.kind);
     for (const model::Port& port : m.ports) any_gates_ |= port.locked || !port.floods_broadcast;
     for (std::size_t s = 0; s < m.stations.size(); ++s) {
-      if (forest.place(StationId(s)).plugged() && !m.stations[s].ip.address.is_zero())
+      if (!forest.place(StationId(s)).plugged()) continue;
+      if (!m.stations[s].ip.address.is_zero())
         owners_.push_back({m.stations[s].ip.address.bits, StationId(s)});
+      if (const Ip ip = ipv6_.of(StationId(s)); ip != 0) owners_.push_back({ip, StationId(s)});
     }
     std::ranges::sort(owners_);
     asks_.assign(m.stations.size(), 0);
@@ -74,7 +114,7 @@ class Collector {
   // ------------------------------------------------------------ ways through routers
 
   // Who has that address where `asker` can ask for it.
-  StationId owner(StationId asker, std::uint32_t ip) {
+  StationId owner(StationId asker, Ip ip) {
     StationId found;
     const auto [first, last] =
         std::ranges::equal_range(owners_, ip, {}, &std::pair<std::uint32_t, StationId>::first);
@@ -103,9 +143,18 @@ class Collector {
     return registrations_.passes(way_, {asker, {}});
   }
 
-  bool owns(MachineId machine, std::uint32_t ip) const {
+  Ip ip_of(StationId s, bool ipv6) const { return ipv6 ? ipv6_.of(s) : m_[s].ip.address.bits; }
+  bool owns(MachineId machine, Ip ip) const {
     return std::ranges::any_of(m_[machine].stations,
-                               [&](StationId s) { return m_[s].ip.address.bits == ip; });
+                               [&](StationId s) { return ip_of(s, is_ipv6(ip)) == ip; });
+  }
+  std::pair<StationId, Ip> hop_towards(MachineId machine, Ip to) const {
+    if (!is_ipv6(to)) {
+      const model::NextHop hop = next_hop(m_, machine, model::Ipv4{to});
+      return {hop.station, hop.address.bits};
+    }
+    const model::NextHop6 hop = next_hop(m_, machine, ipv6_.address(to));
+    return {hop.station, hop.station.valid() ? ipv6_.of(hop.address) : 0};
   }
 
   std::uint32_t add(const Stream& stream) {
@@ -113,16 +162,31 @@ class Collector {
     return static_cast<std::uint32_t>(out_.list.size() - 1);
   }
 
+  using Translations = std::vector<model::Translation>;
+
   // Sends `pattern` from the machine to the address, a stream for each hop. The answer is the last of them;
-  // none when it does not arrive. A pattern whose `after` is kNone starts by itself.
-  std::optional<std::uint32_t> send(MachineId machine, model::Ipv4 to, Stream pattern, Duration progress) {
+  // none when it does not arrive. A pattern whose `after` is kNone starts by itself. `translations` are those
+  // of the way there: an answer is turned back by each, what is no answer adds to them.
+  std::optional<std::uint32_t> send(MachineId machine, Ip to, Stream pattern, Duration progress,
+                                    Translations& translations) {
+    const bool answers = pattern.kind == StreamKind::kAnswer;
+    StationId entered;
+    model::Ipv4 source;
+    if (const model::FlowId f = pattern.flow; f.valid() && m_[f].from_station.valid())
+      source = m_[m_[f].from_station].ip.address;
     for (int hop = 0; hop < kMostHops; ++hop) {
-      const model::NextHop next = next_hop(m_, machine, to);
-      if (!next.station.valid() || !forest_.place(next.station).plugged()) return std::nullopt;
-      pattern.from = next.station;
-      pattern.to = owner(next.station, next.address.bits);
+      const auto [out, next] = hop_towards(machine, to);
+      if (!out.valid() || !forest_.place(out).plugged()) return std::nullopt;
+      const auto passage =
+          entered.valid() && !pattern.ipv6 ? model::passage(m_, entered, out) : model::Passage::kAsItIs;
+      if (passage == model::Passage::kRefused) return std::nullopt;
+      const bool translates = passage == model::Passage::kTranslated;
+      if (translates && !answers) translations.push_back({machine, m_[out].ip.address, source});
+      if (translates || source.is_zero()) source = m_[out].ip.address;
+      pattern.from = out;
+      pattern.to = owner(out, next);
       if (!pattern.to.valid()) {
-        ask_in_vain(pattern, next.address.bits);
+        ask_in_vain(pattern, next);
         return std::nullopt;
       }
       if (!surely_resolves(pattern.from, pattern.to)) {
@@ -131,19 +195,30 @@ class Collector {
         pattern.least = 0;
       }
       const std::uint32_t index = add(pattern);
-      uses_.push_back({pattern.from, pattern.to, pattern.gap, hop == 0 ? progress : base::kNever, index});
+      uses_.push_back(
+          {pattern.from, pattern.to, pattern.gap, hop == 0 ? progress : base::kNever, index, pattern.ipv6});
       machine = m_[pattern.to].machine;
-      if (owns(machine, to.bits)) return index;
-      if (m_[machine].kind != model::MachineKind::kRouter) return std::nullopt;
+      entered = pattern.to;
+      if (answers && turns_back(translations, machine, to)) entered = {};
+      if (owns(machine, to)) return index;
+      if (!model::forwards(m_, machine)) return std::nullopt;
       pattern.after = index;
       pattern.on_delivery = true;
     }
     return std::nullopt;
   }
 
+  static bool turns_back(Translations& translations, MachineId at, Ip& to) {
+    if (translations.empty() || translations.back().by != at || translations.back().shown.bits != to)
+      return false;
+    to = translations.back().hidden.bits;
+    translations.pop_back();
+    return true;
+  }
+
   // Three questions a second apart, and again when there is next something to send. However many flows wait
   // for it, an address is asked for once.
-  void ask_in_vain(const Stream& wanted, std::uint32_t ip) {
+  void ask_in_vain(const Stream& wanted, Ip ip) {
     const bool tcp = wanted.flow.valid() && m_[wanted.flow].kind == FlowKind::kTcp;
     const Duration gap =
         tcp && wanted.gap != base::kNever ? std::max(wanted.gap, kLongestSynWait) : wanted.gap;
@@ -151,7 +226,7 @@ class Collector {
     question.kind = StreamKind::kQuestion;
     question.to = {};
     question.flow = {};
-    question.bytes = kLeastFrame;
+    question.bytes = wanted.ipv6 ? kDiscoveryFrame : kLeastFrame;
     const bool certain = gap != base::kNever;
     question.least = certain ? 3 / (3 + base::to_seconds(gap)) : 0;
     question.most = 1;
@@ -224,20 +299,21 @@ class Collector {
   void add_flow(model::FlowId id) {
     const Flow& flow = m_[id];
     if (flow.start > when_ || flow.stop <= when_ || !m_[flow.from].running) return;
-    model::Ipv4 to;
+    Ip to = 0;
     for (const StationId s : m_[flow.to].stations) {
-      if (to.is_zero()) to = m_[s].ip.address;
+      if (to == 0) to = ip_of(s, flow.ipv6);
     }
-    if (flow.to_station.valid()) to = m_[flow.to_station].ip.address;
-    const StationId out = flow.from_station.valid() ? flow.from_station : next_hop(m_, flow.from, to).station;
-    if (to.is_zero() || !out.valid() || owns(flow.from, to.bits)) {
+    if (flow.to_station.valid()) to = ip_of(flow.to_station, flow.ipv6);
+    StationId out = flow.from_station;
+    if (to != 0 && !out.valid()) out = hop_towards(flow.from, to).first;
+    if (to == 0 || !out.valid() || owns(flow.from, to)) {
       out_.lost.push_back(id);
       return;
     }
     const bool tcp = flow.kind == FlowKind::kTcp;
     const Duration interval = interval_of(flow);
-    Stream data{.from = {}, .to = {}, .flow = id};
-    data.bytes = frame_of(flow.payload, tcp ? kTcpHeaders : kUdpHeaders);
+    Stream data{.from = {}, .to = {}, .flow = id, .ipv6 = flow.ipv6};
+    data.bytes = frame_of(flow.payload, (tcp ? kTcpHeaders : kUdpHeaders) + beyond_ipv4(flow));
     if (interval.count() == 0) {  // greedy TCP
       data.gap = kSlack;
       data.as_it_gets = true;
@@ -248,7 +324,8 @@ class Collector {
     }
     const Stream answer = answer_to(flow, data, interval);
     const std::size_t first = out_.list.size(), first_use = uses_.size();
-    const auto arrived = send(flow.from, to, data, tcp ? answer.gap : base::kNever);
+    Translations translations;
+    const auto arrived = send(flow.from, to, data, tcp ? answer.gap : base::kNever, translations);
     if (!arrived) {
       out_.lost.push_back(id);
       if (tcp) only_connects(id, first, first_use);
@@ -257,7 +334,8 @@ class Collector {
     if (flow.kind == FlowKind::kUdp) return;
     Stream back = answer;
     back.after = *arrived;
-    const bool answered = send(flow.to, m_[out].ip.address, back, base::kNever).has_value();
+    const Ip asker = translations.empty() ? ip_of(out, flow.ipv6) : translations.back().shown.bits;
+    const bool answered = send(flow.to, asker, back, base::kNever, translations).has_value();
     if (!tcp) return;
     if (!answered) only_connects(id, first, first_use);
     const auto open = [](const Stream& s) { return s.flow.valid() && s.gap == base::kNever; };
@@ -270,7 +348,7 @@ class Collector {
     for (std::size_t i = first; i < out_.list.size(); ++i) {
       Stream& stream = out_.list[i];
       if (stream.flow != id) continue;
-      stream.bytes = frame_of(0, kTcpHeaders);
+      stream.bytes = frame_of(0, kTcpHeaders + beyond_ipv4(m_[id]));
       stream.most = per_second(kLongestSynWait);
       stream.as_it_gets = false;
       if (stream.gap == base::kNever) continue;
@@ -295,6 +373,8 @@ class Collector {
     }
   }
 
+  static std::uint32_t beyond_ipv4(const Flow& flow) { return flow.ipv6 ? kIpv6Beyond : 0; }
+
   static Stream answer_to(const Flow& flow, const Stream& data, Duration interval) {
     Stream answer = data;
     answer.kind = StreamKind::kAnswer;
@@ -302,12 +382,12 @@ class Collector {
     if (flow.kind == FlowKind::kRequest) {
       const std::uint32_t response = std::max<std::uint32_t>(flow.response, 1);
       const std::uint32_t frames = (response + kLargestPayload - 1) / kLargestPayload;
-      answer.bytes = frame_of(response / frames, kUdpHeaders);
+      answer.bytes = frame_of(response / frames, kUdpHeaders + beyond_ipv4(flow));
       answer.least *= frames;
       answer.most *= frames;
     } else if (flow.kind == FlowKind::kTcp) {
       // Every second segment is acknowledged, or the first after the delay (RFC 1122 4.2.3.2).
-      answer.bytes = frame_of(0, kTcpHeaders);
+      answer.bytes = frame_of(0, kTcpHeaders + beyond_ipv4(flow));
       if (interval < kDelayedAck * 11 / 10) answer.least /= 2;
       if (interval < kDelayedAck * 9 / 10) answer.most /= 2;
     }
@@ -317,13 +397,17 @@ class Collector {
   // ------------------------------------------------------------ address resolution
 
   const model::ArpSettings& arp(StationId s) const { return m_[m_[s].machine].arp; }
+  const model::ArpSettings& settings(const Use& use) const {
+    const model::Machine& machine = m_[m_[use.from].machine];
+    return use.ipv6 ? machine.nd : machine.arp;
+  }
 
   // One use a pair of stations.
   void merge_uses() {
-    std::ranges::stable_sort(uses_, {}, [](const Use& u) { return std::pair(u.from, u.to); });
+    std::ranges::stable_sort(uses_, {}, &Use::key);
     std::size_t kept = 0;
     for (std::size_t i = 0; i < uses_.size(); ++i) {
-      if (kept > 0 && uses_[kept - 1].from == uses_[i].from && uses_[kept - 1].to == uses_[i].to) {
+      if (kept > 0 && uses_[kept - 1].key() == uses_[i].key()) {
         Use& merged = uses_[kept - 1];
         if (uses_[i].gap < merged.gap) merged.stream = uses_[i].stream;
         merged.gap = std::min(merged.gap, uses_[i].gap);
@@ -335,31 +419,51 @@ class Collector {
     uses_.resize(kept);
     for (const Use& use : uses_) {
       // A stack that probes asks by broadcast, too, where its probes may be swallowed.
+      if (use.ipv6) continue;  // of no concern to anybody else
       if (!arp(use.from).confirm_by_probe || may_swallow(use)) ++asks_[use.from.index()];
     }
   }
 
   void announcements() {
-    for (std::size_t s = 0; s < m_.stations.size(); ++s) {
-      const model::Machine& machine = m_[m_.stations[s].machine];
-      if (machine.arp.announce_every.count() == 0 || m_.stations[s].ip.address.is_zero() ||
-          !forest_.place(StationId(s)).plugged())
-        continue;
-      const double rate = per_second(machine.arp.announce_every);
-      add({.from = StationId(s),
-           .to = {},
-           .gap = machine.arp.announce_every,
-           .least = rate,
-           .most = rate,
-           .kind = StreamKind::kAnnouncement,
-           .flow = {}});
+    for (std::size_t i = 0; i < m_.stations.size(); ++i) {
+      const StationId s(i);
+      const model::Machine& machine = m_[m_[s].machine];
+      if (!forest_.place(s).plugged()) continue;
+      if (!m_[s].ip.address.is_zero()) announce(s, machine.arp.announce_every, false);
+      if (ipv6_.of(s) == 0) continue;
+      announce(s, machine.nd.announce_every, true);
+      if (machine.advertise_every.count() > 0) advertise(s, machine.advertise_every);
     }
+  }
+  void announce(StationId s, Duration every, bool ipv6) {
+    if (every.count() == 0) return;
+    const double rate = per_second(every);
+    add({.from = s,
+         .to = {},
+         .gap = every,
+         .least = rate,
+         .most = rate,
+         .bytes = ipv6 ? kDiscoveryFrame : kLeastFrame,
+         .kind = StreamKind::kAnnouncement,
+         .flow = {},
+         .ipv6 = ipv6});
+  }
+  // Between two of them is a third of the time to all of it.
+  void advertise(StationId s, Duration most) {
+    add({.from = s,
+         .to = {},
+         .gap = most,
+         .least = per_second(most),
+         .most = per_second(most / 3),
+         .bytes = kRouterAdvertisementFrame,
+         .kind = StreamKind::kAdvertisement,
+         .flow = {},
+         .ipv6 = true});
   }
 
   const Use* find_use(StationId from, StationId to) const {
-    const auto it = std::ranges::lower_bound(uses_, std::pair(from, to), {},
-                                             [](const Use& u) { return std::pair(u.from, u.to); });
-    return it != uses_.end() && it->from == from && it->to == to ? &*it : nullptr;
+    const auto it = std::ranges::lower_bound(uses_, std::tuple(from, to, false), {}, &Use::key);
+    return it != uses_.end() && it->from == from && it->to == to && !it->ipv6 ? &*it : nullptr;
   }
 
   // How often a probing stack asks: never (nullopt), or at most and at least every so often.
@@ -367,7 +471,7 @@ class Collector {
     Duration shortest, longest;  // longest: kNever when not certain
   };
   std::optional<Period> probing(const Use& use) const {
-    const model::ArpSettings& a = arp(use.from);
+    const model::ArpSettings& a = settings(use);
     if (!a.confirm_by_probe || a.timeout >= kForEver) return std::nullopt;
     if (a.confirm_by_progress && use.progress < kDelayFirstProbe) return std::nullopt;
     const Duration shortest = a.timeout + kDelayFirstProbe;
@@ -415,7 +519,7 @@ class Collector {
   }
 
   void resolve_again(const Use& use) {
-    if (arp(use.from).confirm_by_probe) {
+    if (settings(use).confirm_by_probe) {
       if (const auto period = probing(use)) {
         ask(use, use.to, StreamKind::kProbe, period->longest, per_second(period->shortest));
       }
@@ -466,18 +570,22 @@ class Collector {
                                         .gap = period,
                                         .least = least,
                                         .most = most,
+                                        .bytes = use.ipv6 ? kDiscoveryFrame : kLeastFrame,
                                         .kind = kind,
                                         .after = use.stream,
-                                        .flow = {}});
+                                        .flow = {},
+                                        .ipv6 = use.ipv6});
     add({.from = use.to,
          .to = use.from,
          .gap = period,
          .least = least,
          .most = most,
+         .bytes = use.ipv6 ? kDiscoveryFrame : kLeastFrame,
          .kind = StreamKind::kReply,
          .on_delivery = true,
          .after = question,
-         .flow = {}});
+         .flow = {},
+         .ipv6 = use.ipv6});
   }
 
   const Model& m_;
@@ -485,10 +593,11 @@ class Collector {
   Registrations registrations_;
   bool any_gates_ = false;
   const Time when_;
-  std::vector<std::pair<std::uint32_t, StationId>> owners_;  // by address
-  std::vector<std::uint32_t> asks_;  // by station: reasons for which it asks by broadcast
+  const Ipv6Index ipv6_;
+  std::vector<std::pair<Ip, StationId>> owners_;  // by address
+  std::vector<std::uint32_t> asks_;               // by station: reasons for which it asks by broadcast
   std::vector<Use> uses_;
-  std::map<std::pair<StationId, std::uint32_t>, std::uint32_t> in_vain_;  // questions, by asker and address
+  std::map<std::pair<StationId, Ip>, std::uint32_t> in_vain_;  // questions, by asker and address
   std::vector<Step> way_;
   Streams out_;
 };
@@ -507,13 +616,17 @@ std::string describe(const Model& m, const Stream& stream) {
     case StreamKind::kAnswer:
       return fmt::format("the answers of {} to \"{}\"", from, name_of(m, stream.flow));
     case StreamKind::kProbe:
-      return fmt::format("ARP probes of {} for {}", from, name_of(m, stream.to));
+      return fmt::format("{} of {} for {}", stream.ipv6 ? "neighbor probes" : "ARP probes", from,
+                         name_of(m, stream.to));
     case StreamKind::kQuestion:
-      return fmt::format("ARP requests of {}", from);
+      return fmt::format("{} of {}", stream.ipv6 ? "neighbor solicitations" : "ARP requests", from);
     case StreamKind::kReply:
-      return fmt::format("ARP replies of {} to {}", from, name_of(m, stream.to));
+      return fmt::format("{} of {} to {}", stream.ipv6 ? "neighbor advertisements" : "ARP replies", from,
+                         name_of(m, stream.to));
     case StreamKind::kAnnouncement:
       return fmt::format("announcements of {}", from);
+    case StreamKind::kAdvertisement:
+      return fmt::format("router advertisements of {}", from);
   }
   return from;
 }

@@ -12,6 +12,8 @@
 //   - any other forgets the entry T after it last heard the neighbour in an ARP frame, whatever its occasion,
 //     and asks by broadcast at the next use. Who hears the neighbour's own questions more often than every T
 //     never asks.
+// Stacks that speak IPv6 probe in the same way (RFC 4861 section 7.3), routers as well, which also tell
+// everybody their MAC now and then (6.2.1); others than the one asked learn nothing from questions there.
 // Either way the neighbour answers by unicast. What only may be sent has least = 0 and gap = kNever.
 #pragma once
 
@@ -25,15 +27,14 @@ using base::Duration;
 using base::Time;
 
 enum class StreamKind : std::uint8_t {
-  kData,          // of a flow, towards its receiver
-  kAnswer,        // of a flow, back
-  kProbe,         // ARP request by unicast
-  kQuestion,      // ARP request by broadcast
-  kReply,         // ARP reply
-  kAnnouncement,  // gratuitous ARP at an interval
+  kData,           // of a flow, towards its receiver
+  kAnswer,         // of a flow, back
+  kProbe,          // ARP request, or neighbor solicitation, by unicast
+  kQuestion,       // by broadcast, or to the solicited-node group
+  kReply,          // ARP reply, or neighbor advertisement
+  kAnnouncement,   // gratuitous ARP, or an unsolicited advertisement, at an interval
+  kAdvertisement,  // of a router
 };
-
-constexpr bool is_arp(StreamKind kind) { return kind != StreamKind::kData && kind != StreamKind::kAnswer; }
 
 struct Stream {
   StationId from, to;           // to: invalid for a broadcast
@@ -46,7 +47,12 @@ struct Stream {
   std::uint32_t after =
       kNone;           // the stream without which there is not this one; it stands earlier in the list
   model::FlowId flow;  // invalid: address resolution
+  bool ipv6 = false;
 };
+
+constexpr bool is_arp(const Stream& s) {
+  return s.kind != StreamKind::kData && s.kind != StreamKind::kAnswer && !s.ipv6;
+}
 
 struct Streams {
   std::vector<Stream> list;

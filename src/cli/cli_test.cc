@@ -195,8 +195,17 @@ TEST_F(CliTest, MacAuditAndFix) {
   EXPECT_EQ(run({"mac", "fix", path("pve.csv"), "--manager", "pve=xen"}), kBadInput);
   EXPECT_EQ(run({"mac", "audit", path("missing.csv")}), kBadInput);
   std::ofstream(path("bad.csv")) << "vm,mac\na,02:00:00:00:00:0g\n";
-  EXPECT_EQ(run({"mac", "audit", path("bad.csv")}), kBadInput);
+  EXPECT_EQ(run({"mac", "audit", path("bad.csv"), path("site.yaml")}), kBadInput);
   EXPECT_NE(out_.find("bad.csv:2"), std::string::npos) << out_;
+  // Nothing is left that could be clean.
+  EXPECT_EQ(run({"mac", "audit", path("bad.csv")}), kBadInput);
+  EXPECT_EQ(out_, "");
+  EXPECT_NE(err_.find("bad.csv:2"), std::string::npos) << err_;
+  std::filesystem::create_directory(path("none"));
+  for (const char* verb : {"audit", "fix"}) {
+    EXPECT_EQ(run({"mac", verb, path("none")}), kBadInput);
+    EXPECT_NE(err_.find("none: there are no files"), std::string::npos) << err_;
+  }
 }
 
 TEST_F(CliTest, DiagnoseTextAndJson) {

@@ -107,6 +107,7 @@ class Reader {
 Step<macs::Inventory> read_inventories(const std::vector<std::string>& sources) {
   auto texts = gather(sources);
   if (!texts) return std::unexpected(texts.error());
+  if (texts->empty()) return stop(kBadInput, fmt::format("{}: there are no files", fmt::join(sources, ", ")));
   return inventory_of(std::move(*texts));
 }
 
@@ -116,6 +117,10 @@ Step<macs::Inventory> inventory_of(std::vector<SourceText> texts) {
     if (auto done = reader.read(std::exchange(text, {})); !done) return std::unexpected(done.error());
   }
   if (auto done = reader.finish(); !done) return std::unexpected(done.error());
+  // "Clean" would be a lie about what nobody could read.
+  if (reader.inventory.nics.empty() && reader.inventory.omitted > 0)
+    return stop(kBadInput, fmt::format("nothing that can be read:\n  {}",
+                                       fmt::join(omission_texts(reader.inventory, 10), "\n  ")));
   return std::move(reader.inventory);
 }
 

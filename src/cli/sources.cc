@@ -225,6 +225,7 @@ Step<Imported> import_all(const std::vector<std::string>& sources, std::string_v
   imported.left_out_more = facts.left_out_more;
   if (draft.machines.empty() && draft.gear.empty()) {
     std::string what = fmt::format("{}: nothing that can be imported", fmt::join(sources, ", "));
+    if (texts->empty()) what += ": there are no files";
     constexpr std::size_t kShown = 10;
     for (std::size_t i = 0; i < std::min(kShown, imported.left_out.size()); ++i)
       what += "\n  " + imported.left_out[i];

@@ -171,6 +171,25 @@ TEST(ImportLibvirt, TheTestDriversDomainAndNetworkAreRead) {
   EXPECT_THAT(notes(m), Contains(HasSubstr("The host virt is made up")));
 }
 
+// The words of its networks; one without an address can't be a router, and an isolated one is none.
+TEST(ImportLibvirt, NetworksBehindTheHostAreRoutedOrTranslated) {
+  const auto routing = [](std::string_view forward, std::string_view ip) {
+    const SourceText sources[] = {
+        {"virt/test.xml", domain("<interface type='network'><mac address='52:54:00:00:00:01'/><source "
+                                 "network='default'/></interface>")},
+        {"virt/default.xml",
+         fmt::format("<network><name>default</name>{}<bridge name='virbr0'/>{}</network>", forward, ip)}};
+    return bridge(model_of(import(sources)), "virbr0").routing;
+  };
+  const std::string_view ip = "<ip address='192.168.122.1' prefix='24'/>";
+  EXPECT_EQ(routing("<forward mode='nat'/>", ip), model::Routing::kNat);
+  EXPECT_EQ(routing("<forward/>", ip), model::Routing::kNat) << "the default";
+  EXPECT_EQ(routing("<forward mode='route'/>", ip), model::Routing::kRouted);
+  EXPECT_EQ(routing("<forward mode='open'/>", ip), model::Routing::kRouted);
+  EXPECT_EQ(routing("<forward mode='nat'/>", ""), model::Routing::kNone);
+  EXPECT_EQ(routing("", ip), model::Routing::kNone);
+}
+
 TEST(ImportLibvirt, TwoDomainsWithOneMacStayTwo) {
   const std::string nic =
       "<interface type='bridge'><mac address='52:54:00:00:00:09'/><source bridge='br0'/></interface>";

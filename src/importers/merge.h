@@ -82,6 +82,7 @@ class Merge {
   std::string plug_into_port_group(std::size_t host, const NicFacts& facts, DraftNic& nic,
                                    std::string_view why);
   const PortGroupFacts* port_group(std::size_t host, std::string_view name) const;
+  void let_host_route(std::size_t host, const NetworkFacts& network, std::string_view on);
   std::string plug_into_network(std::size_t host, std::size_t guest, const NicFacts& facts, DraftNic& nic);
   std::string switch_named(std::size_t host, const std::string& name, SwitchKind kind, std::string_view why);
   std::string switch_above(std::size_t host, SwitchKind kind, const std::string& nic, std::string_view why,

@@ -19,7 +19,14 @@ void Merge::plug(std::size_t guest, const NicFacts& facts, DraftNic& nic) {
   const std::size_t host = at(guest).host;
   const std::string why = fmt::format("{}:{} says so", at(guest).name, nic.name);
   nic.comment = facts_.text(facts.place);
-  if (plug_by_tap(host, facts, nic)) return;
+  if (plug_by_tap(host, facts, nic)) {
+    if (facts.plug == Plug::kNetwork) {
+      const MachineFacts* owner = facts_of(guest);
+      if (const NetworkFacts* network = network_of(host, owner == nullptr ? "" : owner->manager, facts.to))
+        let_host_route(host, *network, nic.on);
+    }
+    return;
+  }
   if (!facts.up) {
     nic.on = lonely_switch(host, "unplugged", guest, nic);
     return;
@@ -157,7 +164,19 @@ std::string Merge::plug_into_network(std::size_t host, std::size_t guest, const 
     made->comment = facts_.text(network->place);
     if (network->ip) made->ip = network->ip;
   }
+  let_host_route(host, *network, on);
   return on;
+}
+
+// The manager's word for a bridge without uplinks is `nat` or `route`: its host is the router of what is on
+// it. Without an address it can't be.
+void Merge::let_host_route(std::size_t host, const NetworkFacts& network, std::string_view on) {
+  DraftSwitch* const bridge = switch_of(host, on);
+  if (network.kind != Plug::kNat || bridge == nullptr || !bridge->uplinks.empty() ||
+      bridge->kind != site_word(SwitchKind::kLinuxBridge))
+    return;
+  if (!bridge->ip) bridge->ip = network.ip;
+  if (bridge->ip) bridge->kind = network.routed ? "routed" : "nat";
 }
 
 const NetworkFacts* Merge::network_of(std::size_t host, std::string_view manager,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/text.h"
 #include "importers/merge.h"
@@ -98,7 +99,10 @@ void Merge::add_flow_rules(std::size_t machine, const SwitchFacts& facts, DraftS
 
 namespace {
 
-bool learns(std::string_view kind) { return kind.empty() || kind == "linux-bridge" || kind == "ovs"; }
+bool learns(std::string_view kind) {
+  constexpr std::array<std::string_view, 5> kLearning = {"", "linux-bridge", "ovs", "routed", "nat"};
+  return std::ranges::find(kLearning, kind) != kLearning.end();
+}
 bool has_vlans(std::string_view kind) { return learns(kind) || kind == "esxi" || kind == "hyperv"; }
 
 }  // namespace

@@ -131,13 +131,11 @@ void SiteReader::read_clone(const Timed& change) {
     model()[id].line = line;
     const model::LinkId cable = model()[model()[id].port].link;
     if (cable.valid()) model()[cable].line = line;
-    if (!addressed.valid() && !model()[id].ip.address.is_zero()) addressed = id;
+    const bool has_one = !model()[id].ip.address.is_zero() || !model()[id].ip6.address.is_zero();
+    if (!addressed.valid() && has_one) addressed = id;
   }
-  if (const auto ip = in_.interface_address(fields["ip"], "ip")) {
-    if (!addressed.valid())
-      addressed = model()[*clone].stations.empty() ? StationId{} : model()[*clone].stations[0];
-    if (addressed.valid()) model()[addressed].ip = *ip;
-  }
+  if (!addressed.valid() && !model()[*clone].stations.empty()) addressed = model()[*clone].stations[0];
+  if (addressed.valid()) read_addresses(addressed, fields["ip"], {});
   add_change(change, model::StartMachine{*clone});
 }
 

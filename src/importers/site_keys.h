@@ -22,9 +22,10 @@ inline constexpr Keys kSite = {"sekimori", "title", "seed",  "notes", "defaults"
 inline constexpr Keys kNote = {"assumed", "suspect"};
 inline constexpr Keys kDefaults = {"link", "ageing", "arp"};
 inline constexpr Keys kDefaultLink = {"rate", "delay", "queue"};
-inline constexpr Keys kHost = {"nics", "switches", "guests", "gateway", "routes", "arp", "state", "count"};
-inline constexpr Keys kRouter = {"nics", "gateway", "routes", "arp", "state"};
-inline constexpr Keys kGuest = {"nics", "switches", "gateway", "routes", "arp", "state", "count"};
+inline constexpr Keys kHost = {"nics", "switches", "guests", "gateway", "routes",
+                               "arp",  "nd",       "state",  "count"};
+inline constexpr Keys kRouter = {"nics", "gateway", "routes", "arp", "nd", "state"};
+inline constexpr Keys kGuest = {"nics", "switches", "gateway", "routes", "arp", "nd", "state", "count"};
 inline constexpr Keys kNic = {"mac", "ip", "promiscuous"};
 inline constexpr Keys kGuestNic = {"on",
                                    "mac",
@@ -52,6 +53,7 @@ inline constexpr Keys kGuestNic = {"on",
 inline constexpr Keys kDrawnMac = {"drawn-from"};
 inline constexpr Keys kRoute = {"to", "via"};
 inline constexpr Keys kArp = {"timeout", "confirm", "announce"};
+inline constexpr Keys kNd = {"reachable", "announce", "advertise"};
 inline constexpr Keys kSwitch = {"kind",  "ageing",   "learning", "table-size", "vlan-aware",
                                  "stp",   "priority", "hello",    "max-age",    "forward-delay",
                                  "flood", "ports",    "static",   "flows"};
@@ -72,7 +74,8 @@ inline constexpr Keys kWan = {"kind", "sites", "delay", "ageing", "table-size"};
 inline constexpr Keys kWanSite = {"rate", "delay", "mac-limit", "storm-control"};
 inline constexpr Keys kLink = {"between", "rate", "delay", "queue", "state"};
 inline constexpr Keys kPool = {"kind", "range", "host-ip", "id", "hosts"};
-inline constexpr Keys kFlow = {"from", "to", "kind", "rate", "every", "size", "response", "start", "stop"};
+inline constexpr Keys kFlow = {"from", "to",       "kind",  "rate", "every",
+                               "size", "response", "start", "stop", "family"};
 // What happens, and what goes with each.
 inline constexpr Keys kChange = {
     "at", "start", "stop", "clone",    "migrate", "link-down", "link-up",    "set",           "as",
@@ -94,6 +97,7 @@ inline constexpr Section kGuestNic{"guest-nic", keys::kGuestNic};
 inline constexpr Section kDrawnMac{"drawn-mac", keys::kDrawnMac};
 inline constexpr Section kRoute{"route", keys::kRoute};
 inline constexpr Section kArp{"arp", keys::kArp};
+inline constexpr Section kNd{"nd", keys::kNd};
 inline constexpr Section kSwitch{"switch", keys::kSwitch};
 inline constexpr Section kVirtualSwitch{"virtual-switch", keys::kVirtualSwitch};
 inline constexpr Section kPort{"port", keys::kPort};
@@ -107,10 +111,11 @@ inline constexpr Section kPool{"pool", keys::kPool};
 inline constexpr Section kFlow{"flow", keys::kFlow};
 inline constexpr Section kChange{"change", keys::kChange};
 
-inline constexpr std::array kAll = {
-    kSite,        kNote,     kDefaults, kDefaultLink, kHost,   kRouter,        kGuest, kNic,
-    kGuestNic,    kDrawnMac, kRoute,    kArp,         kSwitch, kVirtualSwitch, kPort,  kStormControl,
-    kStaticEntry, kFlowRule, kWan,      kWanSite,     kLink,   kPool,          kFlow,  kChange};
+inline constexpr std::array kAll = {kSite,         kNote,        kDefaults, kDefaultLink,   kHost,
+                                    kRouter,       kGuest,       kNic,      kGuestNic,      kDrawnMac,
+                                    kRoute,        kArp,         kSwitch,   kVirtualSwitch, kPort,
+                                    kStormControl, kStaticEntry, kFlowRule, kWan,           kWanSite,
+                                    kLink,         kPool,        kFlow,     kChange,        kNd};
 
 }  // namespace sections
 

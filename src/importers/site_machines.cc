@@ -21,6 +21,28 @@ using model::MacOrigin;
 using model::PortId;
 using model::StationId;
 
+template <class Prefix>
+void SiteReader::refuse_equal_addresses(MachineId machine, Prefix model::Station::* ip) {
+  const auto& stations = model()[machine].stations;
+  if (stations.size() < 2) return;
+  std::vector<std::pair<decltype(Prefix::address), StationId>> addresses;
+  for (const StationId id : stations) {
+    if (!(model()[id].*ip).address.is_zero()) addresses.emplace_back((model()[id].*ip).address, id);
+  }
+  std::ranges::sort(addresses);
+  for (std::size_t i = 1; i < addresses.size(); ++i) {
+    const auto& [address, id] = addresses[i];
+    if (address != addresses[i - 1].first) continue;
+    const model::Station& one = model()[addresses[i - 1].second];
+    const unsigned line = model()[id].line;
+    const std::size_t indent = problems_.lines().line_text(line).find_first_not_of(" 	");
+    problems_.add_at(
+        {line, static_cast<unsigned>(indent) + 1},
+        fmt::format("'{}' has the address {} twice, on {} (line {}) and {}", model()[machine].name,
+                    wire::to_text(address), one.name, one.line, model()[id].name));
+  }
+}
+
 template <class Read>
 void SiteReader::for_each_instance(NodeId count_node, const Instance& outer, Read read) {
   if (!count_node.valid()) return read(outer);
@@ -91,7 +113,6 @@ void SiteReader::read_router(const Entry& entry) {
   if (!router.valid()) return;
   read_nics(router, fields["nics"], {}, sections::kNic);
   read_common(router, fields);
-  for (const StationId id : model()[router].stations) routers_.try_emplace(model()[id].ip.address, router);
 }
 
 void SiteReader::read_guest(MachineId host, const Entry& entry, const Fields& fields,
@@ -105,9 +126,17 @@ void SiteReader::read_guest(MachineId host, const Entry& entry, const Fields& fi
 }
 
 void SiteReader::read_common(MachineId machine, const Fields& fields) {
-  refuse_equal_addresses(machine);
+  refuse_equal_addresses(machine, &model::Station::ip);
+  refuse_equal_addresses(machine, &model::Station::ip6);
   read_arp(in_.fields(fields["arp"], sections::kArp), model()[machine].arp);
+  read_nd(machine, in_.fields(fields["nd"], sections::kNd));
   read_routes(machine, fields);
+  if (model::forwards(model(), machine)) {
+    for (const StationId id : model()[machine].stations) {
+      routers_.emplace(model()[id].ip.address, machine);
+      routers6_.try_emplace(model()[id].ip6.address, machine);
+    }
+  }
   if (const auto state = in_.choice(fields["state"], "state", {"running", "stopped"})) {
     model()[machine].running = *state == 0;
   }
@@ -136,7 +165,7 @@ std::optional<SiteReader::Nic> SiteReader::read_nic(MachineId machine, const Ent
   if (!ok(entry.name, station)) return std::nullopt;
   model()[*station].drawn_bits = address.drawn_bits;
   model()[*station].line = in_.line(entry.name);
-  set(model()[*station].ip, read_ip(is_short ? entry.value : fields["ip"], instance));
+  read_addresses(*station, is_short ? entry.value : fields["ip"], instance);
   set(model()[*station].promiscuous, in_.flag(fields["promiscuous"], "promiscuous"));
   return Nic{entry.name, *station, fields};
 }
@@ -226,33 +255,11 @@ void SiteReader::attach_guest_nic(MachineId host, const Nic& nic) {
   if (ok(on, port)) read_port(*port, nic.fields);
 }
 
-void SiteReader::refuse_equal_addresses(MachineId machine) {
-  const auto& stations = model()[machine].stations;
-  if (stations.size() < 2) return;
-  std::vector<std::pair<Ipv4, StationId>> addresses;
-  for (const StationId id : stations) {
-    if (!model()[id].ip.address.is_zero()) addresses.emplace_back(model()[id].ip.address, id);
-  }
-  std::ranges::sort(addresses);
-  for (std::size_t i = 1; i < addresses.size(); ++i) {
-    const auto [ip, id] = addresses[i];
-    if (ip != addresses[i - 1].first) continue;
-    const model::Station& one = model()[addresses[i - 1].second];
-    const unsigned line = model()[id].line;
-    const std::size_t indent = problems_.lines().line_text(line).find_first_not_of(" 	");
-    problems_.add_at(
-        {line, static_cast<unsigned>(indent) + 1},
-        fmt::format("'{}' has the address {} twice, on {} (line {}) and {}", model()[machine].name,
-                    wire::to_text(ip), one.name, one.line, model()[id].name));
-  }
-}
-
 // ---------------------------------------------------------------- ARP and routes
 
 void SiteReader::read_arp(const Fields& fields, model::ArpSettings& arp) {
   if (!fields.node().valid()) return;
   constexpr Bounds<model::Duration> kTimeout{"timeout", base::milliseconds(1), kLongestTime};
-  constexpr Bounds<model::Duration> kAnnounce{"announce", base::milliseconds(1), kLongestTime};
   set(arp.timeout, in_.duration(fields["timeout"], kTimeout));
   if (const NodeId confirm = fields["confirm"]; confirm.valid()) {
     arp.confirm_by_progress = arp.confirm_by_probe = false;
@@ -262,28 +269,44 @@ void SiteReader::read_arp(const Fields& fields, model::ArpSettings& arp) {
       if (how == 1) arp.confirm_by_probe = true;
     }
   }
-  if (const NodeId announce = fields["announce"]; announce.valid()) {
-    arp.announce_at_start = false;
-    arp.announce_every = model::Duration{0};
-    for (const NodeId item : in_.list(announce, "announce", true)) {
-      const std::string_view word = in_.tree().is_text(item) ? in_.text(item) : std::string_view();
-      const bool is_time = !word.empty() && word.front() >= '0' && word.front() <= '9';
-      if (is_time) {
-        set(arp.announce_every, in_.duration(item, kAnnounce));
-      } else if (in_.choice(item, "announce (beside an interval like 100s)", {"start", "never"}) == 0) {
-        arp.announce_at_start = true;
-      }
+  read_announce(fields["announce"], arp);
+}
+
+void SiteReader::read_announce(NodeId announce, model::ArpSettings& settings) {
+  if (!announce.valid()) return;
+  constexpr Bounds<model::Duration> kAnnounce{"announce", base::milliseconds(1), kLongestTime};
+  settings.announce_at_start = false;
+  settings.announce_every = model::Duration{0};
+  for (const NodeId item : in_.list(announce, "announce", true)) {
+    const std::string_view word = in_.tree().is_text(item) ? in_.text(item) : std::string_view();
+    const bool is_time = !word.empty() && word.front() >= '0' && word.front() <= '9';
+    if (is_time) {
+      set(settings.announce_every, in_.duration(item, kAnnounce));
+    } else if (in_.choice(item, "announce (beside an interval like 100s)", {"start", "never"}) == 0) {
+      settings.announce_at_start = true;
     }
   }
 }
 
 void SiteReader::read_routes(MachineId machine, const Fields& fields) {
-  if (const auto gateway = in_.address(fields["gateway"], "gateway")) {
-    add_route(machine, fields["gateway"], {{}, 0}, *gateway);
+  for (const NodeId node : in_.list(fields["gateway"], "gateway", true)) {
+    if (is_ipv6(node)) {
+      add_route6(machine, {{}, 0}, node);
+    } else if (const auto gateway = in_.address(node, "gateway")) {
+      add_route(machine, node, {{}, 0}, *gateway);
+    }
   }
   for (const NodeId node : in_.list(fields["routes"], "routes")) {
     const Fields route = in_.fields(node, sections::kRoute, "{to: NETWORK, via: ADDRESS}");
     if (!route.node().valid()) continue;
+    if (is_ipv6(route["to"]) || (is_ipv6(route["via"]) && route.has("to"))) {
+      if (route.has("via")) {
+        read_route6(machine, route["to"], route["via"]);
+      } else {
+        in_.wrong(node, "a route is {to: NETWORK, via: ADDRESS}");
+      }
+      continue;
+    }
     const auto to = in_.network(route["to"], "to");
     const auto via = in_.address(route["via"], "via");
     if (!route.has("to") || !route.has("via")) in_.wrong(node, "a route is {to: NETWORK, via: ADDRESS}");

@@ -13,6 +13,7 @@
 
 #include "importers/site_values.h"
 #include "model/builder.h"
+#include "model/routing.h"
 
 namespace sekimori::importers {
 
@@ -87,14 +88,28 @@ class SiteReader {
   std::optional<model::Ipv4Prefix> read_ip(NodeId node, const Instance& instance);
   void attach_guest_nics(model::MachineId host, std::span<const Nic> nics);
   void attach_guest_nic(model::MachineId host, const Nic& nic);
-  void refuse_equal_addresses(model::MachineId machine);
+  template <class Prefix>
+  void refuse_equal_addresses(model::MachineId machine, Prefix model::Station::* ip);
   void read_arp(const Fields& fields, model::ArpSettings& arp);
   void read_routes(model::MachineId machine, const Fields& fields);
   void add_route(model::MachineId machine, NodeId node, model::Ipv4Prefix to, model::Ipv4 via);
 
+  void read_announce(NodeId node, model::ArpSettings& settings);
+
+  // site_ipv6.cc
+  bool is_ipv6(NodeId node) const;
+  void read_addresses(model::StationId station, NodeId node, const Instance& instance);
+  std::optional<model::Ipv6Prefix> read_ip6(NodeId node, const Instance& instance);
+  std::optional<model::Ipv6> address6(NodeId node, std::string_view what);
+  void add_route6(model::MachineId machine, const model::Ipv6Prefix& to, NodeId via);
+  void read_route6(model::MachineId machine, NodeId to, NodeId via);
+  void read_nd(model::MachineId machine, const Fields& fields);
+  std::string why_no_route6(model::MachineId from, model::StationId to);
+
   // site_switches.cc
   void read_virtual_switches(model::MachineId machine, NodeId switches, const Instance& instance);
   void read_virtual_switch(model::MachineId machine, const Entry& entry, const Instance& instance);
+  void refuse_bridging(const Entry& entry, const Fields& fields, std::string_view kind);
   void read_uplinks(model::MachineId machine, model::BridgeId bridge, NodeId node, NodeId uplinks);
   void read_uplink(model::MachineId machine, model::BridgeId bridge, NodeId node);
   void read_own_interface(model::MachineId machine, model::BridgeId bridge, const Entry& entry,
@@ -137,8 +152,14 @@ class SiteReader {
   // site_traffic.cc
   void read_flow(NodeId node);
   bool read_flow_ends(const Fields& fields, model::Flow& flow);
+  bool choose_family(const Fields& fields, model::Flow& flow);
   void read_flow_shape(const Fields& fields, model::Flow& flow);
-  std::string why_no_route(model::MachineId from, model::StationId to);
+  std::string why_not(const model::Flow& flow);
+  std::string why_not6(const model::Flow& flow);
+  using Translations = std::vector<model::Translation>;
+  std::string why_no_route(model::MachineId from, model::StationId to, Translations& translations);
+  model::MachineId router_with(model::Ipv4 address, model::MachineId asker) const;
+  std::string behind_nat(model::StationId station) const;
 
   // site_changes.cc
   void read_changes(NodeId changes);
@@ -173,7 +194,8 @@ class SiteReader {
   std::unordered_set<model::PortId> flood_set_;  // ports with a `flood` of their own
   std::unordered_map<std::string_view, std::pair<model::Time, NodeId>> clones_;  // name -> when and where
   std::unordered_map<model::MachineId, model::MachineId> moved_to_;
-  std::unordered_map<model::Ipv4, model::MachineId> routers_;  // by address
+  std::unordered_multimap<model::Ipv4, model::MachineId> routers_;  // by address
+  std::unordered_map<model::Ipv6, model::MachineId> routers6_;
   bool too_many_machines_ = false;
 };
 

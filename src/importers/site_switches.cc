@@ -39,11 +39,18 @@ std::span<const std::string_view> meaningless_keys(BridgeKind kind) {
 }
 
 constexpr BridgeKind kVirtualKinds[] = {
-    BridgeKind::kHostedBridge, BridgeKind::kLinuxBridge, BridgeKind::kOvs,
-    BridgeKind::kEsxi,         BridgeKind::kHyperV,      BridgeKind::kMacvlan,
-    BridgeKind::kSriov,        BridgeKind::kSwitch,      BridgeKind::kHub};
+    BridgeKind::kHostedBridge, BridgeKind::kLinuxBridge, BridgeKind::kOvs,        BridgeKind::kEsxi,
+    BridgeKind::kHyperV,       BridgeKind::kMacvlan,     BridgeKind::kSriov,      BridgeKind::kSwitch,
+    BridgeKind::kHub,          BridgeKind::kLinuxBridge, BridgeKind::kLinuxBridge};
 const std::initializer_list<std::string_view> kVirtualKindWords = {
-    "hosted-bridge", "linux-bridge", "ovs", "esxi", "hyperv", "macvlan", "sriov", "switch", "hub"};
+    "hosted-bridge", "linux-bridge", "ovs", "esxi",   "hyperv", "macvlan",
+    "sriov",         "switch",       "hub", "routed", "nat"};
+// The last two are Linux bridges that their host routes.
+model::Routing routing_of(std::optional<std::size_t> choice) {
+  const std::size_t first = std::size(kVirtualKinds) - 2;
+  if (!choice || *choice < first) return model::Routing::kNone;
+  return *choice == first ? model::Routing::kRouted : model::Routing::kNat;
+}
 
 // Taps one NIC, or is one.
 bool has_one_uplink(BridgeKind kind) {
@@ -77,9 +84,27 @@ void SiteReader::read_virtual_switch(MachineId machine, const Entry& entry, cons
     set(model()[*bridge].filters_local, in_.flag(node, "filters-local"));
   }
   read_kind_options(*bridge, fields);
-  read_uplinks(machine, *bridge, entry.name, fields["uplinks"]);
+  model()[*bridge].routing = routing_of(choice);
+  if (model()[*bridge].routing == model::Routing::kNone) {
+    read_uplinks(machine, *bridge, entry.name, fields["uplinks"]);
+  } else {
+    refuse_bridging(entry, fields, kVirtualKindWords.begin()[*choice]);
+  }
   read_own_interface(machine, *bridge, entry, fields, instance);
   read_bridge(*bridge, fields);
+}
+
+void SiteReader::refuse_bridging(const Entry& entry, const Fields& fields, std::string_view kind) {
+  if (fields.has("uplinks")) {
+    in_.wrong(fields["uplinks"],
+              fmt::format("a {} network has no uplinks: its machine routes between '{}' and its own NICs",
+                          kind, in_.text(entry.name)));
+  }
+  if (!fields.has("ip")) {
+    in_.wrong(entry.name, fmt::format("'{}' is the router of what is on it and needs an address: "
+                                      "`ip: 192.168.122.1/24`",
+                                      in_.text(entry.name)));
+  }
 }
 
 void SiteReader::read_uplinks(MachineId machine, BridgeId bridge, NodeId name, NodeId uplinks) {
@@ -135,15 +160,17 @@ void SiteReader::read_own_interface(MachineId machine, BridgeId bridge, const En
   }
   const std::string name(in_.text(entry.name));
   Address address = read_mac(mac, model()[machine].name, name);
-  const bool is_from_ports = !address.mac && fields.has("uplinks");
-  model()[bridge].mac_is_set = address.mac.has_value();
+  const bool is_from_ports =
+      !address.mac && fields.has("uplinks") && model()[bridge].routing == model::Routing::kNone;
+  // libvirt gives its networks a MAC of their own (src/network/bridge_driver.c).
+  model()[bridge].mac_is_set = address.mac.has_value() || model()[bridge].routing != model::Routing::kNone;
   constexpr Mac kFilledInLater{0x02'0000'000000 + 1};
   if (is_from_ports) {
     for (const PortId port : model()[bridge].ports) {
       const PortId far = model::peer(model(), port);
       if (model()[port].role != PortRole::kHost || !far.valid()) continue;
       const model::Station& nic = model()[model()[far].station];
-      if (nic.ip.address.is_zero()) continue;
+      if (nic.ip.address.is_zero() && nic.ip6.address.is_zero()) continue;
       in_.wrong(ip,
                 fmt::format(
                     "both '{}' and its uplink '{}' (line {}) have an address, and one MAC; a bridged NIC is "
@@ -157,7 +184,7 @@ void SiteReader::read_own_interface(MachineId machine, BridgeId bridge, const En
   if (!ok(entry.name, station)) return;
   model()[*station].drawn_bits = address.drawn_bits;
   model()[*station].line = in_.line(entry.name);
-  set(model()[*station].ip, read_ip(ip, instance));
+  read_addresses(*station, ip, instance);
   ok(entry.name, build_.attach(*station, bridge, PortRole::kHost));
   if (is_from_ports) macs_from_ports_.emplace_back(bridge, *station);
 }
@@ -359,7 +386,7 @@ void SiteReader::read_static_entry(BridgeId bridge, const Fields& fields) {
   // net/bridge/br_fdb.c, __br_fdb_add.
   const model::Bridge& settings = model()[bridge];
   if (settings.kind == BridgeKind::kLinuxBridge && settings.vlan_aware &&
-      !model::carries(model(), port, vlan)) {
+      (vlan == 0 || !model::carries(model(), port, vlan))) {
     return in_.wrong(
         fields.has("vlan") ? fields["vlan"] : fields.node(),
         vlan == 0 ? fmt::format("'{}' takes no untagged frames: say the `vlan`", name_of(model(), port))

@@ -1,6 +1,8 @@
 // Traffic: who sends what to whom.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "importers/site_reader.h"
 #include "wire/ipv4.h"
 
@@ -52,15 +54,26 @@ void SiteReader::read_flow(NodeId node) {
   flow.kind = kKinds[*kind];
   read_flow_shape(fields, flow);
   if (!has_ends) return;
-  if (const std::string why = why_no_route(flow.from, flow.to_station); !why.empty())
-    return in_.wrong(node, why);
-  if (flow.kind != FlowKind::kUdp) {
-    const StationId back = model::next_hop(model(), flow.from, model()[flow.to_station].ip.address).station;
-    if (const std::string why = why_no_route(flow.to, back); !why.empty()) {
-      return in_.wrong(node, fmt::format("the answers find no way back: {}", why));
-    }
-  }
+  const std::string why = flow.ipv6 ? why_not6(flow) : why_not(flow);
+  if (!why.empty()) return in_.wrong(node, why);
   model().flows.push_back(flow);
+}
+
+std::string SiteReader::why_not(const Flow& flow) {
+  Translations translations;
+  std::string why = why_no_route(flow.from, flow.to_station, translations);
+  if (!why.empty() || flow.kind == FlowKind::kUdp) return why;
+  const StationId back = model::next_hop(model(), flow.from, model()[flow.to_station].ip.address).station;
+  why = why_no_route(flow.to, back, translations);
+  return why.empty() ? why : fmt::format("the answers find no way back: {}", why);
+}
+
+std::string SiteReader::why_not6(const Flow& flow) {
+  std::string why = why_no_route6(flow.from, flow.to_station);
+  if (!why.empty() || flow.kind == FlowKind::kUdp) return why;
+  const StationId back = model::next_hop(model(), flow.from, model()[flow.to_station].ip6.address).station;
+  why = why_no_route6(flow.to, back);
+  return why.empty() ? why : fmt::format("the answers find no way back: {}", why);
 }
 
 bool SiteReader::read_flow_ends(const Fields& fields, Flow& flow) {
@@ -83,18 +96,45 @@ bool SiteReader::read_flow_ends(const Fields& fields, Flow& flow) {
               fmt::format("'{}' sends to itself, which no network sees", model()[flow.to].name));
     return false;
   }
+  if (!choose_family(fields, flow)) return false;
+  const auto has_address = [&](StationId id) {
+    return flow.ipv6 ? !model()[id].ip6.address.is_zero() : !model()[id].ip.address.is_zero();
+  };
   if (!flow.to_station.valid()) {
-    for (const StationId id : model()[flow.to].stations) {
-      if (!flow.to_station.valid() && !model()[id].ip.address.is_zero()) flow.to_station = id;
-    }
+    const auto& stations = model()[flow.to].stations;
+    if (const auto first = std::ranges::find_if(stations, has_address); first != stations.end())
+      flow.to_station = *first;
   }
-  if (flow.to_station.valid() && !model()[flow.to_station].ip.address.is_zero()) return true;
-  in_.wrong(fields["to"], fmt::format("'{}' has no address to send to", in_.text(fields["to"])));
+  if (flow.to_station.valid() && has_address(flow.to_station)) return true;
+  in_.wrong(fields["to"], fmt::format("'{}' has no {}address to send to", in_.text(fields["to"]),
+                                      flow.ipv6 ? "IPv6 " : ""));
   return false;
 }
 
+// What is written; else IPv4, unless only IPv6 is there at both ends.
+bool SiteReader::choose_family(const Fields& fields, Flow& flow) {
+  if (fields.has("family")) {
+    const auto family = in_.choice(fields["family"], "family", {"ipv4", "ipv6"});
+    flow.ipv6 = family == 1;
+    return family.has_value();
+  }
+  const auto has = [&](MachineId machine, StationId station, auto ip) {
+    return std::ranges::any_of(model()[machine].stations, [&](StationId id) {
+      return (!station.valid() || id == station) && !(model()[id].*ip).address.is_zero();
+    });
+  };
+  const auto both_have = [&](auto ip) {
+    return has(flow.from, flow.from_station, ip) && has(flow.to, flow.to_station, ip);
+  };
+  flow.ipv6 = !both_have(&model::Station::ip) && both_have(&model::Station::ip6);
+  return true;
+}
+
 void SiteReader::read_flow_shape(const Fields& fields, Flow& flow) {
-  const Shape shape = shape_of(flow.kind);
+  Shape shape = shape_of(flow.kind);
+  // An IPv6 header takes 20 bytes more of the 1500.
+  if (flow.ipv6) shape.most -= 20;
+  shape.payload = std::min(shape.payload, static_cast<std::uint32_t>(shape.most));
   flow.payload = shape.payload;
   flow.response = shape.response;
   set(flow.rate, in_.rate(fields["rate"]));
@@ -121,33 +161,75 @@ void SiteReader::read_flow_shape(const Fields& fields, Flow& flow) {
   if (flow.stop <= flow.start) in_.wrong(fields.node(), "traffic must stop after it starts");
 }
 
-// Follows the routes from machine to machine. Whether the cables carry it is not asked: that is the network's
-// fault, and a finding.
-std::string SiteReader::why_no_route(MachineId from, StationId to) {
+// Follows the routes from machine to machine, and back as what was translated on the way. Whether the cables
+// carry it is not asked: that is the network's fault, and a finding.
+std::string SiteReader::why_no_route(MachineId from, StationId to, Translations& translations) {
   if (!to.valid()) return "the sender has no address";
   constexpr int kMostHops = 64;
-  const model::Ipv4 destination = model()[to].ip.address;
-  const std::string route = fmt::format("no route from {} to {} ({})", model()[from].name,
-                                        name_of(model(), model()[to].machine), wire::to_text(destination));
+  const std::string route =
+      fmt::format("no route from {} to {} ({})", model()[from].name, name_of(model(), model()[to].machine),
+                  wire::to_text(model()[to].ip.address));
+  model::Ipv4 destination = translations.empty() ? model()[to].ip.address : translations.back().shown;
   if (destination.is_zero()) return fmt::format("{}: it has no address", route);
   MachineId here = from;
+  StationId entered;
+  model::Ipv4 source;
   for (int hop = 0; hop < kMostHops; ++hop) {
     const model::NextHop next = model::next_hop(model(), here, destination);
     if (!next.station.valid()) {
+      const std::string hidden = behind_nat(to);
+      if (!hidden.empty()) return fmt::format("{}: {}", route, hidden);
       return fmt::format("{}: {} is on no network with it and has no {} that leads there", route,
                          model()[here].name,
                          model()[here].kind == model::MachineKind::kRouter ? "route" : "`gateway` or route");
     }
-    if (next.address == destination) return "";
-    const auto router = routers_.find(next.address);
-    if (router == routers_.end()) {
-      return fmt::format("{}: {} sends it to {}, which is no router's address", route, model()[here].name,
-                         wire::to_text(next.address));
+    const auto passage =
+        entered.valid() ? model::passage(model(), entered, next.station) : model::Passage::kAsItIs;
+    if (passage == model::Passage::kRefused) return fmt::format("{}: {}", route, behind_nat(to));
+    const model::Ipv4 own = model()[next.station].ip.address;
+    if (passage == model::Passage::kTranslated) translations.push_back({here, own, source});
+    if (hop == 0 || passage == model::Passage::kTranslated) source = own;
+    entered = {};
+    if (next.address == destination) {
+      if (translations.empty() || translations.back().shown != destination) return "";
+      here = translations.back().by;
+      destination = translations.back().hidden;
+      translations.pop_back();
+    } else {
+      const MachineId before = here;
+      here = router_with(next.address, here);
+      if (!here.valid()) {
+        return fmt::format("{}: {} sends it to {}, which is no router's address", route, model()[before].name,
+                           wire::to_text(next.address));
+      }
+      if (here == model()[to].machine) return "";
+      for (const StationId id : model()[here].stations) {
+        if (model()[id].ip.address == next.address) entered = id;
+      }
     }
-    here = router->second;
-    if (here == model()[to].machine) return "";
   }
   return fmt::format("{}: it goes in circles through {} routers", route, kMostHops);
+}
+
+// Virtual networks of several hosts have the same addresses ("default" is 192.168.122.0/24 everywhere): a
+// guest means its own host.
+MachineId SiteReader::router_with(model::Ipv4 address, MachineId asker) const {
+  const auto [first, last] = routers_.equal_range(address);
+  MachineId found;
+  for (auto it = first; it != last; ++it) {
+    if (!found.valid() || it->second == model()[asker].host || it->second < found) found = it->second;
+    if (found == model()[asker].host) break;
+  }
+  return found;
+}
+
+std::string SiteReader::behind_nat(StationId station) const {
+  const model::PortId far = model::peer(model(), model()[station].port);
+  if (!far.valid() || !model()[far].bridge.valid()) return "";
+  const model::BridgeId bridge = model()[far].bridge;
+  if (model()[bridge].routing != model::Routing::kNat) return "";
+  return fmt::format("it is behind {}, whose NAT lets in nothing but answers (line {})",
+                     name_of(model(), bridge), model()[bridge].line);
 }
 
 }  // namespace sekimori::importers

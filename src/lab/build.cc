@@ -10,6 +10,7 @@
 #include "lab/lab.h"
 #include "lab/live.h"
 #include "lab/open_vswitch.h"
+#include "model/routing.h"
 #include "switching/spanning_tree.h"
 #include "sys/links.h"
 #include "sys/namespaces.h"
@@ -117,7 +118,7 @@ class Builder {
     auto inside = sys::InNamespace::enter(*spaces_[s]);
     if (!inside) return std::unexpected(inside.error());
     const model::MachineId machine = plan_.spaces[s].machine;
-    const bool forwards = machine.valid() && site_[machine].kind == model::MachineKind::kRouter;
+    const bool forwards = machine.valid() && model::forwards(site_, machine);
     // No router solicitations and listener reports: they would teach the switches what the site does not. A
     // kernel without IPv6 has no such settings.
     for (const char* scope : {"all", "default"}) {
@@ -176,6 +177,8 @@ class Builder {
     settings.floods_unknown = port.floods_unknown;
     settings.isolated = port.isolated;
     settings.hairpin = port.hairpin;
+    settings.floods_broadcast = port.floods_broadcast;
+    settings.locked = port.locked;
     if (bridge.stp) settings.path_cost = switching::path_cost(site_, id);
     return links->set_port(device.name, settings);
   }

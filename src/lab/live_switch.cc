@@ -81,8 +81,12 @@ const std::vector<LiveSwitch::Copy>& LiveSwitch::relay(PortId in, const Frame& f
     unknown = !group;
     if (unknown && !admitted(in, frame, true, now)) return copies_;
   }
+  // net/bridge/br_forward.c, br_flood: BR_FLOOD, BR_BCAST_FLOOD.
+  const bool withholds_broadcasts = frame.destination.is_broadcast() && site_[in].role != PortRole::kHost;
   for (const PortId out : bridge_.ports) {
-    if (!unknown || site_[out].floods_unknown) copy_to(in, out, tag_at(out, vlan, frame), frame);
+    if ((unknown && !site_[out].floods_unknown) || (withholds_broadcasts && !site_[out].floods_broadcast))
+      continue;
+    copy_to(in, out, tag_at(out, vlan, frame), frame);
   }
   return copies_;
 }
@@ -115,9 +119,16 @@ bool LiveSwitch::by_rule(PortId in, const Frame& frame) {
   return !rule->normal;
 }
 
-// False when the frame must not be relayed: its address is over the port's limit.
+// False when the frame must not be relayed: its address is not one of a locked port's, or over the port's
+// limit.
 bool LiveSwitch::learn(PortId in, std::uint16_t vlan, Mac source, base::Time now) {
   const Port& port = site_[in];
+  if (port.locked) {  // net/bridge/br_input.c, br_handle_frame_finish: BR_PORT_LOCKED
+    const auto known = addresses_.find(source);
+    if (known == addresses_.end()) return false;
+    const auto entry = fdb_.lookup(vlan, known->second, now, ageing_);
+    if (entry.what != Fdb::Found::kHit || entry.port != in.value) return false;
+  }
   if (!bridge_.learning || bridge_.ageing.count() == 0 || !port.learning) return true;
   if (macs_.size() >= kMostAddresses && !addresses_.contains(source)) return true;
   const auto address = intern(source);

@@ -81,6 +81,10 @@ class Planner {
       if (!device.built()) device = plan_.ports[site_.stations[n].port.index()];
     }
     for (std::size_t m = 0; m < site_.machines.size(); ++m) remark_on_machine(MachineId(m));
+    for (std::size_t f = 0; f < site_.flows.size(); ++f) {
+      if (site_.flows[f].ipv6)
+        leave_out(model::name_of(site_, model::FlowId(f)), "IPv6 is off in the lab, so it is not sent.");
+    }
     for (const model::Change& change : site_.changes) {
       if (const auto* option = std::get_if<model::SetBridge>(&change.what);
           option != nullptr && !can_set(*option))
@@ -136,6 +140,8 @@ class Planner {
       if (planned.of_the_kernel()) need_bridge(id, planned);
       if (planned.engine == Engine::kOpenVSwitch)
         planned.device = device_names_[planned.space].take(bridge.name, kLongestDevice);
+      if (bridge.routing == model::Routing::kNat)
+        leave_out(model::name_of(site_, id), "Addresses are not translated, so answers don't find back.");
       if (bridge.beacon_probing) leave_out(model::name_of(site_, id), "It sends no beacons.");
       plan_.bridges.push_back(std::move(planned));
     }

@@ -67,6 +67,7 @@ Result<Traffic> Traffic::open(const model::Model& site, const Plan& plan,
 
 Result<void> Traffic::add_flow(std::size_t f, const Plan& plan) {
   const model::Flow& flow = site_.flows[f];
+  if (flow.ipv6) return {};
   Source source;
   source.flow = f;
   for (const model::StationId s : site_[flow.to].stations) {

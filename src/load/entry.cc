@@ -107,7 +107,7 @@ Passing EntryTeller::passing(std::uint32_t index, NodeIndex node) {
     return p;
   }
   auto [known, is_new] = traces_.try_emplace(index);
-  if (is_new) known->second = trace(l_, stream.from, stream.to, is_arp(stream.kind));
+  if (is_new) known->second = trace(l_, stream.from, stream.to, is_arp(stream));
   if (const Visit* visit = known->second.at(node); visit != nullptr) {
     if (visit->aside == 0 || !stream.to.valid())
       p.comes = Comes::kOnWay;
@@ -158,7 +158,8 @@ std::vector<std::string> EntryTeller::rivals() const {
     const model::Station& other = m_.stations[s];
     if (StationId(s) == station_ || !l_.forest().place(StationId(s)).plugged()) continue;
     const bool same_ip = !other.ip.address.is_zero() && other.ip.address == m_[station_].ip.address;
-    if (other.mac == m_[station_].mac || same_ip) list.push_back(name_of(m_, StationId(s)));
+    const bool same_ip6 = !other.ip6.address.is_zero() && other.ip6.address == m_[station_].ip6.address;
+    if (other.mac == m_[station_].mac || same_ip || same_ip6) list.push_back(name_of(m_, StationId(s)));
   }
   return list;
 }
@@ -239,7 +240,9 @@ void EntryTeller::tell_refreshed(EntryStory& story, NodeIndex node) const {
 std::string EntryTeller::heard_once(NodeIndex node) const {
   const model::Machine& machine = m_[m_[station_].machine];
   const model::Bridge& bridge = m_[l_.forest()[node].bridge];
-  if (!machine.arp.announce_at_start || m_[station_].ip.address.is_zero()) return "";
+  const bool announced = (machine.arp.announce_at_start && !m_[station_].ip.address.is_zero()) ||
+                         (machine.nd.announce_at_start && !m_[station_].ip6.address.is_zero());
+  if (!announced) return "";
   return fmt::format("What it announced when it started was forgotten after {}.",
                      base::to_text(bridge.ageing));
 }

@@ -59,6 +59,7 @@ class Explainer {
     const model::Station& station = m_[q_.to];
     out_.address = wire::to_text(station.mac);
     if (!station.ip.address.is_zero()) out_.address += ", " + wire::to_text(station.ip.address);
+    if (!station.ip6.address.is_zero()) out_.address += ", " + wire::to_text(station.ip6.address);
     if (q_.at) out_.at = name_of(m_, *q_.at);
     const Place& place = forest_.place(q_.to);
     if (place.plugged()) {

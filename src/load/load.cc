@@ -235,10 +235,10 @@ class Worker {
     if (from.node == kNone) return {1, 1};
     carrying_.begin(index, frames);
     if (!stream.to.valid()) {
-      walk_.broadcast(stream.from, is_arp(stream.kind));
+      walk_.broadcast(stream.from, is_arp(stream));
       return {1, 1};
     }
-    const Share arriving = walk_.unicast(stream.from, stream.to, is_arp(stream.kind));
+    const Share arriving = walk_.unicast(stream.from, stream.to, is_arp(stream));
     return {arriving.least, arriving.most};
   }
 

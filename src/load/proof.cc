@@ -96,11 +96,11 @@ const model::FlowRule* bypass(const Learning& l, const Flood& flood) {
   for (const std::uint32_t i : l.streams_from(flood.destination)) {
     const Stream& stream = l.streams()[i];
     if (!l.possible(i)) continue;
-    const Trace passing = trace(l, stream.from, stream.to, is_arp(stream.kind));
+    const Trace passing = trace(l, stream.from, stream.to, is_arp(stream));
     const Visit* visit = passing.at(flood.node);
     if (visit == nullptr || visit->taught) continue;
     const wire::Mac to = stream.to.valid() ? m[stream.to].mac : wire::kBroadcast;
-    return switching::match_rule(bridge, visit->in, to, is_arp(stream.kind));
+    return switching::match_rule(bridge, visit->in, to, is_arp(stream));
   }
   return nullptr;
 }

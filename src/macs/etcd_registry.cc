@@ -4,13 +4,9 @@
 
 #include <algorithm>
 #include <set>
-#include <unordered_set>
 
-#include "base/random.h"
-#include "macs/allocator.h"
-#include "macs/etcd.h"
+#include "macs/etcd_store.h"
 #include "macs/follow.h"
-#include "macs/once.h"
 #include "macs/sqlite_registry.h"
 #include "sys/entropy.h"
 
@@ -20,163 +16,9 @@ namespace {
 using Kind = Failure::Kind;
 
 constexpr std::string_view kVersion = "1";
-constexpr int kPage = 2000;                // keys of one range
-constexpr int kRounds = 50;                // of trying again after others were faster
-constexpr std::size_t kMissesAllowed = 5;  // per address, before the free ones are listed
-constexpr const char* kMeanwhile = "Another client sent the same request at the same time.";
+constexpr int kPage = 2000;  // keys of one range
 
-// ---------------------------------------------------------------- values
-
-std::string to_value(const Entry& e) {
-  Json json = {{"state", to_text(e.state)}, {"since", e.since}, {"token", e.token}};
-  const auto add = [&](const char* name, const std::string& value) {
-    if (!value.empty()) json[name] = value;
-  };
-  add("pool", e.pool);
-  add("manager", e.owner.manager);
-  add("machine", e.owner.machine);
-  add("nic", e.owner.nic);
-  add("note", e.note);
-  if (e.until != 0) json["until"] = e.until;
-  if (e.free_at != 0) json["free_at"] = e.free_at;
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-template <class T>
-T field(const Json& json, const char* name) {
-  const auto at = json.find(name);
-  if (at == json.end()) return {};
-  if constexpr (std::is_same_v<T, std::string>)
-    return at->is_string() ? at->get<std::string>() : "";
-  else
-    return at->is_number() ? at->get<T>() : T{};
-}
-
-Outcome<Json> parsed(const EtcdKey& key) {
-  Json json = Json::parse(key.value, nullptr, false);
-  if (!json.is_object())
-    return failed(Kind::kDamaged,
-                  fmt::format("etcd: the key {} does not hold what a registry writes.", key.key));
-  return json;
-}
-
-Outcome<Entry> to_entry(const EtcdKey& key) {
-  const auto json = parsed(key);
-  if (!json) return std::unexpected(json.error());
-  const auto mac = wire::parse_mac(std::string_view(key.key).substr(key.key.rfind('/') + 1));
-  const auto state = state_of(field<std::string>(*json, "state"));
-  if (!mac || !state)
-    return failed(Kind::kDamaged,
-                  fmt::format("etcd: the key {} does not hold what a registry writes.", key.key));
-  Entry e{.mac = *mac, .state = *state, .pool = field<std::string>(*json, "pool")};
-  e.owner = {field<std::string>(*json, "manager"), field<std::string>(*json, "machine"),
-             field<std::string>(*json, "nic")};
-  e.note = field<std::string>(*json, "note");
-  e.token = field<std::string>(*json, "token");
-  e.since = field<Seconds>(*json, "since");
-  e.until = field<Seconds>(*json, "until");
-  e.free_at = field<Seconds>(*json, "free_at");
-  return e;
-}
-
-std::string to_value(const Pool& pool) {
-  return Json{{"first", wire::to_text(pool.range.first)},
-              {"last", wire::to_text(pool.range.last)},
-              {"policy", to_text(pool.policy)},
-              {"quarantine", pool.quarantine}}
-      .dump();
-}
-
-Outcome<Pool> to_pool(const EtcdKey& key) {
-  const auto json = parsed(key);
-  if (!json) return std::unexpected(json.error());
-  const auto first = wire::parse_mac(field<std::string>(*json, "first")),
-             last = wire::parse_mac(field<std::string>(*json, "last"));
-  const auto policy = policy_of(field<std::string>(*json, "policy"));
-  Pool pool{key.key.substr(key.key.rfind('/') + 1), {}};
-  if (first && last) pool.range = {*first, *last};
-  if (policy) pool.policy = *policy;
-  pool.quarantine = field<Seconds>(*json, "quarantine");
-  if (!first || !last || !policy || !check_pool(pool))
-    return failed(Kind::kDamaged, fmt::format("etcd: the key {} does not hold a pool.", key.key));
-  return pool;
-}
-
-// A machine may be called "namespace/vm"; its key must not be that of another.
-std::string escaped(const std::string& name) {
-  std::string out;
-  for (const char c : name) out += c == '/' ? "%2F" : c == '%' ? "%25" : std::string(1, c);
-  return out;
-}
-
-std::string after(std::string prefix) {  // the end of the range of keys that begin with it
-  ++prefix.back();
-  return prefix;
-}
-
-// ---------------------------------------------------------------- the registry
-
-// An entry as it was read, and the one that is to take its place.
-struct Replacement {
-  Entry before, next;
-  std::int64_t revision = 0;  // of the entry's key; 0: there was none
-};
-
-class EtcdRegistry final : public Registry {
- public:
-  EtcdRegistry(const EtcdAddress& address, std::int64_t patience_ms)
-      : etcd_(address, patience_ms), prefix_(address.prefix + "/") {}
-  Outcome<void> prepare(bool create);
-
-  Outcome<std::vector<Pool>> pools() override;
-  Outcome<void> add_pool(const Pool& pool) override;
-  Outcome<void> remove_pool(std::string_view name) override;
-  Outcome<std::vector<Grant>> allocate(const Request& request) override;
-  Outcome<void> reserve(std::span<const Entry> entries) override;
-  Outcome<void> release(std::span<const Mac> macs, Seconds now) override;
-  Outcome<void> renew(std::span<const Mac> macs, Seconds lease, Seconds now) override;
-  Outcome<std::optional<Entry>> lookup(Mac mac) override;
-  Outcome<void> list(const Filter& filter, const std::function<void(const Entry&)>& each) override;
-  Outcome<void> follow(const Filter& filter, const std::function<void(const Change&)>& each,
-                       const std::function<bool()>& stop) override;
-
- private:
-  std::string mac_key(Mac mac) const { return prefix_ + "mac/" + wire::to_text(mac); }
-  std::string owner_key(const Owner& owner) const {
-    return prefix_ + "owner/" + escaped(owner.manager) + "/" + escaped(owner.machine) + "/" +
-           escaped(owner.nic);
-  }
-  Outcome<std::vector<Pool>> pools(std::int64_t& revision);
-  Outcome<std::vector<std::optional<EtcdKey>>> read(const std::vector<std::string>& keys);
-  // Until `each` answers false.
-  Outcome<void> each_key(const std::string& first, const std::string& end,
-                         const std::function<Outcome<bool>(const EtcdKey&)>& each,
-                         std::int64_t* as_of = nullptr);
-
-  // The parts of a transaction that makes a change; the lease is that of the entry, if it ends.
-  void add(const Replacement& change, std::int64_t lease, Json& compare, Json& then) const;
-  // All changes in transactions as large as etcd allows. False: one of the keys had changed, nothing of that
-  // transaction is done; `done` counts the changes of those before.
-  Outcome<bool> apply(std::span<const Replacement> changes, Seconds now, const Json& also, std::size_t& done);
-  Outcome<std::int64_t> lease_for(const Entry& entry, Seconds now);
-  Outcome<std::vector<Replacement>> held(std::span<const Mac> macs);
-  Outcome<void> change_all(std::span<const Mac> macs, Seconds now,
-                           const std::function<Outcome<void>(Entry&, const std::vector<Pool>&)>& edit);
-
-  // Allocation:
-  Outcome<void> keep(const Request& request, const Pool& pool, std::vector<Grant>& grants);
-  Outcome<void> claim(const Request& request, const Pool& pool, std::vector<Grant>& grants, std::size_t from,
-                      std::size_t to, class Source& source);
-  Outcome<void> list_of_machine(const Filter& filter, const std::function<void(const Entry&)>& each);
-  void undo(const std::vector<Grant>& grants, const std::string& token);
-  std::string request_key(const Request& request) const {
-    return prefix_ + "request/" + escaped(request.key);
-  }
-  friend class Source;
-
-  Etcd etcd_;
-  std::string prefix_;
-};
+}  // namespace
 
 Outcome<void> EtcdRegistry::prepare(bool create) {
   auto version = etcd_.get(prefix_ + "version");
@@ -390,10 +232,14 @@ Outcome<void> EtcdRegistry::change_all(
   return failed(Kind::kUnavailable, "Others keep changing these entries. Try again.");
 }
 
+namespace {
+
 Seconds quarantine_of(const std::string& pool, const std::vector<Pool>& pools) {
   const auto at = std::ranges::find(pools, pool, &Pool::name);
   return at == pools.end() ? kQuarantine : at->quarantine;
 }
+
+}  // namespace
 
 Outcome<void> EtcdRegistry::release(std::span<const Mac> macs, Seconds now) {
   return change_all(macs, now, [&](Entry& e, const std::vector<Pool>& known) -> Outcome<void> {
@@ -473,249 +319,6 @@ Outcome<void> EtcdRegistry::reserve(std::span<const Entry> entries) {
                                 wire::to_text(changes[done].next.mac)));
   }
   return failed(Kind::kUnavailable, "Others keep changing these entries; nothing was changed. Try again.");
-}
-
-// ---------------------------------------------------------------- allocation
-
-// Addresses to be tried: what the policy proposes, then, when that has missed too often, what is free.
-class Source {
- public:
-  Source(EtcdRegistry& registry, const Request& request, const Pool& pool, Policy policy, Mac from)
-      : registry_(registry),
-        request_(request),
-        pool_(pool),
-        policy_(policy),
-        proposer_(policy == Policy::kSequence ? Proposer::sequence(pool.range, from)
-                                              : Proposer::random(pool.range, request.seed)) {}
-
-  // For a derived one, each owner begins anew.
-  void begin(const Owner& owner) {
-    if (policy_ == Policy::kDerived) proposer_ = Proposer::derived(pool_.range, to_text(owner));
-  }
-  void missed() { ++misses_; }
-
-  Outcome<std::optional<Mac>> next() {
-    if (policy_ != Policy::kDerived && !listed_ && misses_ > kMissesAllowed * request_.count) {
-      if (auto done = list_free(); !done) return std::unexpected(done.error());
-    }
-    if (!listed_) return proposer_.next();
-    if (free_.empty()) return std::optional<Mac>();
-    const Mac mac = free_.back();
-    free_.pop_back();
-    return std::optional(mac);
-  }
-
- private:
-  Outcome<void> list_free() {
-    std::vector<Mac> taken;
-    const auto keep = [&](const EtcdKey& key) -> Outcome<bool> {
-      const auto entry = to_entry(key);
-      if (!entry) return std::unexpected(entry.error());
-      if (entry->free_at == 0 || entry->free_at > request_.now) taken.push_back(entry->mac);
-      return true;
-    };
-    const std::string end = registry_.mac_key(pool_.range.last) + '\0';
-    if (auto done = registry_.each_key(registry_.mac_key(pool_.range.first), end, keep); !done) return done;
-    base::Random random(request_.seed);
-    free_ = draw_free(pool_.range, taken, request_.count * 4, random);  // others draw, too
-    listed_ = true;
-    return {};
-  }
-
-  EtcdRegistry& registry_;
-  const Request& request_;
-  const Pool& pool_;
-  Policy policy_;
-  Proposer proposer_;
-  std::vector<Mac> free_;
-  bool listed_ = false;
-  std::size_t misses_ = 0;
-};
-
-// What owners have already, their leases begun anew.
-Outcome<void> EtcdRegistry::keep(const Request& request, const Pool& pool, std::vector<Grant>& grants) {
-  std::vector<std::string> keys;
-  for (const Owner& owner : request.owners) keys.push_back(owner_key(owner));
-  const auto found = read(keys);
-  if (!found) return std::unexpected(found.error());
-  for (std::size_t i = 0; i < grants.size(); ++i) {
-    grants[i].owner = request.owners[i];
-    if (!(*found)[i]) continue;
-    const auto mac = wire::parse_mac((*found)[i]->value);
-    if (!mac)
-      return failed(Kind::kDamaged,
-                    fmt::format("etcd: the key {} does not hold an address.", (*found)[i]->key));
-    const auto entry = lookup(*mac);
-    if (!entry) return std::unexpected(entry.error());
-    if (!*entry) continue;  // released this moment
-    if (!request.pool.empty() && (*entry)->pool != pool.name)
-      return failed(Kind::kRefused, fmt::format("{}; release it before one of the pool {} is allocated.",
-                                                describe(**entry), pool.name));
-    if ((*entry)->state == State::kAllocated && ((*entry)->until != 0 || request.lease != 0)) {
-      if (auto done = renew(std::vector{*mac}, request.lease, request.now); !done) return done;
-    }
-    grants[i].mac = *mac;
-    grants[i].was_there = true;
-  }
-  return {};
-}
-
-// One transaction's worth of grants: candidates for all, in one step; those that others have are replaced.
-Outcome<void> EtcdRegistry::claim(const Request& request, const Pool& pool, std::vector<Grant>& grants,
-                                  std::size_t from, std::size_t to, Source& source) {
-  Entry entry{.pool = pool.name, .token = request.token, .since = request.now};
-  entry.until = request.lease == 0 ? 0 : request.now + request.lease;
-  entry.free_at = request.lease == 0 ? 0 : entry.until + pool.quarantine;
-  const auto lease = lease_for(entry, request.now);
-  if (!lease) return std::unexpected(lease.error());
-  Outcome<std::int64_t> record_lease = 0;
-  if (to == grants.size() && !request.key.empty()) record_lease = etcd_.grant_lease(kKeyKept);
-  if (!record_lease) return std::unexpected(record_lease.error());
-  std::vector<Replacement> changes(to - from);
-  std::vector<bool> needs(to - from);
-  std::set<Mac> tried;  // derived ones of two owners may coincide
-  for (std::size_t i = 0; i < needs.size(); ++i) needs[i] = !grants[from + i].was_there;
-  for (;;) {
-    for (std::size_t i = 0; i < changes.size(); ++i) {
-      if (!needs[i]) continue;
-      source.begin(grants[from + i].owner);
-      for (;;) {
-        const auto mac = source.next();
-        if (!mac) return std::unexpected(mac.error());
-        if (!*mac)
-          return failed(Kind::kRefused,
-                        fmt::format("The pool {} has no address left; nothing was allocated.", pool.name));
-        if (!tried.insert(**mac).second) continue;
-        entry.mac = **mac;
-        break;
-      }
-      entry.owner = grants[from + i].owner;
-      changes[i] = {{}, entry, 0};
-      needs[i] = false;
-    }
-    Json compare = Json::array(), then = Json::array(), reads = Json::array();
-    for (std::size_t i = 0; i < changes.size(); ++i) {
-      if (grants[from + i].was_there) continue;
-      add(changes[i], *lease, compare, then);
-      reads.push_back(Etcd::read(mac_key(changes[i].next.mac)));
-      if (entry.owner.known()) reads.push_back(Etcd::read(owner_key(changes[i].next.owner)));
-    }
-    if (compare.empty()) return {};
-    const bool is_last = to == grants.size();
-    if (is_last && !request.key.empty()) {  // what was answered, with the last of the addresses
-      std::vector<Grant> all = grants;
-      for (std::size_t i = from; i < to; ++i) {
-        if (!all[i].was_there) all[i].mac = changes[i - from].next.mac;
-      }
-      compare.push_back(Etcd::absent(request_key(request)));
-      then.push_back(Etcd::put(request_key(request), to_record(request, all), *record_lease));
-      reads.push_back(Etcd::read(request_key(request)));
-    }
-    if (request.policy.value_or(pool.policy) == Policy::kSequence)
-      then.push_back(
-          Etcd::put(prefix_ + "next/" + pool.name, wire::to_text(Mac{changes.back().next.mac.bits + 1})));
-    const auto answer = etcd_.transaction(std::move(compare), std::move(then), std::move(reads));
-    if (!answer) return std::unexpected(answer.error());
-    if (!answer->done && is_last && !request.key.empty() && !answer->keys.empty() && answer->keys.back() &&
-        !answer->keys.back()->value.contains(request.token))
-      return failed(Kind::kRefused, kMeanwhile);
-    std::size_t at = 0;
-    bool ours = false;
-    for (std::size_t i = 0; i < changes.size() && !answer->done; ++i) {
-      if (grants[from + i].was_there) continue;
-      const auto& there = answer->keys[at++];
-      const auto* const owned = entry.owner.known() ? &answer->keys[at++] : nullptr;
-      if (there) {
-        auto before = to_entry(*there);
-        if (!before) return std::unexpected(before.error());
-        if (before->token == request.token && before->state != State::kFreed) {
-          ours = true;  // sent twice, done the first time, as a whole
-          break;
-        }
-        if (before->free_at != 0 && before->free_at <= request.now) {
-          changes[i].before = *before;
-          changes[i].revision = there->mod_revision;
-        } else {
-          needs[i] = true;
-          source.missed();
-        }
-      } else {
-        changes[i].before = {};
-        changes[i].revision = 0;
-      }
-      if (owned != nullptr && *owned && owned->value().value != wire::to_text(changes[i].next.mac)) {
-        // Another request for this owner was faster: it has one address.
-        grants[from + i].mac = *wire::parse_mac((*owned)->value);
-        grants[from + i].was_there = true;
-        needs[i] = false;
-      }
-    }
-    if (!answer->done && !ours) continue;
-    for (std::size_t i = 0; i < changes.size(); ++i) {
-      if (!grants[from + i].was_there) grants[from + i].mac = changes[i].next.mac;
-    }
-    return {};
-  }
-}
-
-// What the first transactions of a request wrote when a later one could not; nobody has been told of it.
-void EtcdRegistry::undo(const std::vector<Grant>& grants, const std::string& token) {
-  std::vector<std::string> keys;
-  for (const Grant& grant : grants) {
-    if (!grant.was_there && !grant.mac.is_zero()) keys.push_back(mac_key(grant.mac));
-  }
-  const auto found = read(keys);
-  if (!found) return;
-  Json compare = Json::array(), then = Json::array();
-  const auto send = [&] {
-    if (then.empty()) return;
-    [[maybe_unused]] const auto ignored = etcd_.transaction(
-        std::exchange(compare, Json::array()), std::exchange(then, Json::array()), Json::array());
-  };
-  for (const auto& key : *found) {
-    const auto entry = key ? to_entry(*key) : Outcome<Entry>(std::unexpected(Failure{}));
-    if (!entry || entry->token != token) continue;
-    compare.push_back(Etcd::unchanged(key->key, key->mod_revision));
-    then.push_back(Etcd::remove(key->key));
-    if (entry->owner.known()) then.push_back(Etcd::remove(owner_key(entry->owner)));
-    if (then.size() + 2 > Etcd::kMostOperations) send();
-  }
-  send();
-}
-
-Outcome<std::vector<Grant>> EtcdRegistry::allocate(const Request& request) {
-  if (!request.key.empty()) {
-    const auto record = etcd_.get(request_key(request));
-    if (!record) return std::unexpected(record.error());
-    if (*record) return answer_again(request, (*record)->value, *this);
-  }
-  const auto known = pools();
-  if (!known) return std::unexpected(known.error());
-  const auto pool = pool_of(request, *known);
-  if (!pool) return std::unexpected(pool.error());
-  std::vector<Grant> grants(request.count);
-  if (!request.owners.empty()) {
-    if (auto done = keep(request, *pool, grants); !done) return std::unexpected(done.error());
-  }
-  const Policy policy = request.policy.value_or(pool->policy);
-  Mac from{};
-  if (policy == Policy::kSequence) {
-    const auto hint = etcd_.get(prefix_ + "next/" + pool->name);
-    if (!hint) return std::unexpected(hint.error());
-    if (*hint) from = wire::parse_mac((*hint)->value).value_or(Mac{});
-  }
-  Source source(*this, request, *pool, policy, from);
-  const std::size_t at_once = request.owners.empty() ? Etcd::kMostOperations - 2 : Etcd::kMostOperations / 3;
-  for (std::size_t i = 0; i < grants.size(); i += at_once) {
-    auto done = claim(request, *pool, grants, i, std::min(grants.size(), i + at_once), source);
-    if (done) continue;
-    undo(grants, request.token);
-    if (done.error().what == kMeanwhile) return allocate(request);  // finds the answer of the other
-    // A part may be there all the same.
-    if (i > 0 && done.error().kind == Kind::kUnavailable) done.error().kind = Kind::kUnknown;
-    return std::unexpected(done.error());
-  }
-  return grants;
 }
 
 // ---------------------------------------------------------------- reading
@@ -802,6 +405,8 @@ Outcome<void> EtcdRegistry::follow(const Filter& filter, const std::function<voi
   }
   return {};
 }
+
+namespace {
 
 Outcome<std::unique_ptr<Registry>> open_at(std::string_view url, bool create, const EtcdAccess& access,
                                            std::int64_t patience_ms) {

@@ -193,7 +193,8 @@ Result<PortId> Builder::enslave(StationId nic, BridgeId bridge) {
   const PortId uplink = bridge_port(bridge, station.name, PortRole::kUplink);
   bool is_used = false;
   for (StationId id = model_[station.port].station; id.valid(); id = model_[id].next_on_port) {
-    is_used |= model_[id].promiscuous || !model_[id].ip.address.is_zero();
+    is_used |=
+        model_[id].promiscuous || !model_[id].ip.address.is_zero() || !model_[id].ip6.address.is_zero();
   }
   if (is_used) {
     const auto host_port = attach(nic, bridge, PortRole::kHost);
@@ -263,7 +264,9 @@ Result<MachineId> Builder::clone(MachineId original, std::string name, BridgeId 
   if (!copy) return copy;
   model_[*copy].running = false;
   model_[*copy].arp = source.arp;
+  model_[*copy].nd = source.nd;
   model_[*copy].routes = source.routes;
+  model_[*copy].routes6 = source.routes6;
   model_[*copy].clone_of = original;
   for (const StationId id : source.stations) {
     const Station nic = model_[id];
@@ -274,6 +277,7 @@ Result<MachineId> Builder::clone(MachineId original, std::string name, BridgeId 
     const auto twin = add_station(*copy, nic.name, nic.mac, MacOrigin::kCloned);
     if (!twin) return std::unexpected(twin.error());
     model_[*twin].ip = nic.ip;
+    model_[*twin].ip6 = nic.ip6;
     const PortId far = peer(model_, wire_port(id));
     const BridgeId bridge = onto.valid() ? onto : far.valid() ? model_[far].bridge : BridgeId{};
     model_[*twin].promiscuous = nic.promiscuous;

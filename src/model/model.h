@@ -25,6 +25,7 @@
 #include "base/rate.h"
 #include "base/time.h"
 #include "wire/ipv4.h"
+#include "wire/ipv6.h"
 #include "wire/mac.h"
 
 namespace sekimori::model {
@@ -34,6 +35,8 @@ using base::Duration;
 using base::Time;
 using wire::Ipv4;
 using wire::Ipv4Prefix;
+using wire::Ipv6;
+using wire::Ipv6Prefix;
 using wire::Mac;
 
 using MachineId = base::Id<struct MachineTag>;
@@ -71,6 +74,10 @@ struct Route {
   Ipv4Prefix destination;
   Ipv4 via;
 };
+struct Route6 {
+  Ipv6Prefix destination;
+  Ipv6 via;
+};
 
 struct Machine {
   std::string name;  // unique in the site
@@ -78,10 +85,17 @@ struct Machine {
   MachineId host;  // of a guest: the machine it runs on
   bool running = true;
   ArpSettings arp;
+  // The same of Neighbor Discovery (RFC 4861): reachable time, and the unsolicited advertisements in place of
+  // gratuitous ARP. Every stack probes by unicast (section 7.3), routers as well.
+  ArpSettings nd;
+  // Of a router with IPv6 addresses: the longest time between two router advertisements, to all nodes; the
+  // shortest is a third of it (section 6.2.1). 0: none.
+  Duration advertise_every{0};
   std::vector<StationId> stations;
   std::vector<BridgeId> bridges;
   std::vector<Route> routes;  // beside the connected ones; longest prefix wins
-  MachineId clone_of;         // this guest is a clone of that one (same MACs)
+  std::vector<Route6> routes6;
+  MachineId clone_of;  // this guest is a clone of that one (same MACs)
   SourceLine line = 0;
 };
 
@@ -103,6 +117,7 @@ struct Station {
   std::uint8_t drawn_bits = 0;  // kDrawn: from the 2^n addresses that differ in the last n bits
   bool promiscuous = false;     // takes frames for any destination up to its stack
   Ipv4Prefix ip;                // 0.0.0.0 when it has none
+  Ipv6Prefix ip6;               // :: when it has none
   std::uint16_t vlan = 0;       // sends and expects frames tagged with this VID; 0 untagged
   PortId port;                  // stations that are VLANs of one NIC share its port
   StationId next_on_port;       // the next of them
@@ -135,6 +150,10 @@ enum class Teaming : std::uint8_t {
   kIpHash,    // its IP addresses
   kFailover,  // the first uplink that is up
 };
+
+// linux-bridge of a machine: whether the machine passes packets on between its own interface there and its
+// other ones (routing.h).
+enum class Routing : std::uint8_t { kNone, kRouted, kNat };
 
 // ovs: an OpenFlow flow that outputs. The first that matches decides, before anything is learnt.
 enum class FlowRuleType : std::uint8_t { kAny, kArp, kIp };
@@ -170,6 +189,7 @@ struct Bridge {
   Duration hello_time = base::seconds(2), max_age = base::seconds(20), forward_delay = base::seconds(15);
   // linux-bridge: its own interface has a MAC of its own; otherwise it has the lowest of the ports'.
   bool mac_is_set = false;
+  Routing routing = Routing::kNone;  // the site file's kinds `routed` and `nat`
   // hosted-bridge: frames of the host for one of its guests are kept off the wire (what some products can
   // do).
   bool filters_local = false;
@@ -272,6 +292,7 @@ struct Flow {
   std::uint32_t response = 0;    // request: bytes of payload of the response
   Time start{0};
   Time stop = base::kNever;
+  bool ipv6 = false;
   SourceLine line = 0;
 };
 
@@ -393,5 +414,10 @@ struct NextHop {
   Ipv4 address;
 };
 NextHop next_hop(const Model& m, MachineId machine, Ipv4 destination);
+struct NextHop6 {
+  StationId station;
+  Ipv6 address;
+};
+NextHop6 next_hop(const Model& m, MachineId machine, const Ipv6& destination);
 
 }  // namespace sekimori::model

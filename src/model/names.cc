@@ -126,17 +126,22 @@ bool carries(const Model& m, PortId port, std::uint16_t vlan) {
   return m[port].pvid == vlan || m.vlan_sets[m[port].tagged_vlans].test(vlan);
 }
 
-NextHop next_hop(const Model& m, MachineId machine, Ipv4 destination) {
-  NextHop best;
+namespace {
+
+// Longest prefix wins, of equal ones the connected network, then the first.
+template <class Hop, class Address, class Prefix, class Routes>
+Hop best_hop(const Model& m, MachineId machine, const Address& destination, Prefix Station::* ip,
+             const Routes& routes) {
+  Hop best;
   int best_length = -1;
-  const auto on_link = [&](Ipv4 address) {
+  const auto on_link = [&](const Address& address) {
     StationId station;
     int length = -1;
     for (const StationId id : m[machine].stations) {
-      const Ipv4Prefix& ip = m[id].ip;
-      if (!ip.address.is_zero() && ip.length > length && ip.contains(address)) {
+      const Prefix& own = m[id].*ip;
+      if (!own.address.is_zero() && own.length > length && own.contains(address)) {
         station = id;
-        length = ip.length;
+        length = own.length;
       }
     }
     return std::pair(station, length);
@@ -145,7 +150,7 @@ NextHop next_hop(const Model& m, MachineId machine, Ipv4 destination) {
     best = {station, destination};
     best_length = length;
   }
-  for (const Route& route : m[machine].routes) {
+  for (const auto& route : routes) {
     if (route.destination.length <= best_length || !route.destination.contains(destination)) continue;
     const auto [station, length] = on_link(route.via);
     if (!station.valid()) continue;
@@ -153,6 +158,16 @@ NextHop next_hop(const Model& m, MachineId machine, Ipv4 destination) {
     best_length = route.destination.length;
   }
   return best;
+}
+
+}  // namespace
+
+NextHop next_hop(const Model& m, MachineId machine, Ipv4 destination) {
+  return best_hop<NextHop>(m, machine, destination, &Station::ip, m[machine].routes);
+}
+
+NextHop6 next_hop(const Model& m, MachineId machine, const Ipv6& destination) {
+  return best_hop<NextHop6>(m, machine, destination, &Station::ip6, m[machine].routes6);
 }
 
 }  // namespace sekimori::model

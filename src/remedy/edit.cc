@@ -1,8 +1,9 @@
 #include "remedy/edit.h"
 
 #include <algorithm>
-#include <deque>
+#include <optional>
 #include <set>
+#include <variant>
 
 #include "base/random.h"
 #include "model/segments.h"
@@ -54,7 +55,109 @@ model::Ipv4 free_address(const Model& m, model::Ipv4Prefix subnet) {
   return {};
 }
 
+// A network that nobody uses, as large as that one: from 172.31.0.0 on (RFC 1918).
+std::uint32_t free_network(const Model& m, model::Ipv4Prefix like) {
+  for (std::uint32_t block = 0; block < 512; ++block) {
+    const std::uint32_t candidate = (0xac1f'0000u + (block << (32 - like.length))) & like.mask();
+    const bool used = std::ranges::any_of(
+        m.stations, [&](const model::Station& s) { return (s.ip.address.bits & like.mask()) == candidate; });
+    if (!used) return candidate;
+  }
+  return 0;
+}
+
+bool speaks_ipv6(const Model& m, const std::vector<StationId>& stations) {
+  return std::ranges::any_of(stations, [&](StationId s) { return !m[s].ip6.address.is_zero(); });
+}
+
+bool is_ordinary(model::Ipv4Prefix net) {
+  return !net.address.is_zero() && net.length >= 8 && net.length <= 30;
+}
+
+// The guests' NICs, when nothing else is on the bridge but the machine's own use of one NIC.
+struct Hosted {
+  PortId host, uplink;
+  std::vector<StationId> guests;
+};
+std::optional<Hosted> hosted(const Model& m, model::BridgeId bridge) {
+  Hosted found;
+  for (const PortId port : m[bridge].ports) {
+    const PortId far = peer(m, port);
+    if (m[port].role == model::PortRole::kUplink) {
+      if (found.uplink.valid()) return std::nullopt;
+      found.uplink = port;
+      continue;
+    }
+    if (!far.valid()) continue;
+    if (!m[far].station.valid() || m[port].role == model::PortRole::kNetwork) return std::nullopt;
+    if (m[port].role == model::PortRole::kHost) {
+      if (found.host.valid()) return std::nullopt;
+      found.host = port;
+      continue;
+    }
+    for (StationId s = m[far].station; s.valid(); s = m[s].next_on_port) found.guests.push_back(s);
+  }
+  if (!found.host.valid() || !found.uplink.valid() || !m[found.uplink].link.valid()) return std::nullopt;
+  return found;
+}
+
+bool migrates(const Model& m, StationId station) {
+  return std::ranges::any_of(m.changes, [&](const model::Change& change) {
+    const auto* move = std::get_if<model::MigrateMachine>(&change.what);
+    return move != nullptr && move->machine == m[station].machine;
+  });
+}
+
+// The NIC's station back on the wire, and a new one of the bridge's own where it was.
+StationId swap_wire(Model& m, model::BridgeId bridge, const Hosted& parts, model::Ipv4Prefix ip) {
+  const PortId nic = peer(m, parts.host);
+  const LinkId wire = m[parts.uplink].link, cable = m[parts.host].link;
+  const StationId own = add_leg(m, m[bridge].machine, m[bridge].name, ip, fresh_mac(m, bridge.value));
+  (m[wire].a == parts.uplink ? m[wire].a : m[wire].b) = nic;
+  (m[cable].a == nic ? m[cable].a : m[cable].b) = m[own].port;
+  m[nic].link = wire;
+  m[m[own].port].link = cable;
+  m[parts.uplink].link = {};
+  return own;
+}
+
 }  // namespace
+
+model::Ipv4Prefix route_instead(Model& m, model::BridgeId id, model::Routing routing) {
+  const auto parts = hosted(m, id);
+  if (!parts || parts->guests.empty()) return {};
+  const StationId host = m[peer(m, parts->host)].station;
+  const model::Ipv4Prefix outside = m[host].ip;
+  if (m[host].next_on_port.valid() || !is_ordinary(outside) || speaks_ipv6(m, parts->guests)) return {};
+  for (const StationId s : parts->guests) {
+    const bool fits = m[s].ip.address.is_zero() || m[s].ip.network() == outside.network();
+    if (!fits || m[s].vlan != 0 || migrates(m, s)) return {};
+  }
+  const model::Segments segments = model::segments(m);
+  const auto& neighbours = segments.list[segments.of_station[host.index()]].stations;
+  const model::Ipv4Prefix inside{{free_network(m, outside)}, outside.length};
+  if (inside.address.is_zero()) return {};
+  for (const StationId s : parts->guests) {
+    if (!m[s].ip.address.is_zero())
+      m[s].ip.address.bits = inside.address.bits | (m[s].ip.address.bits & ~inside.mask());
+  }
+  const model::Ipv4 gateway = free_address(m, inside);
+  const StationId own = swap_wire(m, id, *parts, {gateway, inside.length});
+  for (const StationId s : parts->guests) m[m[s].machine].routes.push_back({{{}, 0}, gateway});
+  for (const StationId s : neighbours) {
+    const bool is_inside = m[s].machine == m[host].machine || m[s].ip.network() == inside.network();
+    if (!is_inside && routing == model::Routing::kRouted)
+      m[m[s].machine].routes.push_back({inside, outside.address});
+  }
+  model::Bridge& bridge = m[id];
+  bridge.kind = model::BridgeKind::kLinuxBridge;
+  bridge.routing = routing;
+  bridge.mac_is_set = true;
+  bridge.table_size = 0;
+  bridge.static_entries.push_back({m[parts->host].pvid, m[own].mac, parts->host});
+  m[parts->host].floods_unknown = false;
+  return inside;
+}
 
 std::string insert_router(Model& m, LinkId link, PortId keep) {
   const PortId far = m[link].a == keep ? m[link].b : m[link].a;
@@ -70,21 +173,16 @@ std::string insert_router(Model& m, LinkId link, PortId keep) {
   const std::uint32_t near_side = side_of(keep), far_side = side_of(far);
   if (near_side == far_side || near_side == StationId::kNone || far_side == StationId::kNone) return {};
 
+  // Only IPv4 is renumbered.
+  for (const std::uint32_t side : {near_side, far_side}) {
+    if (speaks_ipv6(m, sides.list[side].stations)) return {};
+  }
   model::Ipv4Prefix near_net;
   for (const StationId s : sides.list[near_side].stations) {
     if (!m[s].ip.address.is_zero()) near_net = m[s].ip;
   }
-  if (near_net.address.is_zero() || near_net.length < 8 || near_net.length > 30) return {};
-  // The far side's new network: the same host parts in a block that nobody uses (RFC 5735's 198.18/15 is for
-  // tests).
-  std::uint32_t far_network = 0;
-  for (std::uint32_t block = 0; block < 512 && far_network == 0; ++block) {
-    const std::uint32_t candidate = (0xac1f'0000u + (block << (32 - near_net.length))) & near_net.mask();
-    const bool used = std::ranges::any_of(m.stations, [&](const model::Station& s) {
-      return (s.ip.address.bits & near_net.mask()) == candidate;
-    });
-    if (!used) far_network = candidate;
-  }
+  if (!is_ordinary(near_net)) return {};
+  const std::uint32_t far_network = free_network(m, near_net);
   for (const StationId s : sides.list[far_side].stations) {
     if (!m[s].ip.address.is_zero())
       m[s].ip.address.bits = far_network | (m[s].ip.address.bits & ~near_net.mask());

@@ -14,6 +14,12 @@ namespace sekimori::remedy {
 // the link is no bridge between two sides, so that a router in its place would not part them.
 std::string insert_router(model::Model& model, model::LinkId link, model::PortId keep);
 
+// Routes what a hosted bridge bridges: the machine's NIC takes the wire, the bridge becomes a Linux bridge
+// without uplinks whose own interface routes. Its guests get addresses of another network, host part kept,
+// and the interface as their gateway; a `routed` network becomes known to every machine of the NIC's segment.
+// Returns the guests' network; length 0 when the bridge is more than guests and the machine's own NIC.
+model::Ipv4Prefix route_instead(model::Model& model, model::BridgeId bridge, model::Routing routing);
+
 // A fresh address for the station, unlike any other of the site.
 model::Mac assign_fresh_mac(model::Model& model, model::StationId station);
 // The next unused address of its subnet; zero when there is none.

@@ -99,6 +99,35 @@ std::optional<Trial> learning_bridge(const Model& m, const Finding& f) {
   return trial;
 }
 
+// The segment ends at the host. Behind a NAT nobody outside needs a route, and nobody gets in.
+std::optional<Trial> route_at_host(const Model& m, const Finding& f, model::Routing routing) {
+  if (m[f.bridge].kind != BridgeKind::kHostedBridge) return std::nullopt;
+  const bool is_nat = routing == model::Routing::kNat;
+  Trial trial{is_nat ? "nat" : "routed", {}, m};
+  const model::Ipv4Prefix inside = route_instead(trial.model, f.bridge, routing);
+  if (inside.length == 0) return std::nullopt;
+  trial.description =
+      fmt::format("let {} route what is on {} ({}) {}", m[m[f.bridge].machine].name, name_of(m, f.bridge),
+                  wire::to_text(inside), is_nat ? "behind its own address" : "in place of bridging it");
+  return trial;
+}
+std::optional<Trial> routed(const Model& m, const Finding& f) {
+  return route_at_host(m, f, model::Routing::kRouted);
+}
+// Where all connections begin inside.
+std::optional<Trial> translated(const Model& m, const Finding& f) {
+  const auto is_on = [&](MachineId machine) {
+    return std::ranges::any_of(m[machine].stations, [&](StationId s) {
+      const PortId far = peer(m, m[s].port);
+      return far.valid() && m[far].bridge == f.bridge;
+    });
+  };
+  for (const model::Flow& flow : m.flows) {
+    if (is_on(flow.to) && flow.to != m[f.bridge].machine && !is_on(flow.from)) return std::nullopt;
+  }
+  return route_at_host(m, f, model::Routing::kNat);
+}
+
 // Flows that output learn as well when NORMAL is one of their outputs.
 std::optional<Trial> learn_in_flows(const Model& m, const Finding& f) {
   Trial trial{"normal", fmt::format("add NORMAL to what the flows of {} output", name_of(m, f.bridge)), m};
@@ -284,8 +313,10 @@ std::optional<Trial> arp_below_ageing(const Model& m, const Finding& f) {
   Trial trial{"arp-timeout", {}, m};
   std::vector<std::string> changed;
   for (model::Machine& machine : trial.model.machines) {
-    if (machine.arp.timeout < ageing) continue;
-    machine.arp.timeout = ageing * 3 / 4;
+    if (machine.arp.timeout < ageing && machine.nd.timeout < ageing) continue;
+    for (base::Duration* timeout : {&machine.arp.timeout, &machine.nd.timeout}) {
+      if (*timeout >= ageing) *timeout = ageing * 3 / 4;
+    }
     changed.push_back(machine.name);
   }
   if (changed.empty()) return std::nullopt;
@@ -330,7 +361,11 @@ std::optional<Trial> static_entry(const Model& m, const Finding& f) {
 std::optional<Trial> gratuitous_arp(const Model& m, const Finding& f) {
   const base::Duration every = shortest_ageing(m, f) / 3;
   Trial trial{"gratuitous-arp", {}, m};
-  for (const StationId s : f.stations) trial.model[m[s].machine].arp.announce_every = every;
+  for (const StationId s : f.stations) {
+    model::Machine& machine = trial.model[m[s].machine];
+    if (!m[s].ip.address.is_zero()) machine.arp.announce_every = every;
+    if (!m[s].ip6.address.is_zero()) machine.nd.announce_every = every;
+  }
   if (f.stations.empty()) return std::nullopt;
   trial.description = fmt::format("gratuitous ARP from {} every {}, a third of the ageing time",
                                   names(m, f.stations), base::to_text(every));
@@ -388,8 +423,8 @@ struct Row {
 const std::vector<Row>& table() {
   static const std::vector<Row> kTable = {
       {Code::kFloodLeak,
-       {guard, filter_in_product, learning_bridge, router_before_wan, static_entry, gratuitous_arp,
-        block_unknown}},
+       {guard, filter_in_product, learning_bridge, routed, translated, router_before_wan, static_entry,
+        gratuitous_arp, block_unknown}},
       {Code::kLeakLatent, {guard, filter_in_product, learning_bridge}},
       {Code::kFloodBypass, {learn_in_flows, static_entry}},
       {Code::kFloodVeb, {entries_at_pf, block_unknown}},

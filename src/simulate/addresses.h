@@ -22,7 +22,21 @@ class Addresses {
       of_station_.push_back(address);
       stations_[address].push_back(i);
       if (!station.ip.address.is_zero()) owners_[station.ip.address.bits].push_back(i);
+      ip6_of_station_.push_back(station.ip6.address.is_zero() ? 0 : intern(station.ip6.address));
+      if (ip6_of_station_.back() != 0) owners_[ip6_of_station_.back()].push_back(i);
     }
+    for (const model::Machine& machine : model.machines) {
+      for (const model::Route6& route : machine.routes6) intern(route.via);
+    }
+  }
+
+  // 0 when it has none.
+  std::uint32_t ip6_of_station(std::uint32_t station) const { return ip6_of_station_[station]; }
+  const wire::Ipv6& ipv6(std::uint32_t ip) const { return ipv6_[ip - kFirstIpv6]; }
+  // Of an address that a station or a route of the site has; 0 for any other.
+  std::uint32_t find(const wire::Ipv6& address) const {
+    const auto found = ipv6_index_.find(address);
+    return found == ipv6_index_.end() ? 0 : found->second;
   }
 
   AddressIndex intern(wire::Mac mac) {
@@ -51,6 +65,16 @@ class Addresses {
   std::size_t size() const { return macs_.size(); }
 
  private:
+  std::uint32_t intern(const wire::Ipv6& address) {
+    const auto [entry, is_new] =
+        ipv6_index_.try_emplace(address, kFirstIpv6 + static_cast<std::uint32_t>(ipv6_.size()));
+    if (is_new) ipv6_.push_back(address);
+    return entry->second;
+  }
+
+  std::vector<wire::Ipv6> ipv6_;
+  std::vector<std::uint32_t> ip6_of_station_;
+  std::unordered_map<wire::Ipv6, std::uint32_t> ipv6_index_;
   std::vector<wire::Mac> macs_;
   std::vector<std::vector<std::uint32_t>> stations_;
   std::vector<AddressIndex> of_station_;

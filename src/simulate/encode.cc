@@ -1,5 +1,7 @@
 #include "simulate/encode.h"
 
+#include <algorithm>
+
 #include "base/random.h"
 #include "simulate/bpdu.h"
 #include "wire/emit.h"
@@ -56,6 +58,93 @@ wire::Tcp tcp_of(const model::Flow& flow, const Frame& frame) {
   return tcp;
 }
 
+void append_echo(const model::Flow& flow, const Frame& frame, const wire::FrameShape& shape,
+                 const wire::Ipv4Header& ip, wire::Buffer& out) {
+  const bool reply = frame.kind == FrameKind::kEchoReply;
+  wire::append_icmp_echo(out, shape, ip,
+                         {.type = reply ? wire::Icmp::kEchoReply : wire::Icmp::kEchoRequest,
+                          .id = static_cast<std::uint16_t>(frame.flow + 1),
+                          .sequence = static_cast<std::uint16_t>(frame.number)},
+                         flow.payload);
+}
+void append_echo(const model::Flow& flow, const Frame& frame, const wire::FrameShape& shape,
+                 const wire::Ipv6Header& ip, wire::Buffer& out) {
+  const bool reply = frame.kind == FrameKind::kEchoReply;
+  wire::append_icmpv6_echo(out, shape, ip,
+                           {.type = reply ? wire::Icmpv6::kEchoReply : wire::Icmpv6::kEchoRequest,
+                            .id = static_cast<std::uint16_t>(frame.flow + 1),
+                            .sequence = static_cast<std::uint16_t>(frame.number)},
+                           flow.payload);
+}
+
+// What an IP packet of either version carries.
+template <class Ip>
+void append_packet(const model::Flow& flow, const Frame& frame, wire::FrameShape& shape, const Ip& ip,
+                   wire::Buffer& out) {
+  const auto client = static_cast<std::uint16_t>(32768 + frame.flow % 28000);
+  switch (frame.kind) {
+    case FrameKind::kUdp:
+      wire::append_udp(out, shape, ip, {.source_port = client, .destination_port = kDiscardPort},
+                       flow.payload);
+      return;
+    case FrameKind::kRequest:
+      wire::append_udp(out, shape, ip, {.source_port = client, .destination_port = kEchoPort}, flow.payload);
+      return;
+    case FrameKind::kResponse:
+      wire::append_udp(out, shape, ip, {.source_port = kEchoPort, .destination_port = client});
+      return;
+    case FrameKind::kEchoRequest:
+    case FrameKind::kEchoReply:
+      append_echo(flow, frame, shape, ip, out);
+      return;
+    default: {
+      const wire::Tcp tcp = tcp_of(flow, frame);
+      const bool data = frame.kind == FrameKind::kTcpData;
+      const std::size_t headers = wire::tcp_header_bytes(shape, tcp) + (flow.ipv6 ? kIpv6Beyond : 0);
+      shape.bytes = std::max<std::size_t>({headers, wire::kLeastFrame, data ? shape.bytes : 0});
+      wire::append_tcp(out, shape, ip, tcp, data ? std::optional<std::size_t>(flow.payload) : 0);
+      return;
+    }
+  }
+}
+
+// Multicasts of Neighbor Discovery, which the simulator moves as broadcasts, have Ethernet addresses of their
+// own.
+void append_discovery(const model::Model& model, const Addresses& addresses, const Frame& frame,
+                      wire::FrameShape& shape, wire::Buffer& out) {
+  using wire::Icmpv6;
+  const auto send_to = [&](const wire::Ipv6& group) {
+    if (frame.dst == kBroadcastAddress) shape.destination = wire::group_mac(group);
+  };
+  const wire::Ipv6 sender = frame.src_ip == 0 ? wire::Ipv6{} : addresses.ipv6(frame.src_ip);
+  const wire::Ipv6& about = addresses.ipv6(frame.dst_ip);
+  if (frame.kind == FrameKind::kRouterAdvertisement) {
+    const model::Station& router = model.stations[addresses.owners_of_ip(frame.src_ip).front()];
+    const auto lifetime = model[router.machine].advertise_every * 3 / base::seconds(1);
+    send_to(wire::kAllNodes);
+    wire::append_router_advertisement(out, shape, router.ip6.address, router.ip6.length,
+                                      static_cast<std::uint16_t>(std::min<std::int64_t>(lifetime, 9000)));
+  } else if (frame.kind == FrameKind::kNeighborSolicitation) {
+    const wire::Ipv6 group = wire::solicited_node(about);
+    send_to(group);
+    const auto own = frame.src_ip == 0 ? std::nullopt : std::optional(shape.source);
+    wire::append_neighbor(out, shape, sender, frame.dst == kBroadcastAddress ? group : about,
+                          {.type = Icmpv6::kNeighborSolicitation, .target = about, .source_mac = own});
+  } else {
+    const bool solicited = frame.dst_ip != frame.src_ip;
+    const model::Station& speaker = model.stations[addresses.owners_of_ip(frame.src_ip).front()];
+    const bool routes = model[speaker.machine].kind == model::MachineKind::kRouter;
+    send_to(wire::kAllNodes);
+    wire::append_neighbor(out, shape, sender, solicited ? about : wire::kAllNodes,
+                          {.type = Icmpv6::kNeighborAdvertisement,
+                           .target = sender,
+                           .from_router = routes,
+                           .solicited = solicited,
+                           .overrides = true,
+                           .target_mac = shape.source});
+  }
+}
+
 }  // namespace
 
 void encode(const model::Model& model, const Addresses& addresses, const Frame& frame, wire::Buffer& out) {
@@ -85,41 +174,20 @@ void encode(const model::Model& model, const Addresses& addresses, const Frame& 
     wire::append_bpdu(out, shape, bytes_of_bpdu(model, frame));
     return;
   }
-  const model::Flow& flow = model.flows[frame.flow];
-  wire::Ipv4Header ip;
-  ip.source = {frame.src_ip};
-  ip.destination = {frame.dst_ip};
-  ip.ttl = frame.ttl;
-  ip.id = static_cast<std::uint16_t>(frame.number);
-  const auto client = static_cast<std::uint16_t>(32768 + frame.flow % 28000);
-  switch (frame.kind) {
-    case FrameKind::kUdp:
-      wire::append_udp(out, shape, ip, {.source_port = client, .destination_port = kDiscardPort},
-                       flow.payload);
-      return;
-    case FrameKind::kRequest:
-      wire::append_udp(out, shape, ip, {.source_port = client, .destination_port = kEchoPort}, flow.payload);
-      return;
-    case FrameKind::kResponse:
-      wire::append_udp(out, shape, ip, {.source_port = kEchoPort, .destination_port = client});
-      return;
-    case FrameKind::kEchoRequest:
-    case FrameKind::kEchoReply:
-      wire::append_icmp_echo(
-          out, shape, ip,
-          {.type = frame.kind == FrameKind::kEchoReply ? wire::Icmp::kEchoReply : wire::Icmp::kEchoRequest,
-           .id = static_cast<std::uint16_t>(frame.flow + 1),
-           .sequence = static_cast<std::uint16_t>(frame.number)},
-          flow.payload);
-      return;
-    default: {
-      const wire::Tcp tcp = tcp_of(flow, frame);
-      const bool data = frame.kind == FrameKind::kTcpData;
-      shape.bytes = std::max<std::size_t>(
-          {wire::tcp_header_bytes(shape, tcp), wire::kLeastFrame, data ? shape.bytes : 0});
-      wire::append_tcp(out, shape, ip, tcp, data ? std::optional<std::size_t>(flow.payload) : 0);
-      return;
-    }
+  if (is_discovery(frame.kind)) {
+    append_discovery(model, addresses, frame, shape, out);
+  } else if (is_ipv6(frame.dst_ip)) {
+    const wire::Ipv6Header ip{.source = addresses.ipv6(frame.src_ip),
+                              .destination = addresses.ipv6(frame.dst_ip),
+                              .hop_limit = frame.ttl};
+    append_packet(model.flows[frame.flow], frame, shape, ip, out);
+  } else {
+    wire::Ipv4Header ip;
+    ip.source = {frame.src_ip};
+    ip.destination = {frame.dst_ip};
+    ip.ttl = frame.ttl;
+    ip.id = static_cast<std::uint16_t>(frame.number);
+    append_packet(model.flows[frame.flow], frame, shape, ip, out);
   }
 }
 

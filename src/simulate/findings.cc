@@ -110,12 +110,18 @@ class Explainer {
     return {Code::kFloodSilent, station.value};
   }
 
+  // How whoever sent the last flooded frame keeps the address it sent to.
+  const model::ArpSettings& resolution_of(const FloodRecord& flood) const {
+    const model::Machine& sender = m_[m_[flood.last_source].machine];
+    return flood.last_flow.valid() && m_[flood.last_flow].ipv6 ? sender.nd : sender.arp;
+  }
+
   // Whether the run was long enough to see the sender ask for the destination's address again. An entry for
   // weeks is one that never runs out.
   bool covers_arp_timeout(const FloodRecord& flood) const {
     constexpr Duration kForEver = base::seconds(7L * 86'400);
     if (!flood.last_source.valid()) return true;
-    const Duration timeout = m_[m_[flood.last_source].machine].arp.timeout;
+    const Duration timeout = resolution_of(flood).timeout;
     return timeout >= kForEver || run_.ended > flood.first + timeout;
   }
 
@@ -368,7 +374,7 @@ class Explainer {
     if (s.worst.last_source.valid()) {
       const model::Machine& sender = m_[m_[s.worst.last_source].machine];
       f.to_decide = fmt::format("Run it longer than the ARP timeout of {}: --until {}.", sender.name,
-                                base::to_text(s.worst.first + 2 * sender.arp.timeout));
+                                base::to_text(s.worst.first + 2 * resolution_of(s.worst).timeout));
     }
   }
 
@@ -486,8 +492,10 @@ class Explainer {
       }
       for (const AddressConflictRecord& conflict : run_.address_conflicts) {
         if (!std::ranges::any_of(conflict.stations, [&](auto s) { return concerns(f, s); })) continue;
-        f.evidence.push_back({conflict.first, wire::to_text(conflict.ip),
-                              fmt::format("told to be at two addresses, {} times", conflict.changes)});
+        const std::string ip =
+            conflict.ip.is_zero() ? wire::to_text(conflict.ip6) : wire::to_text(conflict.ip);
+        f.evidence.push_back(
+            {conflict.first, ip, fmt::format("told to be at two addresses, {} times", conflict.changes)});
       }
       const Span whole = rates_.whole();
       for (std::size_t i = 0; i < m_.flows.size() && f.flows.size() < kMostFlows; ++i) {
@@ -593,8 +601,8 @@ Horizon horizon(const model::Model& model) {
   for (const model::Machine& machine : model.machines) {
     // Timers shorter than the ageing time refresh the tables before they matter; a timer that hardly ever
     // fires is none.
-    if (machine.arp.timeout > ageing && machine.arp.timeout < kLongest / 2) {
-      wanted = std::max(wanted, 2 * machine.arp.timeout + 2 * ageing);
+    for (const Duration timeout : {machine.arp.timeout, machine.nd.timeout}) {
+      if (timeout > ageing && timeout < kLongest / 2) wanted = std::max(wanted, 2 * timeout + 2 * ageing);
     }
   }
   Time last_event{0};

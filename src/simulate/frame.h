@@ -11,17 +11,26 @@ namespace sekimori::simulate {
 using base::Duration;
 using base::Time;
 
-// MACs are interned (addresses.h); index 0 is the broadcast address.
+// MACs are interned (addresses.h); index 0 is the broadcast address. The multicasts of Neighbor Discovery
+// stand under it, too: without snooping they go where broadcasts go, and encode.cc knows their addresses.
 using AddressIndex = std::uint32_t;
 constexpr AddressIndex kBroadcastAddress = 0;
 
 constexpr std::uint32_t kNone = 0xffff'ffffu;
 
+// IP addresses are 32 bits: IPv4's own, and of IPv6 the index of an address of the site above this (where
+// IPv4 has 240/4, which no interface has).
+constexpr std::uint32_t kFirstIpv6 = 0xf000'0000u;
+constexpr bool is_ipv6(std::uint32_t ip) { return ip >= kFirstIpv6 && ip != kNone; }
+
 enum class FrameKind : std::uint8_t {
   kArpRequest,  // src_ip asks for dst_ip; both equal: an announcement (gratuitous ARP)
   kArpReply,
-  kRarp,  // says where its source is, and nothing else
-  kBpdu,  // for the group of spanning-tree bridges; see fabric_tree.cc
+  kNeighborSolicitation,   // src_ip (0: nobody yet, RFC 4862) asks for dst_ip
+  kNeighborAdvertisement,  // both equal: unsolicited, to all nodes
+  kRouterAdvertisement,    // to all nodes
+  kRarp,                   // says where its source is, and nothing else
+  kBpdu,                   // for the group of spanning-tree bridges; see fabric_tree.cc
   kUdp,
   kRequest,
   kResponse,
@@ -56,6 +65,15 @@ struct Frame {
 constexpr std::int64_t kWireOverheadBytes = 24;
 
 constexpr std::uint16_t kLeastFrameBytes = 60;
+constexpr std::uint16_t kIpv6Beyond = 20;           // an IPv6 header is so much longer
+constexpr std::uint16_t kSolicitationBytes = 86;    // 14 + 40 + 24 + 8: with the MAC; advertisements alike
+constexpr std::uint16_t kDuplicateProbeBytes = 78;  // without it
+constexpr std::uint16_t kRouterAdvertisementBytes = 110;  // 14 + 40 + 16 + 8 + 32: with the MAC and a prefix
+
+constexpr bool is_discovery(FrameKind kind) {
+  return kind == FrameKind::kNeighborSolicitation || kind == FrameKind::kNeighborAdvertisement ||
+         kind == FrameKind::kRouterAdvertisement;
+}
 constexpr std::uint16_t kEthernetIpUdpBytes = 14 + 20 + 8;
 constexpr std::uint16_t kEthernetIpTcpBytes = 14 + 20 + 32;  // with timestamps, as Linux sends
 

@@ -28,7 +28,7 @@ NeighbourIndex Neighbours::entry(std::uint32_t station, std::uint32_t ip) {
 std::vector<NeighbourEntry> Neighbours::list() const {
   std::vector<NeighbourEntry> entries;
   for (const Neighbour& n : neighbours_) {
-    if (n.address != kNone)
+    if (n.address != kNone && !is_ipv6(n.ip))
       entries.push_back({model::StationId(n.station), {n.ip}, addresses_.mac(n.address)});
   }
   return entries;
@@ -84,6 +84,11 @@ void Neighbours::send(NeighbourIndex index, Frame& frame) {
 
 void Neighbours::ask(Neighbour& n, AddressIndex to) {
   ++n.tries;
+  if (is_ipv6(n.ip)) {
+    Frame solicitation = discovery(n.station, FrameKind::kNeighborSolicitation, n.ip, to);
+    out_.transmit(n.station, solicitation);
+    return;
+  }
   Frame request;
   request.kind = FrameKind::kArpRequest;
   request.src = addresses_.of_station(n.station);
@@ -132,7 +137,7 @@ void Neighbours::learn(Neighbour& n, const Frame& frame, bool solicited) {
     const auto& after = addresses_.stations_with(frame.src);
     observer_.conflict(n.ip, before.empty() ? kNone : before.front(), after.empty() ? kNone : after.front(),
                        now);
-    if (now - n.updated < kLockTime) return;
+    if (!is_ipv6(n.ip) && now - n.updated < kLockTime) return;  // Linux: nd_tbl has no lock time
   }
   n.address = frame.src;
   n.updated = now;
@@ -187,6 +192,74 @@ void Neighbours::announce(std::uint32_t station) {
   announcement.src_ip = announcement.dst_ip = own;
   announcement.sent = wires_.now();
   out_.transmit(station, announcement);
+}
+
+// ---------------------------------------------------------------- Neighbor Discovery
+
+Frame Neighbours::discovery(std::uint32_t station, FrameKind kind, std::uint32_t about,
+                            AddressIndex to) const {
+  Frame frame;
+  frame.kind = kind;
+  frame.src = addresses_.of_station(station);
+  frame.dst = to;
+  frame.src_ip = addresses_.ip6_of_station(station);
+  frame.dst_ip = about;
+  frame.bytes = kSolicitationBytes;
+  frame.sent = wires_.now();
+  return frame;
+}
+
+// Section 7.2.3 to 7.2.5. Whoever is asked notes the asker; what is advertised unasked only corrects what is
+// there.
+void Neighbours::receive_discovery(std::uint32_t station, const Frame& frame) {
+  const std::uint32_t own = addresses_.ip6_of_station(station);
+  if (own == 0 || frame.kind == FrameKind::kRouterAdvertisement) return;
+  const bool is_probe = frame.src_ip == 0;
+  const bool claims = frame.src_ip == own || (is_probe && frame.dst_ip == own);
+  if (claims && frame.src != addresses_.of_station(station)) {
+    const auto& others = addresses_.stations_with(frame.src);
+    observer_.conflict(own, station, others.empty() ? kNone : others.front(), wires_.now());
+  }
+  if (frame.kind == FrameKind::kNeighborAdvertisement) {
+    const auto known = index_.find(key(station, frame.src_ip));
+    if (known == index_.end()) return;
+    const bool unsolicited = frame.src_ip == frame.dst_ip;
+    if (!unsolicited || neighbours_[known->second].address != kNone)
+      learn(neighbours_[known->second], frame, !unsolicited);
+    return;
+  }
+  if (frame.dst_ip != own) return;
+  if (is_probe) {
+    advertise(station);
+    return;
+  }
+  learn(neighbours_[entry(station, frame.src_ip)], frame, false);
+  Frame answer = discovery(station, FrameKind::kNeighborAdvertisement, frame.src_ip, frame.src);
+  out_.transmit(station, answer);
+}
+
+void Neighbours::advertise(std::uint32_t station) {
+  const std::uint32_t own = addresses_.ip6_of_station(station);
+  if (own == 0) return;
+  Frame frame = discovery(station, FrameKind::kNeighborAdvertisement, own, kBroadcastAddress);
+  out_.transmit(station, frame);
+}
+
+void Neighbours::advertise_router(std::uint32_t station) {
+  const std::uint32_t own = addresses_.ip6_of_station(station);
+  if (own == 0) return;
+  Frame frame = discovery(station, FrameKind::kRouterAdvertisement, own, kBroadcastAddress);
+  frame.bytes = kRouterAdvertisementBytes;
+  out_.transmit(station, frame);
+}
+
+void Neighbours::probe_duplicates(std::uint32_t station) {
+  const std::uint32_t own = addresses_.ip6_of_station(station);
+  if (own == 0) return;
+  Frame frame = discovery(station, FrameKind::kNeighborSolicitation, own, kBroadcastAddress);
+  frame.src_ip = 0;
+  frame.bytes = kDuplicateProbeBytes;
+  out_.transmit(station, frame);
 }
 
 }  // namespace sekimori::simulate

@@ -45,6 +45,8 @@ class Neighbours {
   // The station's entry for that address, made when it is first asked for.
   NeighbourIndex entry(std::uint32_t station, std::uint32_t ip);
 
+  std::uint32_t station_of(NeighbourIndex neighbour) const { return neighbours_[neighbour].station; }
+
   // Sends the frame to the neighbour, resolving first if need be; what waits longer than three tries is lost.
   void send(NeighbourIndex neighbour, Frame& frame);
 
@@ -59,6 +61,12 @@ class Neighbours {
   // An ARP frame arrived at a station that runs.
   void receive(std::uint32_t station, const Frame& frame);
   void announce(std::uint32_t station);
+
+  // Neighbor Discovery (RFC 4861), for stations with an IPv6 address.
+  void receive_discovery(std::uint32_t station, const Frame& frame);
+  void advertise(std::uint32_t station);  // unsolicited, section 7.2.6
+  void advertise_router(std::uint32_t station);
+  void probe_duplicates(std::uint32_t station);  // RFC 4862 section 5.4
 
   void on_timer(NeighbourIndex index);
 
@@ -83,10 +91,12 @@ class Neighbours {
   };
 
   const model::ArpSettings& settings(const Neighbour& n) const {
-    return model_[model_.stations[n.station].machine].arp;
+    const model::Machine& machine = model_[model_.stations[n.station].machine];
+    return is_ipv6(n.ip) ? machine.nd : machine.arp;
   }
   void become(Neighbour& n, State state);
   void ask(Neighbour& n, AddressIndex to);
+  Frame discovery(std::uint32_t station, FrameKind kind, std::uint32_t about, AddressIndex to) const;
   void learn(Neighbour& n, const Frame& frame, bool solicited);
   void dispatch(const Neighbour& n, Frame& frame);
   void arm(NeighbourIndex index, Duration after);

@@ -116,7 +116,9 @@ class Run {
       fabric_.move_station(station.value, port.value);
       plug(port, true);
     }
-    if (change.announce) stacks_.announce(change.machine);
+    if (!change.announce) return;
+    stacks_.announce(change.machine);
+    stacks_.announce_nd(change.machine);
   }
 
   void record(LaneIndex lane, const Frame& frame, bool inbound) {
@@ -161,6 +163,11 @@ class Run {
 
   void finish() {
     observer_.finish(result_);
+    for (AddressConflictRecord& conflict : result_.address_conflicts) {
+      if (!is_ipv6(conflict.ip.bits)) continue;
+      conflict.ip6 = addresses_.ipv6(conflict.ip.bits);
+      conflict.ip = {};
+    }
     for (FloodRecord& flood : result_.floods) {
       flood.last_seen_as_source = fabric_.last_heard(flood.bridge, flood.vlan, flood.destination);
     }

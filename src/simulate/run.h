@@ -126,7 +126,8 @@ struct MisdeliveryRecord {
 
 // Two different MACs answered or announced one IP address.
 struct AddressConflictRecord {
-  wire::Ipv4 ip;
+  wire::Ipv4 ip;  // or, when this is 0.0.0.0,
+  wire::Ipv6 ip6;
   std::vector<model::StationId> stations;
   std::int64_t changes = 0;  // times an ARP cache changed its mind
   Time first{0};
@@ -155,7 +156,7 @@ struct ShutRecord {
   Time at{0};
 };
 
-// What a bridge's table holds at the end of the run, and what a station's ARP cache does.
+// What a bridge's table holds at the end of the run, and what a station's ARP cache (IPv4) does.
 struct TableEntry {
   model::BridgeId bridge;
   wire::Mac mac;

@@ -3,11 +3,11 @@
 #include <algorithm>
 
 #include "base/random.h"
+#include "model/routing.h"
 
 namespace sekimori::simulate {
 
 using model::FlowKind;
-using model::MachineKind;
 
 namespace {
 
@@ -42,32 +42,56 @@ Stacks::Stacks(const model::Model& model, const Addresses& addresses, Audience& 
       if (state.to_ip == 0) state.to_ip = model[s].ip.address.bits;
     }
     if (flow.to_station.valid()) state.to_ip = model[flow.to_station].ip.address.bits;
-    const model::StationId out =
-        flow.from_station.valid() ? flow.from_station : next_hop(model, flow.from, {state.to_ip}).station;
-    if (out.valid()) state.from_ip = model[out].ip.address.bits;
+    const model::StationId out = flow.from_station.valid()
+                                     ? flow.from_station
+                                     : next_hop(model, flow.from, model::Ipv4{state.to_ip}).station;
+    if (out.valid()) state.from_ip = state.seen_ip = model[out].ip.address.bits;
+    if (flow.ipv6) find_ends(flow, state);
     const bool tcp = flow.kind == FlowKind::kTcp;
-    state.frame_bytes = frame_bytes(flow.payload, tcp ? kEthernetIpTcpBytes : kEthernetIpUdpBytes);
+    const std::uint16_t beyond = flow.ipv6 ? kIpv6Beyond : 0;
+    const auto headers =
+        static_cast<std::uint16_t>((tcp ? kEthernetIpTcpBytes : kEthernetIpUdpBytes) + beyond);
+    state.frame_bytes = frame_bytes(flow.payload, headers);
     state.interval =
         flow.rate.bits_per_second > 0 ? base::transmission_time(flow.payload, flow.rate) : flow.interval;
     if (flow.kind == FlowKind::kRequest) {
       const std::uint32_t response = std::max<std::uint32_t>(flow.response, 1);
       state.response_frames = static_cast<std::uint16_t>((response + kLargestPayload - 1) / kLargestPayload);
-      state.response_bytes = frame_bytes(response / state.response_frames, kEthernetIpUdpBytes);
+      state.response_bytes = frame_bytes(response / state.response_frames,
+                                         static_cast<std::uint16_t>(kEthernetIpUdpBytes + beyond));
     }
     flows_.push_back(state);
   }
 }
 
+void Stacks::find_ends(const model::Flow& flow, FlowState& state) const {
+  state.to_ip = 0;
+  for (const model::StationId s : model_[flow.to].stations) {
+    if (state.to_ip == 0) state.to_ip = addresses_.ip6_of_station(s.value);
+  }
+  if (flow.to_station.valid()) state.to_ip = addresses_.ip6_of_station(flow.to_station.value);
+  state.from_ip = state.seen_ip = 0;
+  if (state.to_ip == 0) return;
+  const model::StationId out = flow.from_station.valid()
+                                   ? flow.from_station
+                                   : next_hop(model_, flow.from, addresses_.ipv6(state.to_ip)).station;
+  if (out.valid()) state.from_ip = state.seen_ip = addresses_.ip6_of_station(out.value);
+}
+
 void Stacks::start() {
-  // Machines do not start in step: each has its own fraction of a millisecond.
   announce_timers_.assign(model_.machines.size(), kNone);
+  nd_timers_.assign(model_.machines.size(), kNone);
   for (std::uint32_t m = 0; m < model_.machines.size(); ++m) {
-    const model::ArpSettings& arp = model_.machines[m].arp;
-    if (!arp.announce_at_start && arp.announce_every.count() == 0) continue;
-    announce_timers_[m] = wires_.add_timer(TimerKind::kAnnounce, m);
-    if (!running_[m]) continue;
-    const Duration offset{static_cast<std::int64_t>(base::mix64(model_.seed ^ m) % 1'000'000'000)};
-    wires_.arm(announce_timers_[m], arp.announce_at_start ? offset : offset + arp.announce_every);
+    const model::Machine& machine = model_.machines[m];
+    announce_timers_[m] = announce_at_times(m, machine.arp, TimerKind::kAnnounce);
+    const bool speaks_ipv6 = std::ranges::any_of(
+        machine.stations, [&](model::StationId s) { return addresses_.ip6_of_station(s.value) != 0; });
+    if (!speaks_ipv6) continue;
+    nd_timers_[m] = announce_at_times(m, machine.nd, TimerKind::kAnnounceNd);
+    if (machine.advertise_every.count() == 0) continue;
+    const TimerIndex timer = wires_.add_timer(TimerKind::kAdvertiseRouter, m);
+    router_timers_.emplace(m, timer);
+    wires_.arm(timer, between_advertisements(m, machine.advertise_every));
   }
   for (std::uint32_t f = 0; f < flows_.size(); ++f) {
     FlowState& flow = flows_[f];
@@ -80,6 +104,24 @@ void Stacks::start() {
                                                     static_cast<std::uint64_t>(spread))};
     wires_.arm(flow.source, model_.flows[f].start + base::milliseconds(2) + offset);
   }
+}
+
+// Machines do not start in step: each has its own fraction of a millisecond.
+TimerIndex Stacks::announce_at_times(std::uint32_t m, const model::ArpSettings& settings, TimerKind kind) {
+  if (!settings.announce_at_start && settings.announce_every.count() == 0) return kNone;
+  const TimerIndex timer = wires_.add_timer(kind, m);
+  if (!running_[m]) return timer;
+  const Duration offset{static_cast<std::int64_t>(base::mix64(model_.seed ^ m) % 1'000'000'000)};
+  wires_.arm(timer, settings.announce_at_start ? offset : offset + settings.announce_every);
+  return timer;
+}
+
+// RFC 4861 section 6.2.4: a uniformly distributed time between the least, a third of the most, and the most.
+Duration Stacks::between_advertisements(std::uint32_t machine, Duration most) {
+  const Duration least = most / 3;
+  const std::uint64_t drawn = base::mix64(model_.seed ^ base::mix64(machine + (advertised_++ << 32)));
+  return least +
+         Duration{static_cast<std::int64_t>(drawn % static_cast<std::uint64_t>((most - least).count() + 1))};
 }
 
 // ---------------------------------------------------------------- frames in and out
@@ -97,8 +139,12 @@ void Stacks::transmit(std::uint32_t station, Frame& frame) {
 
 NeighbourIndex Stacks::route(std::uint32_t machine, std::uint32_t ip) {
   const auto [known, is_new] = routes_.try_emplace(std::uint64_t{machine} << 32 | ip, kNone);
-  if (is_new) {
-    const model::NextHop hop = model::next_hop(model_, model::MachineId(machine), {ip});
+  if (is_new && is_ipv6(ip)) {
+    const auto hop = model::next_hop(model_, model::MachineId(machine), addresses_.ipv6(ip));
+    if (hop.station.valid())
+      known->second = neighbours_.entry(hop.station.value, addresses_.find(hop.address));
+  } else if (is_new) {
+    const auto hop = model::next_hop(model_, model::MachineId(machine), model::Ipv4{ip});
     if (hop.station.valid()) known->second = neighbours_.entry(hop.station.value, hop.address.bits);
   }
   return known->second;
@@ -111,8 +157,9 @@ void Stacks::send(std::uint32_t machine, Frame& frame) {
 }
 
 bool Stacks::owns(std::uint32_t machine, std::uint32_t ip) const {
-  return std::ranges::any_of(model_.machines[machine].stations,
-                             [&](model::StationId s) { return model_[s].ip.address.bits == ip; });
+  return std::ranges::any_of(model_.machines[machine].stations, [&](model::StationId s) {
+    return (is_ipv6(ip) ? addresses_.ip6_of_station(s.value) : model_[s].ip.address.bits) == ip;
+  });
 }
 
 void Stacks::receive(std::uint32_t port, Frame& frame) {
@@ -123,6 +170,8 @@ void Stacks::receive(std::uint32_t port, Frame& frame) {
     if (!mine && frame.dst != kBroadcastAddress) continue;
     if (frame.kind == FrameKind::kArpRequest || frame.kind == FrameKind::kArpReply) {
       neighbours_.receive(id.value, frame);
+    } else if (is_discovery(frame.kind)) {
+      neighbours_.receive_discovery(id.value, frame);
     } else if (mine) {
       take(id.value, frame);
       return;
@@ -133,15 +182,44 @@ void Stacks::receive(std::uint32_t port, Frame& frame) {
 void Stacks::take(std::uint32_t station, Frame& frame) {
   const std::uint32_t machine = model_.stations[station].machine.value;
   if (owns(machine, frame.dst_ip)) {
-    deliver(machine, station, frame);
+    if (!turn_back(machine, frame)) deliver(machine, station, frame);
     return;
   }
-  if (model_.machines[machine].kind == MachineKind::kRouter) {
-    if (--frame.ttl > 0) send(machine, frame);
+  if (model::forwards(model_, model::MachineId(machine))) {
+    forward(station, frame);
     return;
   }
   const auto& owners = addresses_.owners_of_ip(frame.dst_ip);
   observer_.misdelivered(station, owners.empty() ? kNone : owners.front(), wires_.now());
+}
+
+void Stacks::forward(std::uint32_t station, Frame& frame) {
+  const std::uint32_t machine = model_.stations[station].machine.value;
+  const NeighbourIndex neighbour = route(machine, frame.dst_ip);
+  if (--frame.ttl == 0 || neighbour == kNone || !running_[machine]) return;
+  const model::StationId out(neighbours_.station_of(neighbour));
+  const bool translates = !is_ipv6(frame.dst_ip);  // libvirt routes IPv6 unless told otherwise
+  switch (translates ? model::passage(model_, model::StationId(station), out) : model::Passage::kAsItIs) {
+    case model::Passage::kRefused:
+      return;
+    case model::Passage::kTranslated:
+      translations_[std::uint64_t{machine} << 32 | frame.flow] = {model_[out].ip.address.bits, frame.src_ip};
+      frame.src_ip = model_[out].ip.address.bits;
+      break;
+    case model::Passage::kAsItIs:
+      break;
+  }
+  neighbours_.send(neighbour, frame);
+}
+
+// An answer to what has been translated here goes on to whom it is meant for.
+bool Stacks::turn_back(std::uint32_t machine, Frame& frame) {
+  if (translations_.empty() || !is_backward(frame.kind)) return false;
+  const auto known = translations_.find(std::uint64_t{machine} << 32 | frame.flow);
+  if (known == translations_.end() || known->second.shown != frame.dst_ip) return false;
+  frame.dst_ip = known->second.hidden;
+  if (--frame.ttl > 0) send(machine, frame);
+  return true;
 }
 
 void Stacks::deliver(std::uint32_t machine, std::uint32_t station, const Frame& frame) {
@@ -154,6 +232,7 @@ void Stacks::deliver(std::uint32_t machine, std::uint32_t station, const Frame& 
     observer_.misdelivered(station, stations.empty() ? kNone : stations.front().value, wires_.now());
     if (frame.kind != FrameKind::kEchoRequest) return;
   }
+  if (!is_backward(frame.kind)) flow.seen_ip = frame.src_ip;
   switch (frame.kind) {
     case FrameKind::kUdp:
       count_delivery(flow, frame, model_.flows[f].payload);
@@ -191,6 +270,9 @@ void Stacks::deliver(std::uint32_t machine, std::uint32_t station, const Frame& 
       return;
     case FrameKind::kArpRequest:
     case FrameKind::kArpReply:
+    case FrameKind::kNeighborSolicitation:
+    case FrameKind::kNeighborAdvertisement:
+    case FrameKind::kRouterAdvertisement:
     case FrameKind::kRarp:
     case FrameKind::kBpdu:
       return;
@@ -205,8 +287,8 @@ Frame Stacks::make(std::uint32_t f, FrameKind kind, bool backward) const {
   frame.kind = kind;
   frame.flow = f;
   frame.src_ip = backward ? flow.to_ip : flow.from_ip;
-  frame.dst_ip = backward ? flow.from_ip : flow.to_ip;
-  frame.bytes = kEthernetIpTcpBytes;
+  frame.dst_ip = backward ? flow.seen_ip : flow.to_ip;
+  frame.bytes = static_cast<std::uint16_t>(kEthernetIpTcpBytes + (model_.flows[f].ipv6 ? kIpv6Beyond : 0));
   frame.sent = wires_.now();
   return frame;
 }
@@ -235,6 +317,15 @@ void Stacks::on_timer(TimerKind kind, std::uint32_t subject) {
       if (const Duration every = model_.machines[subject].arp.announce_every; every.count() > 0) {
         wires_.arm(announce_timers_[subject], wires_.now() + every);
       }
+      return;
+    case TimerKind::kAnnounceNd:
+      if (!running_[subject]) return;
+      announce_nd(model::MachineId(subject));
+      if (const Duration every = model_.machines[subject].nd.announce_every; every.count() > 0)
+        wires_.arm(nd_timers_[subject], wires_.now() + every);
+      return;
+    case TimerKind::kAdvertiseRouter:
+      advertise_router(subject);
       return;
     case TimerKind::kChange:
     case TimerKind::kSpanningTree:
@@ -379,13 +470,29 @@ void Stacks::tcp_on_ack(std::uint32_t f, const Frame& frame) {
 
 void Stacks::set_running(model::MachineId machine, bool running) {
   running_[machine.index()] = running;
-  if (running && announce_timers_[machine.index()] != kNone) {
-    wires_.arm(announce_timers_[machine.index()], wires_.now() + base::milliseconds(1));
+  if (!running) return;
+  for (const TimerIndex timer : {announce_timers_[machine.index()], nd_timers_[machine.index()]}) {
+    if (timer != kNone) wires_.arm(timer, wires_.now() + base::milliseconds(1));
   }
+  // Whether anybody has the address already is asked before anything else is sent (RFC 4862 section 5.4). The
+  // second that follows is not waited.
+  for (const model::StationId station : model_[machine].stations) neighbours_.probe_duplicates(station.value);
 }
 
 void Stacks::announce(model::MachineId machine) {
   for (const model::StationId station : model_[machine].stations) neighbours_.announce(station.value);
+}
+
+void Stacks::announce_nd(model::MachineId machine) {
+  for (const model::StationId station : model_[machine].stations) neighbours_.advertise(station.value);
+}
+
+void Stacks::advertise_router(std::uint32_t machine) {
+  const Duration most = model_.machines[machine].advertise_every;
+  wires_.arm(router_timers_.at(machine), wires_.now() + between_advertisements(machine, most));
+  if (!running_[machine]) return;
+  for (const model::StationId station : model_.machines[machine].stations)
+    neighbours_.advertise_router(station.value);
 }
 
 std::vector<FlowCounters> Stacks::counters() const {

@@ -1,7 +1,8 @@
 // The machines: what their IP stacks do with frames, and the traffic they carry.
 //
 // Hosts and guests take what is addressed to their MAC and IP; routers pass the rest on by longest prefix
-// (RFC 1812) in a new frame of their own, which is how they end a segment. Traffic is constant-rate UDP,
+// (RFC 1812) in a new frame of their own, which is how they end a segment; so do hosts with routed and
+// translated networks (model/routing.h). Traffic is constant-rate UDP,
 // requests with responses, ping, and TCP (tcp.h).
 #pragma once
 
@@ -26,8 +27,9 @@ class Stacks final : Neighbours::Transmitter {
   void on_timer(TimerKind kind, std::uint32_t subject);
 
   void set_running(model::MachineId machine, bool running);
-  // Announces all addresses of the machine now.
+  // Announces all IPv4, or IPv6, addresses of the machine now.
   void announce(model::MachineId machine);
+  void announce_nd(model::MachineId machine);
 
   std::vector<NeighbourEntry> neighbours() const { return neighbours_.list(); }
   // Flow counters as of now.
@@ -38,7 +40,8 @@ class Stacks final : Neighbours::Transmitter {
   struct FlowState {
     std::uint32_t from_machine, to_machine;
     std::uint32_t from_ip = 0, to_ip = 0;
-    Duration interval{0};  // between two packets, as the application makes them; 0: as fast as TCP goes
+    std::uint32_t seen_ip = 0;  // of `from`, as `to` sees it: another behind a NAT
+    Duration interval{0};       // between two packets, as the application makes them; 0: as fast as TCP goes
     std::uint16_t frame_bytes = 0;
     std::uint16_t response_frames = 0, response_bytes = 0;
     TimerIndex source = kNone, retransmit = kNone, delayed_ack = kNone;
@@ -57,7 +60,14 @@ class Stacks final : Neighbours::Transmitter {
   NeighbourIndex route(std::uint32_t machine, std::uint32_t ip);
   bool owns(std::uint32_t machine, std::uint32_t ip) const;
   void take(std::uint32_t station, Frame& frame);
+  void forward(std::uint32_t station, Frame& frame);
+  bool turn_back(std::uint32_t machine, Frame& frame);
   void deliver(std::uint32_t machine, std::uint32_t station, const Frame& frame);
+
+  void find_ends(const model::Flow& flow, FlowState& state) const;
+  TimerIndex announce_at_times(std::uint32_t machine, const model::ArpSettings& settings, TimerKind kind);
+  Duration between_advertisements(std::uint32_t machine, Duration most);
+  void advertise_router(std::uint32_t machine);
 
   Frame make(std::uint32_t flow, FrameKind kind, bool backward) const;
   bool active(std::uint32_t flow) const;
@@ -83,7 +93,13 @@ class Stacks final : Neighbours::Transmitter {
   std::vector<FlowState> flows_;
   std::vector<std::int64_t> sent_;                            // frames, by station
   std::unordered_map<std::uint64_t, NeighbourIndex> routes_;  // machine << 32 | destination
-  std::vector<TimerIndex> announce_timers_;                   // by machine; kNone: never announces again
+  struct Hidden {
+    std::uint32_t shown = 0, hidden = 0;  // IP addresses
+  };
+  std::unordered_map<std::uint64_t, Hidden> translations_;  // machine << 32 | flow
+  std::vector<TimerIndex> announce_timers_, nd_timers_;     // by machine; kNone: never announces again
+  std::unordered_map<std::uint32_t, TimerIndex> router_timers_;
+  std::uint64_t advertised_ = 0;  // router advertisements so far
 };
 
 }  // namespace sekimori::simulate

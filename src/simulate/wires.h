@@ -29,6 +29,8 @@ enum class TimerKind : std::uint8_t {
   kRetransmit,
   kDelayedAck,
   kAnnounce,
+  kAnnounceNd,
+  kAdvertiseRouter,
   kChange,
   kSpanningTree
 };

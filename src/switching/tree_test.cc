@@ -254,6 +254,53 @@ TEST(Rstp, SpeaksStpToAnStpBridge) {
   EXPECT_EQ(net.state({1, 1}), State::kDiscarding);
 }
 
+// The worked example of ExtremeXOS' user guide, "RSTP: rapid behavior following a topology change": six
+// bridges in a ring, A the root, the alternate port at D's end of D-E. When A-F is lost, F and E believe for
+// moments that they are the root; D knows better, its port becomes designated, and E and F hang on D. The
+// costs are the guide's.
+TEST(Rstp, ARingOfSixLosesTheLinkAtItsRoot) {
+  Network net;
+  for (std::uint16_t b = 0; b < 6; ++b)
+    net.add(Speaks::kRstp, static_cast<std::uint16_t>(0x1000 * (b + 1)), 2, Edge::kOff, {1, 1});
+  for (std::size_t b = 0; b < 6; ++b) net.join({b, 0}, {(b + 1) % 6, 1});
+  enum : std::size_t { kA, kB, kC, kD, kE, kF };
+  net.all_up();
+  net.run(seconds(60));
+  const std::uint32_t before[] = {0, 1, 2, 3, 2, 1};
+  for (const std::size_t b : {kA, kB, kC, kD, kE, kF}) EXPECT_EQ(net.cost(b), before[b]) << b;
+  EXPECT_EQ(net.role({kD, 0}), Role::kAlternate);
+
+  net.link_down({kF, 0});
+  net.run(milliseconds(50));
+  const std::uint32_t after[] = {0, 1, 2, 3, 4, 5};
+  for (const std::size_t b : {kA, kB, kC, kD, kE, kF}) {
+    EXPECT_EQ(net.cost(b), after[b]) << b;
+    EXPECT_EQ(net.is_root(b), b == kA);
+  }
+  EXPECT_EQ(net.role({kD, 0}), Role::kDesignated);
+  EXPECT_EQ(net.role({kE, 1}), Role::kRoot);
+  EXPECT_EQ(net.role({kF, 1}), Role::kRoot);
+  for (const End end : {End{kD, 0}, End{kE, 1}, End{kE, 0}, End{kF, 1}})
+    EXPECT_EQ(net.state(end), State::kForwarding) << end.bridge;
+}
+
+// 17.21.23, updtRcvdInfoWhile: what is older than max age after one more hop is not taken. So a root is heard
+// as many bridges away as max age has seconds, and no further (17.14: how wide a network may be).
+TEST(Rstp, ARootIsHeardMaxAgeHopsAway) {
+  Network net;
+  net.times.max_age = seconds(6);
+  net.times.forward_delay = seconds(4);
+  for (std::uint16_t b = 0; b < 10; ++b)
+    net.add(Speaks::kRstp, static_cast<std::uint16_t>(0x1000 * (b + 1)), 2);
+  for (std::size_t b = 0; b + 1 < 10; ++b) net.join({b, 0}, {b + 1, 1});
+  net.all_up();
+  net.run(seconds(60));
+  for (std::size_t b = 0; b < 10; ++b) {
+    EXPECT_EQ(net.is_root(b), b == 0 || b == 7) << b;  // the eighth is the root of those that are too far
+    EXPECT_EQ(net.cost(b), 20'000 * (b < 7 ? b : b - 7)) << b;
+  }
+}
+
 // ---------------------------------------------------------------- both, at random
 
 // Random graphs of bridges, some links lost and found again: in the end every port's role is that of a least

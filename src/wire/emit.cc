@@ -55,13 +55,47 @@ void put_ipv4(Buffer& out, const Ipv4Header& ip, std::uint8_t protocol, std::siz
   store_be16(out, start + 10, fold_checksum(add_checksum(Bytes(out).subspan(start))));
 }
 
+void put(Buffer& out, const Ipv6& address) {
+  out.insert(out.end(), address.octets.begin(), address.octets.end());
+}
+
+void put_ipv6(Buffer& out, const Ipv6Header& ip, std::uint8_t protocol, std::size_t payload) {
+  SEKIMORI_ASSERT(payload <= 65535);
+  put_be32(out, 0x6000'0000u | static_cast<std::uint32_t>(ip.traffic_class) << 20);
+  put_be16(out, static_cast<std::uint16_t>(payload));
+  put_be16(out, static_cast<std::uint16_t>(protocol << 8 | ip.hop_limit));
+  put(out, ip.source);
+  put(out, ip.destination);
+}
+
+// What differs between the two versions, for those who carry segments in either.
+void put_network(Buffer& out, const FrameShape& shape, const Ipv4Header& ip, std::uint8_t protocol,
+                 std::size_t payload) {
+  put_ethernet(out, shape, ethertype::kIpv4);
+  put_ipv4(out, ip, protocol, payload);
+}
+void put_network(Buffer& out, const FrameShape& shape, const Ipv6Header& ip, std::uint8_t protocol,
+                 std::size_t payload) {
+  put_ethernet(out, shape, ethertype::kIpv6);
+  put_ipv6(out, ip, protocol, payload);
+}
+constexpr std::size_t kIpv6Beyond = 20;  // an IPv6 header is so much longer
+constexpr std::size_t beyond_ipv4(const Ipv4Header&) { return 0; }
+constexpr std::size_t beyond_ipv4(const Ipv6Header&) { return kIpv6Beyond; }
+std::uint32_t sum_of_addresses(const Ipv4Header& ip) {
+  return (ip.source.bits >> 16) + (ip.source.bits & 0xffff) + (ip.destination.bits >> 16) +
+         (ip.destination.bits & 0xffff);
+}
+std::uint32_t sum_of_addresses(const Ipv6Header& ip) {
+  return add_checksum(ip.destination.octets, add_checksum(ip.source.octets));
+}
+
 // The checksum of a segment that ends the buffer, over it and the pseudo header of addresses, protocol and
 // length.
-std::uint16_t segment_checksum(const Buffer& out, std::size_t segment, const Ipv4Header& ip,
+std::uint16_t segment_checksum(const Buffer& out, std::size_t segment, const auto& ip,
                                std::uint8_t protocol) {
-  const std::uint32_t pseudo = (ip.source.bits >> 16) + (ip.source.bits & 0xffff) +
-                               (ip.destination.bits >> 16) + (ip.destination.bits & 0xffff) + protocol +
-                               static_cast<std::uint32_t>(out.size() - segment);
+  const std::uint32_t pseudo =
+      sum_of_addresses(ip) + protocol + static_cast<std::uint32_t>(out.size() - segment);
   return fold_checksum(add_checksum(Bytes(out).subspan(segment), pseudo));
 }
 
@@ -88,6 +122,21 @@ void put_tcp_options(Buffer& out, const Tcp& tcp) {
   if (tcp.window_scale) put_be32(out, 0x0103'0300u | *tcp.window_scale);
 }
 
+// An ICMPv6 message from `message` to the end of the buffer gets its checksum.
+void close_icmpv6(Buffer& out, std::size_t message, const Ipv6Header& ip) {
+  store_be16(out, message + 2, segment_checksum(out, message, ip, ip_protocol::kIcmpv6));
+}
+
+void put_mac_option(Buffer& out, std::uint8_t type, Mac mac) {
+  put_be16(out, static_cast<std::uint16_t>(type << 8 | 1));  // one unit of eight bytes
+  put_mac(out, mac);
+}
+
+// A message of Neighbor Discovery travels with a hop limit that no router can have touched.
+Ipv6Header on_link(const Ipv6& source, const Ipv6& destination) {
+  return {.source = source, .destination = destination, .hop_limit = 255};
+}
+
 void put_bridge(Buffer& out, const BridgeId& id) {
   put_be16(out, id.priority);
   put_mac(out, id.mac);
@@ -97,6 +146,44 @@ void put_timer(Buffer& out, base::Duration timer) {
   const auto units = timer / Bpdu::kTimerUnit;
   SEKIMORI_ASSERT(units >= 0 && units <= 0xffff);
   put_be16(out, static_cast<std::uint16_t>(units));
+}
+
+void put_udp(Buffer& out, const FrameShape& shape, const auto& ip, const Udp& udp,
+             std::optional<std::size_t> payload_bytes) {
+  const std::size_t start = out.size();
+  const std::size_t payload = payload_size(shape, udp_header_bytes(shape) + beyond_ipv4(ip), payload_bytes);
+  put_network(out, shape, ip, ip_protocol::kUdp, 8 + payload);
+  const std::size_t segment = out.size();
+  put_be16(out, udp.source_port);
+  put_be16(out, udp.destination_port);
+  put_be16(out, static_cast<std::uint16_t>(8 + payload));
+  put_be16(out, 0);
+  put_pattern(out, payload);
+  const std::uint16_t checksum = segment_checksum(out, segment, ip, ip_protocol::kUdp);
+  store_be16(out, segment + 6, checksum == 0 ? 0xffff : checksum);  // zero would mean "none"
+  pad(out, start, shape);
+}
+
+void put_tcp(Buffer& out, const FrameShape& shape, const auto& ip, const Tcp& tcp,
+             std::optional<std::size_t> payload_bytes) {
+  const std::size_t start = out.size();
+  const std::size_t payload =
+      payload_size(shape, tcp_header_bytes(shape, tcp) + beyond_ipv4(ip), payload_bytes);
+  const std::size_t header = 20 + tcp_option_bytes(tcp);
+  put_network(out, shape, ip, ip_protocol::kTcp, header + payload);
+  const std::size_t segment = out.size();
+  put_be16(out, tcp.source_port);
+  put_be16(out, tcp.destination_port);
+  put_be32(out, tcp.seq);
+  put_be32(out, tcp.ack);
+  put_be16(out, static_cast<std::uint16_t>(header / 4 << 12 | tcp.flags));
+  put_be16(out, tcp.window);
+  put_be32(out, 0);  // checksum, urgent pointer
+  put_tcp_options(out, tcp);
+  SEKIMORI_ASSERT(out.size() - segment == header);
+  put_pattern(out, payload);
+  store_be16(out, segment + 16, segment_checksum(out, segment, ip, ip_protocol::kTcp));
+  pad(out, start, shape);
 }
 
 }  // namespace
@@ -121,19 +208,20 @@ void append_arp(Buffer& out, const FrameShape& shape, const Arp& arp) {
 
 void append_udp(Buffer& out, const FrameShape& shape, const Ipv4Header& ip, const Udp& udp,
                 std::optional<std::size_t> payload_bytes) {
-  const std::size_t start = out.size();
-  const std::size_t payload = payload_size(shape, udp_header_bytes(shape), payload_bytes);
-  put_ethernet(out, shape, ethertype::kIpv4);
-  put_ipv4(out, ip, ip_protocol::kUdp, 8 + payload);
-  const std::size_t segment = out.size();
-  put_be16(out, udp.source_port);
-  put_be16(out, udp.destination_port);
-  put_be16(out, static_cast<std::uint16_t>(8 + payload));
-  put_be16(out, 0);
-  put_pattern(out, payload);
-  const std::uint16_t checksum = segment_checksum(out, segment, ip, ip_protocol::kUdp);
-  store_be16(out, segment + 6, checksum == 0 ? 0xffff : checksum);  // zero would mean "none"
-  pad(out, start, shape);
+  put_udp(out, shape, ip, udp, payload_bytes);
+}
+void append_udp(Buffer& out, const FrameShape& shape, const Ipv6Header& ip, const Udp& udp,
+                std::optional<std::size_t> payload_bytes) {
+  put_udp(out, shape, ip, udp, payload_bytes);
+}
+
+void append_tcp(Buffer& out, const FrameShape& shape, const Ipv4Header& ip, const Tcp& tcp,
+                std::optional<std::size_t> payload_bytes) {
+  put_tcp(out, shape, ip, tcp, payload_bytes);
+}
+void append_tcp(Buffer& out, const FrameShape& shape, const Ipv6Header& ip, const Tcp& tcp,
+                std::optional<std::size_t> payload_bytes) {
+  put_tcp(out, shape, ip, tcp, payload_bytes);
 }
 
 void append_icmp_echo(Buffer& out, const FrameShape& shape, const Ipv4Header& ip, const Icmp& echo,
@@ -153,52 +241,70 @@ void append_icmp_echo(Buffer& out, const FrameShape& shape, const Ipv4Header& ip
   pad(out, start, shape);
 }
 
-void append_neighbor_solicitation(Buffer& out, Mac source, const Ipv6& sender, const Ipv6& target) {
-  constexpr std::uint16_t kMessage = 32;
-  const std::uint64_t low = read_be32(target.octets.data() + 12) & 0xff'ffff;
-  Ipv6 group{{0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff}};
-  std::copy(target.octets.begin() + 13, target.octets.end(), group.octets.begin() + 13);
-  const auto put = [&out](const auto& octets) { out.insert(out.end(), octets.begin(), octets.end()); };
-
-  put_ethernet(out, {Mac{0x3333'ff00'0000u | low}, source}, ethertype::kIpv6);
-  put_be32(out, 0x6000'0000);
-  put_be16(out, kMessage);
-  put_be16(out, ip_protocol::kIcmpv6 << 8 | 255);  // a hop limit that no router can have touched
-  const std::size_t addresses = out.size();
-  put(sender.octets);
-  put(group.octets);
+void append_icmpv6_echo(Buffer& out, const FrameShape& shape, const Ipv6Header& ip, const Icmpv6& echo,
+                        std::optional<std::size_t> payload_bytes) {
+  const std::size_t start = out.size();
+  const std::size_t payload = payload_size(shape, icmp_header_bytes(shape) + beyond_ipv4(ip), payload_bytes);
+  SEKIMORI_ASSERT(echo.is_echo());
+  put_network(out, shape, ip, ip_protocol::kIcmpv6, 8 + payload);
   const std::size_t message = out.size();
-  put_be16(out, Icmpv6::kNeighborSolicitation << 8);
+  put_be16(out, static_cast<std::uint16_t>(echo.type << 8));
   put_be16(out, 0);
-  put_be32(out, 0);
-  put(target.octets);
-  put_be16(out, 0x0101);  // option: source link-layer address, one unit of eight bytes
-  put(source.octets());
-  const std::uint32_t pseudo =
-      add_checksum(Bytes(out).subspan(addresses, 32), kMessage + ip_protocol::kIcmpv6);
-  store_be16(out, message + 2, fold_checksum(add_checksum(Bytes(out).subspan(message), pseudo)));
+  put_be16(out, echo.id);
+  put_be16(out, echo.sequence);
+  put_pattern(out, payload);
+  close_icmpv6(out, message, ip);
+  pad(out, start, shape);
 }
 
-void append_tcp(Buffer& out, const FrameShape& shape, const Ipv4Header& ip, const Tcp& tcp,
-                std::optional<std::size_t> payload_bytes) {
+void append_neighbor(Buffer& out, const FrameShape& shape, const Ipv6& sender, const Ipv6& receiver,
+                     const Icmpv6& neighbor) {
+  SEKIMORI_ASSERT(neighbor.is_neighbor());
   const std::size_t start = out.size();
-  const std::size_t payload = payload_size(shape, tcp_header_bytes(shape, tcp), payload_bytes);
-  const std::size_t header = 20 + tcp_option_bytes(tcp);
-  put_ethernet(out, shape, ethertype::kIpv4);
-  put_ipv4(out, ip, ip_protocol::kTcp, header + payload);
-  const std::size_t segment = out.size();
-  put_be16(out, tcp.source_port);
-  put_be16(out, tcp.destination_port);
-  put_be32(out, tcp.seq);
-  put_be32(out, tcp.ack);
-  put_be16(out, static_cast<std::uint16_t>(header / 4 << 12 | tcp.flags));
-  put_be16(out, tcp.window);
-  put_be32(out, 0);  // checksum, urgent pointer
-  put_tcp_options(out, tcp);
-  SEKIMORI_ASSERT(out.size() - segment == header);
-  put_pattern(out, payload);
-  store_be16(out, segment + 16, segment_checksum(out, segment, ip, ip_protocol::kTcp));
+  const bool answers = neighbor.type == Icmpv6::kNeighborAdvertisement;
+  const auto& mac = answers ? neighbor.target_mac : neighbor.source_mac;
+  const Ipv6Header ip = on_link(sender, receiver);
+  put_network(out, shape, ip, ip_protocol::kIcmpv6, mac ? 32 : 24);
+  const std::size_t message = out.size();
+  put_be16(out, static_cast<std::uint16_t>(neighbor.type << 8));
+  put_be16(out, 0);
+  put_be32(out, static_cast<std::uint32_t>(neighbor.from_router) << 31 |
+                    static_cast<std::uint32_t>(neighbor.solicited) << 30 |
+                    static_cast<std::uint32_t>(neighbor.overrides) << 29);
+  put(out, neighbor.target);
+  if (mac) put_mac_option(out, answers ? 2 : 1, *mac);
+  close_icmpv6(out, message, ip);
   pad(out, start, shape);
+}
+
+void append_router_advertisement(Buffer& out, const FrameShape& shape, const Ipv6& prefix, int length,
+                                 std::uint16_t lifetime_s) {
+  const std::size_t start = out.size();
+  const Ipv6Header ip = on_link(link_local(shape.source), kAllNodes);
+  put_network(out, shape, ip, ip_protocol::kIcmpv6, 16 + 8 + 32);
+  const std::size_t message = out.size();
+  put_be16(out, Icmpv6::kRouterAdvertisement << 8);
+  put_be16(out, 0);
+  put_be16(out, 64 << 8);  // the hop limit that hosts shall use, and no flags
+  put_be16(out, lifetime_s);
+  put_be32(out, 0);  // reachable time and retransmission: not told
+  put_be32(out, 0);
+  put_mac_option(out, 1, shape.source);
+  put_be16(out, 0x0304);                                          // option: prefix information, four units
+  put_be16(out, static_cast<std::uint16_t>(length << 8 | 0xc0));  // on link, and for addresses
+  constexpr std::uint32_t kValidSeconds = 2'592'000, kPreferredSeconds = 604'800;  // RFC 4861 section 6.2.1
+  put_be32(out, kValidSeconds);
+  put_be32(out, kPreferredSeconds);
+  put_be32(out, 0);
+  put(out, Ipv6Prefix{prefix, length}.network());
+  close_icmpv6(out, message, ip);
+  pad(out, start, shape);
+}
+
+void append_neighbor_solicitation(Buffer& out, Mac source, const Ipv6& sender, const Ipv6& target) {
+  const Ipv6 group = solicited_node(target);
+  append_neighbor(out, {.destination = group_mac(group), .source = source, .bytes = 86}, sender, group,
+                  {.type = Icmpv6::kNeighborSolicitation, .target = target, .source_mac = source});
 }
 
 void append_bpdu(Buffer& out, const FrameShape& shape, const Bpdu& bpdu) {

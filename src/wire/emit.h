@@ -13,6 +13,7 @@
 #include "wire/arp.h"
 #include "wire/bytes.h"
 #include "wire/ethernet.h"
+#include "wire/icmpv6.h"
 #include "wire/ip.h"
 #include "wire/stp.h"
 #include "wire/transport.h"
@@ -50,7 +51,24 @@ void append_icmp_echo(Buffer& out, const FrameShape& shape, const Ipv4Header& ip
 void append_tcp(Buffer& out, const FrameShape& shape, const Ipv4Header& ip, const Tcp& tcp,
                 std::optional<std::size_t> payload_bytes = std::nullopt);
 
-// Asks who has `target` (RFC 4861, section 7.2.2), of the target's solicited-node group (RFC 4291, section
+// The same over IPv6, whose header is 20 bytes longer than `..._header_bytes` say.
+void append_udp(Buffer& out, const FrameShape& shape, const Ipv6Header& ip, const Udp& udp,
+                std::optional<std::size_t> payload_bytes = std::nullopt);
+void append_tcp(Buffer& out, const FrameShape& shape, const Ipv6Header& ip, const Tcp& tcp,
+                std::optional<std::size_t> payload_bytes = std::nullopt);
+void append_icmpv6_echo(Buffer& out, const FrameShape& shape, const Ipv6Header& ip, const Icmpv6& echo,
+                        std::optional<std::size_t> payload_bytes = std::nullopt);
+
+// A neighbor solicitation or advertisement (RFC 4861 sections 4.3, 4.4): of `neighbor` the type, flags,
+// target and the sender's MAC count; 78 bytes untagged, with a MAC 86.
+void append_neighbor(Buffer& out, const FrameShape& shape, const Ipv6& sender, const Ipv6& receiver,
+                     const Icmpv6& neighbor);
+// From the link-local address of `shape.source` to all nodes, with its MAC and one prefix; 110 bytes untagged
+// (section 4.2). Lifetime 0: no default router.
+void append_router_advertisement(Buffer& out, const FrameShape& shape, const Ipv6& prefix, int length,
+                                 std::uint16_t lifetime_s);
+
+// Asks who has `target` (RFC 4861 section 7.2.2), of the target's solicited-node group (RFC 4291, section
 // 2.7.1). Untagged, of 86 bytes; the sender tells its MAC.
 void append_neighbor_solicitation(Buffer& out, Mac source, const Ipv6& sender, const Ipv6& target);
 

@@ -20,6 +20,10 @@ Ipv4Header from_a_to_b() {
   return ip;
 }
 
+const Ipv6 kIp6A = *parse_ipv6("2001:db8::1"), kIp6B = *parse_ipv6("2001:db8::2");
+
+Ipv6Header from_a_to_b_by_ipv6() { return {.source = kIp6A, .destination = kIp6B}; }
+
 Tcp syn() {
   Tcp tcp{.source_port = 40000, .destination_port = 5001, .seq = 1000, .flags = Tcp::kSyn, .window = 64240};
   tcp.mss = 1460;
@@ -49,6 +53,30 @@ std::vector<Buffer> every_frame() {
               .window = 501,
               .timestamps = TcpTimestamps{1, 2}});
     }
+    const std::size_t tag_bytes = tag ? 4 : 0;
+    for (const std::size_t bytes : {118u, 119u, 1514u}) {
+      const FrameShape shape{kB, kA, tag, bytes};
+      add([](auto&&... x) { append_udp(x...); }, shape, from_a_to_b_by_ipv6(), Udp{40001, 40002, 0, {}});
+      add([](auto&&... x) { append_icmpv6_echo(x...); }, shape, from_a_to_b_by_ipv6(),
+          Icmpv6{.type = Icmpv6::kEchoRequest, .id = 9, .sequence = 1});
+      add([](auto&&... x) { append_tcp(x...); }, shape, from_a_to_b_by_ipv6(), syn());
+    }
+    const Icmpv6 question{.type = Icmpv6::kNeighborSolicitation, .target = kIp6B, .source_mac = kA};
+    const Icmpv6 probe{.type = Icmpv6::kNeighborSolicitation, .target = kIp6A};
+    const Icmpv6 answer{.type = Icmpv6::kNeighborAdvertisement,
+                        .target = kIp6A,
+                        .solicited = true,
+                        .overrides = true,
+                        .target_mac = kA};
+    const Ipv6 group = solicited_node(kIp6B), own_group = solicited_node(kIp6A);
+    add([](auto&&... x) { append_neighbor(x...); }, FrameShape{group_mac(group), kA, tag, 86 + tag_bytes},
+        kIp6A, group, question);
+    add([](auto&&... x) { append_neighbor(x...); }, FrameShape{group_mac(own_group), kA, tag, 78 + tag_bytes},
+        Ipv6{}, own_group, probe);
+    add([](auto&&... x) { append_neighbor(x...); }, FrameShape{kB, kA, tag, 86 + tag_bytes}, kIp6A, kIp6B,
+        answer);
+    add([](auto&&... x) { append_router_advertisement(x...); },
+        FrameShape{group_mac(kAllNodes), kA, tag, 110 + tag_bytes}, kIp6A, 64, std::uint16_t{1800});
     const FrameShape least{kB, kA, tag};
     const FrameShape all{kBroadcast, kA, tag};
     add([](auto&&... x) { append_arp(x...); }, all, Arp{Arp::kRequest, kA, kIpA, Mac{}, kIpB});
@@ -108,26 +136,26 @@ TEST(Emit, TsharkFindsNothingWrong) {
   const auto frames = every_frame();
   const std::string file = testing::scratch_file("emit.pcapng");
   testing::write_whole(file, capture_of(frames));
-  const auto rows =
-      testing::tshark(file,
-                      "frame.len _ws.malformed ip.checksum.status udp.checksum.status "
-                      "tcp.checksum.status icmp.checksum.status _ws.expert.severity _ws.col.Protocol",
-                      "-o ip.check_checksum:TRUE -o udp.check_checksum:TRUE "
-                      "-o tcp.check_checksum:TRUE");
+  const auto rows = testing::tshark(
+      file,
+      "frame.len _ws.malformed ip.checksum.status udp.checksum.status "
+      "tcp.checksum.status icmp.checksum.status icmpv6.checksum.status _ws.expert.severity _ws.col.Protocol",
+      "-o ip.check_checksum:TRUE -o udp.check_checksum:TRUE "
+      "-o tcp.check_checksum:TRUE");
   ASSERT_EQ(rows.size(), frames.size());
   constexpr std::string_view kGood = "1";
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const auto& row = rows[i];
-    ASSERT_EQ(row.size(), 8u);
+    ASSERT_EQ(row.size(), 9u);
     EXPECT_EQ(row[0], std::to_string(frames[i].size()));
     EXPECT_EQ(row[1], "") << "malformed, frame " << i + 1;
-    for (int column = 2; column <= 5; ++column)
+    for (int column = 2; column <= 6; ++column)
       EXPECT_TRUE(row[column].empty() || row[column] == kGood) << i + 1;
     constexpr const char* kErrorSeverity = "8388608";
-    EXPECT_EQ(row[6].find(kErrorSeverity), std::string::npos) << i + 1;
-    const bool checksummed = row[7] == "UDP" || row[7] == "TCP" || row[7] == "ICMP";
-    if (checksummed) {
-      EXPECT_EQ(row[2] + (row[3] + row[4] + row[5]), "11") << i + 1;
+    EXPECT_EQ(row[7].find(kErrorSeverity), std::string::npos) << i + 1;
+    const bool checksummed = row[8] == "UDP" || row[8] == "TCP" || row[8] == "ICMP" || row[8] == "ICMPv6";
+    if (checksummed) {  // an IPv6 header has none
+      EXPECT_TRUE((row[2] + row[3] + row[4] + row[5] + row[6] + "1").starts_with("11")) << i + 1;
     }
   }
 }
@@ -155,6 +183,37 @@ TEST(Emit, TsharkReadsTheFieldsThatWereWritten) {
   EXPECT_EQ(rows[2][9], "02:00:00:00:00:01");
   EXPECT_EQ(rows[2][10], "1");
   EXPECT_EQ(rows[2][11], "20");
+}
+
+// Neighbor Discovery as a capture of the real thing has it: addresses, groups, flags and options.
+TEST(Emit, TsharkReadsNeighborDiscovery) {
+  if (!testing::have_tshark()) GTEST_SKIP() << "tshark is not installed";
+  std::vector<Buffer> frames(3);
+  append_neighbor_solicitation(frames[0], kA, kIp6A, kIp6B);
+  append_neighbor(frames[1], {kA, kB, std::nullopt, 86}, kIp6B, kIp6A,
+                  {.type = Icmpv6::kNeighborAdvertisement,
+                   .target = kIp6B,
+                   .from_router = true,
+                   .solicited = true,
+                   .overrides = true,
+                   .target_mac = kB});
+  append_router_advertisement(frames[2], {group_mac(kAllNodes), kB, std::nullopt, 110}, kIp6B, 64, 1800);
+  const std::string file = testing::scratch_file("nd.pcapng");
+  testing::write_whole(file, capture_of(frames));
+  const auto rows = testing::tshark(
+      file,
+      "eth.dst ipv6.src ipv6.dst ipv6.hlim icmpv6.type icmpv6.nd.ns.target_address "
+      "icmpv6.nd.na.target_address icmpv6.opt.linkaddr icmpv6.nd.na.flag.s icmpv6.nd.ra.router_lifetime "
+      "icmpv6.opt.prefix");
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_EQ(rows[0], (std::vector<std::string>{"33:33:ff:00:00:02", "2001:db8::1", "ff02::1:ff00:2", "255",
+                                               "135", "2001:db8::2", "", "02:00:00:00:00:01", "", "", ""}));
+  EXPECT_EQ(rows[1][4], "136");
+  EXPECT_EQ(rows[1][6], "2001:db8::2");
+  EXPECT_TRUE(rows[1][8] == "1" || rows[1][8] == "True") << rows[1][8];
+  EXPECT_EQ(rows[2],
+            (std::vector<std::string>{"33:33:00:00:00:01", "fe80::ff:fe00:2", "ff02::1", "255", "134", "", "",
+                                      "02:00:00:00:00:02", "", "1800", "2001:db8::"}));
 }
 
 TEST(PcapngWriter, TsharkReadsInterfacesTimesDirectionsAndComments) {

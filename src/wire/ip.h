@@ -6,6 +6,7 @@
 #include <string>
 
 #include "wire/bytes.h"
+#include "wire/ipv6.h"
 
 namespace sekimori::wire {
 
@@ -33,15 +34,6 @@ struct Ipv4Header {
 
   constexpr bool is_fragment() const { return more_fragments || fragment_offset != 0; }
 };
-
-struct Ipv6 {
-  std::array<std::uint8_t, 16> octets{};
-  constexpr bool is_unspecified() const { return octets == std::array<std::uint8_t, 16>{}; }
-  friend constexpr auto operator<=>(const Ipv6&, const Ipv6&) = default;
-};
-
-// RFC 5952: lower case, the longest run of zeros shortened.
-std::string to_text(const Ipv6& address);
 
 struct Ipv6Header {
   Ipv6 source{};

@@ -1,6 +1,7 @@
 // Random sites for comparing the engines: trees of switches of all kinds with VLANs, a wide-area service, odd
-// timers, silent and one-way stations, blocked ports, hosted bridges, guests that are off, routers and, now
-// and then, a MAC twice; seeded. A thing a line, so that minimise.h can take it apart.
+// timers, silent and one-way stations, blocked ports, hosted bridges, guests that are off, routers, networks
+// behind a host, IPv6 and, now and then, a MAC twice; seeded. A thing a line, so that minimise.h can take it
+// apart.
 #pragma once
 
 #include <fmt/format.h>
@@ -21,19 +22,23 @@ class RandomSite {
   enum class Kinds : std::uint8_t { kAll, kPlain };
 
   explicit RandomSite(std::uint64_t seed, Kinds kinds = Kinds::kAll)
-      : random_(seed), seed_(seed), kinds_(kinds) {
+      : random_(seed), extra_(~seed), seed_(seed), kinds_(kinds) {
     vlans_ = pick(3) == 0;
     routed_ = pick(3) == 0;
     wan_ = pick(4) == 0;
     blocks_ = pick(5) == 0;
     duplicates_ = pick(12) == 0;
     mesh_ = !wan_ && !vlans_ && pick(4) == 0;
+    // Of a generator of their own, so that the rest of a seed's site stays what it was.
+    ipv6_ = extra(4) == 0;
+    behind_ = extra(5) == 0 ? (routed_ || extra(2) == 0 ? "nat" : "routed") : "";
     const int switches = (wan_ ? 2 : mesh_ ? 3 : 1) + pick(4);
     for (int s = 0; s < switches; ++s) add_switch(s);
     if (mesh_) add_rings(switches);
     const int hosts = 3 + pick(4);
     for (int h = 0; h < hosts; ++h) add_host(h);
     if (routed_) add_router();
+    if (!behind_.empty()) add_host_that_routes();
     for (int f = 2 + pick(5); f > 0; --f) add_flow();
   }
 
@@ -71,6 +76,7 @@ class RandomSite {
     int net;
   };
 
+  int extra(int n) { return static_cast<int>(extra_.below(static_cast<std::uint64_t>(n))); }
   int pick(int n) { return static_cast<int>(random_.below(static_cast<std::uint64_t>(n))); }
 
   // ------------------------------------------------------------ switches
@@ -164,6 +170,26 @@ class RandomSite {
     }
   }
 
+  // Neighbor Discovery's timers.
+  std::string nd() {
+    if (!ipv6_) return "";
+    switch (extra(5)) {
+      case 0:
+        return fmt::format(", nd: {{reachable: {}s}}", 5 + extra(60));
+      case 1:
+        return fmt::format(", nd: {{announce: [start, {}s]}}", 3 + extra(40));
+      case 2:
+        return ", nd: {announce: never}";
+      default:
+        return "";
+    }
+  }
+
+  std::string ip(int net, int number) const {
+    return ipv6_ ? fmt::format("ip: [10.0.{}.{}/24, \"fd00:0:0:{}::{}/64\"]", net, number, net, number)
+                 : fmt::format("ip: 10.0.{}.{}/24", net, number);
+  }
+
   std::string mac() {
     if (!duplicates_ || twice_ > 1 || pick(3) != 0) return "";
     ++twice_;
@@ -187,9 +213,10 @@ class RandomSite {
     const int kind = roll < 9 ? roll % 3 : roll - 6;
     const bool on_pf = kind == 10;  // host and odd guests are on a software bridge at the PF of an SR-IOV NIC
     const int net = (routed_ && !vlans_) || (vlans_ && any_aware()) ? pick(2) : 0;
-    const std::string own = fmt::format("ip: 10.0.{}.{}/24", net, 10 + h);
+    const std::string own = ip(net, 10 + h);
     hosts_ +=
-        fmt::format("  h{}: {{nics: {{eth0: {{{}}}}}{}{}", h, on_pf ? "" : mac() + own, arp(), gateway(net));
+        fmt::format("  h{}: {{nics: {{eth0: {{{}}}}}{}{}", h, on_pf ? "" : mac() + own, arp(), gateway(net)) +
+        nd();
     senders_.push_back({fmt::format("h{}", h), net});
     if (kind > 0) {
       const bool table = kind == 2 || kind == 3;
@@ -205,10 +232,9 @@ class RandomSite {
         static constexpr const char* kBlocks[] = {", flood: off", ", broadcast-flood: off", ", locked: on"};
         const char* blocked =
             blocks_ && table && pick(4) == 0 ? kBlocks[kind == 2 && kinds_ == Kinds::kAll ? pick(3) : 0] : "";
-        hosts_ +=
-            fmt::format("{}g{}-{}: {{nics: {{net0: {{on: {}, {}ip: 10.0.{}.{}/24{}}}}}{}{}{}}}",
-                        g > 0 ? ", " : "", h, g, on_pf && g > 0 ? "p" : "v", mac(), net, 100 + 10 * h + g,
-                        blocked, arp(), gateway(net), pick(9) == 0 ? ", state: stopped" : "");
+        hosts_ += fmt::format("{}g{}-{}: {{nics: {{net0: {{on: {}, {}{}{}}}}}{}{}{}{}}}", g > 0 ? ", " : "",
+                              h, g, on_pf && g > 0 ? "p" : "v", mac(), ip(net, 100 + 10 * h + g), blocked,
+                              arp(), gateway(net), pick(9) == 0 ? ", state: stopped" : "", nd());
         senders_.push_back({fmt::format("g{}-{}", h, g), net});
       }
       hosts_ += "}";
@@ -231,16 +257,46 @@ class RandomSite {
   }
 
   std::string gateway(int net) const {
+    if (behind_ == "routed" && net == 0) return ", routes: [{to: 10.9.0.0/24, via: 10.0.0.99}]";
     if (!routed_) return "";
-    return fmt::format(", gateway: 10.0.{}.1", net);
+    return ipv6_ ? fmt::format(", gateway: [10.0.{}.1, \"fd00:0:0:{}::1\"]", net, net)
+                 : fmt::format(", gateway: 10.0.{}.1", net);
+  }
+
+  // A host with a network of its own behind it.
+  void add_host_that_routes() {
+    hosts_ += fmt::format(
+        "  n: {{nics: {{eth0: {{{}}}}}{}, switches: {{v: {{kind: {}, ip: 10.9.0.1/24, ageing: {}s}}}}, "
+        "guests: "
+        "{{",
+        ip(0, 99), behind_ == "nat" ? gateway(0) : "", behind_, 2 + extra(50));
+    const int guests = 1 + extra(2);
+    for (int g = 0; g < guests; ++g)
+      hosts_ += fmt::format("{}n-{}: {{nics: {{net0: {{on: v, ip: 10.9.0.{}/24}}}}, gateway: 10.9.0.1}}",
+                            g > 0 ? ", " : "", g, 10 + g);
+    hosts_ += "}}\n";
+    const int s = place(0);
+    links_ += fmt::format("  - [n:eth0, s{}:n]\n", s);
+    const bool is_open = behind_ == "routed";
+    for (int f = 1 + extra(3); f > 0; --f) {
+      const Sender& other = senders_[static_cast<std::size_t>(extra(static_cast<int>(senders_.size())))];
+      if (other.net != 0 && !routed_) continue;
+      const std::string guest = fmt::format("n-{}", extra(guests));
+      const bool inwards = is_open && other.net == 0 && extra(2) == 0;
+      const std::string what = extra(2) == 0 ? fmt::format("kind: ping, every: {}ms", 50 + extra(300))
+                                             : fmt::format("kind: udp, every: {}ms", 50 + extra(3000));
+      traffic_ += fmt::format("  - {{from: {}, to: {}, {}}}\n", inwards ? other.name : guest,
+                              inwards ? guest : other.name, what);
+    }
+    traffic_ += fmt::format("  - {{from: n, to: n-0, kind: request, every: {}ms}}\n", 100 + extra(900));
   }
 
   void add_router() {
     const int timeout = pick(2) == 0 ? 20 + pick(60) : 14400;
     const bool stick = vlans_ && any_aware() && pick(2) == 0;
-    routers_ = fmt::format(
-        "  r: {{nics: {{a: {{ip: 10.0.0.1/24}}, {}: {{ip: 10.0.1.1/24}}}}, arp: {{timeout: {}s}}}}\n",
-        stick ? "a.10" : "b", timeout);
+    routers_ = fmt::format("  r: {{nics: {{a: {{{}}}, {}: {{{}}}}}, arp: {{timeout: {}s}}{}}}\n", ip(0, 1),
+                           stick ? "a.10" : "b", ip(1, 1), timeout,
+                           ipv6_ ? fmt::format(", nd: {{advertise: {}s}}", 3 + extra(60)) : "");
     if (stick) {
       const int s = place(1);
       links_ += fmt::format("  - [r:a, s{}:ra]\n", s);
@@ -279,14 +335,17 @@ class RandomSite {
       default:
         what = fmt::format("kind: udp, every: {}s", 1 + pick(40));
     }
-    traffic_ += fmt::format("  - {{from: {}, to: {}, {}}}\n", a.name, b.name, what);
+    const char* family = ipv6_ && extra(2) == 0 ? ", family: ipv6" : "";
+    traffic_ += fmt::format("  - {{from: {}, to: {}, {}{}}}\n", a.name, b.name, what, family);
   }
 
-  base::Random random_;
+  base::Random random_, extra_;
   std::uint64_t seed_;
   Kinds kinds_;
   bool mesh_ = false;  // rings, and a spanning tree
   bool vlans_ = false, routed_ = false, wan_ = false, blocks_ = false, duplicates_ = false;
+  bool ipv6_ = false;   // beside IPv4
+  std::string behind_;  // "nat", "routed": some host has a network behind it
   int twice_ = 0;
   std::vector<Switch> switches_;
   std::vector<Sender> senders_;

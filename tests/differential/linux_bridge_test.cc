@@ -89,6 +89,8 @@ Site make_site(std::uint64_t seed) {
     port.floods_unknown = !one_in(5);
     port.isolated = one_in(4);
     port.hairpin = one_in(6);
+    port.floods_broadcast = !one_in(5);
+    port.locked = one_in(8);
   }
   for (std::size_t n = random.below(3); n > 0; --n) {
     // Not of the interface's own address: the kernel has an entry for that itself, and takes no other.
@@ -117,8 +119,9 @@ std::string describe(const Site& site, std::size_t upto) {
                   site.has_interface ? "port 0 is the bridge's own interface" : "no interface");
   for (std::size_t p = 0; p < site.ports.size(); ++p) {
     const model::Port& port = site.model[site.ports[p]];
-    text += fmt::format("  port {}:{}{}{}{}\n", p, port.hairpin ? " hairpin" : "",
+    text += fmt::format("  port {}:{}{}{}{}{}{}\n", p, port.hairpin ? " hairpin" : "",
                         port.learning ? "" : " learning off", port.floods_unknown ? "" : " flood off",
+                        port.floods_broadcast ? "" : " broadcast-flood off", port.locked ? " locked" : "",
                         port.isolated ? " isolated" : "");
   }
   for (const auto& entry : br.static_entries) {
@@ -183,6 +186,8 @@ class KernelBridges {
       flags.floods_unknown = port.floods_unknown;
       flags.isolated = port.isolated;
       flags.hairpin = port.hairpin;
+      flags.floods_broadcast = port.floods_broadcast;
+      flags.locked = port.locked;
       must(links.set_port(port_name(b, p), flags));
     }
     for (const auto& entry : br.static_entries) {
