@@ -99,6 +99,17 @@ TEST(Plan, WhatLinuxBridgesCantDoIsLive) {
   EXPECT_EQ(because("{9: {mac-limit: 2}}"), "");  // nothing is plugged in there
 }
 
+TEST(Plan, OneLinkOfAnAggregationGroupIsBuilt) {
+  const model::Model site = parse(R"(
+switches: {s1: {ports: {1: {lag: 1}, 2: {lag: 1}}}, s2: {ports: {1: {lag: 4}, 2: {lag: 4}}}}
+links: [[s1:1, s2:2], [s1:2, s2:1]]
+)");
+  const Plan plan = make_plan(site, "t");
+  EXPECT_EQ(plan.links.size(), 1u);
+  ASSERT_EQ(plan.unsupported.size(), 1u);
+  EXPECT_THAT(plan.unsupported[0].what, HasSubstr("loop"));
+}
+
 TEST(Plan, SlowLinksAreShapedAndLongOnesDelayed) {
   const model::Model site = parse(R"(
 hosts: {a: {nics: {e: 10.0.0.1/24, f: 10.1.0.1/24}}, b: {nics: {e: 10.0.0.2/24, f: 10.1.0.2/24}}}
