@@ -93,7 +93,7 @@ std::string find_program(const std::string& name) {
   for (std::size_t at = 0; at < folders.size();) {
     const std::size_t end = std::min(folders.find(':', at), folders.size());
     if (const std::string folder = folders.substr(at, end - at); !folder.empty()) {
-      std::string path = folder + "/" + name;
+      std::string path = fmt::format("{}/{}", folder, name);
       if (::access(path.c_str(), X_OK) == 0) return path;
     }
     at = end + 1;
