@@ -73,7 +73,8 @@ int send_frames(std::uint64_t count, double rate) {
   const int program = load_transmitter();
   if (program < 0) return 2;
   wire::Buffer frame;
-  wire::append_udp(frame, {kSink, kHost, {}, 64}, {.source = {0x0a00'0001}, .destination = {0x0a00'0009}},
+  wire::append_udp(frame, {kSink, kHost, {}, 64},
+                   wire::Ipv4Header{.source = {0x0a00'0001}, .destination = {0x0a00'0009}},
                    {.source_port = 40000, .destination_port = 9});
   xdp_md context{};
   context.data_end = static_cast<std::uint32_t>(frame.size());

@@ -380,8 +380,7 @@ class Collector {
                          .tunnel_from = packets.from,
                          .tunnel_to = packets.to,
                          .stray = packets.stray};
-    send(m_[packets.from].machine, m_[packets.to].ip.address.bits, m_[packets.from].ip.address.bits, pattern,
-         base::kNever, translations);
+    send(m_[packets.from].machine, m_[packets.to].ip.address.bits, pattern, base::kNever, translations);
   }
 
   // From one endpoint to the other, over all hops.
@@ -389,9 +388,7 @@ class Collector {
     Translations translations;
     const std::size_t first = out_.list.size();
     const Stream pattern{.from = {}, .to = {}, .gap = kSlack, .kind = StreamKind::kTunnel, .flow = {}};
-    if (!send(m_[from].machine, m_[to].ip.address.bits, m_[from].ip.address.bits, pattern, base::kNever,
-              translations))
-      return false;
+    if (!send(m_[from].machine, m_[to].ip.address.bits, pattern, base::kNever, translations)) return false;
     return std::all_of(out_.list.begin() + static_cast<std::ptrdiff_t>(first), out_.list.end(),
                        [&](const Stream& hop) {
                          const NodeIndex n = forest_.place(hop.from).node;

@@ -32,7 +32,7 @@ Step<Lab> load_lab(const LabArguments& arguments) {
   auto site = load_site(arguments.site, arguments.seed);
   if (!site) return std::unexpected(site.error());
   model::Model scaled = lab::scaled(std::move(*site), arguments.scale);
-  lab::Plan plan = lab::make_plan(scaled, std::move(*name));
+  lab::Plan plan = lab::plan_for(scaled, *name, lab::facilities());
   return Lab{std::move(scaled), std::move(plan)};
 }
 

@@ -27,7 +27,8 @@ std::string role_of(const model::Model& site, const Plan& plan, SpaceIndex s) {
   const lab::Space& space = plan.spaces[s];
   if (space.machine.valid())
     return fmt::format("{} {}", model::to_text(site[space.machine].kind), site[space.machine].name);
-  if (!space.bridge.valid()) return "delay lines (live)";
+  if (s == plan.open_vswitch) return "Open vSwitch, user-space datapath";
+  if (!space.bridge.valid()) return "delay lines and junctions (live)";
   const PlannedBridge& bridge = plan.bridges[space.bridge.index()];
   std::string text =
       fmt::format("{} {}", model::to_text(site[space.bridge].kind), model::name_of(site, space.bridge));
@@ -53,7 +54,11 @@ std::string link_words(const model::Model& site, const PlannedLink& planned) {
 std::string bridge_words(const model::Model& site, const PlannedBridge& planned) {
   const model::Bridge& bridge = site[planned.bridge];
   if (bridge.kind == model::BridgeKind::kHub) return "bridge that learns nothing";
-  std::string text = fmt::format("bridge, ageing {}", base::to_text(bridge.ageing));
+  std::string text = fmt::format("{}, ageing {}",
+                                 planned.engine == lab::Engine::kOpenVSwitch
+                                     ? "switch " + model::name_of(site, planned.bridge)
+                                     : "bridge",
+                                 base::to_text(bridge.ageing));
   if (!bridge.learning) text += ", no learning";
   if (bridge.stp) text += ", spanning tree";
   return text;
@@ -75,31 +80,73 @@ std::vector<std::string> port_flags(const model::Model& site, model::PortId id) 
   return flags;
 }
 
+std::string_view made_of(lab::Engine engine) {
+  switch (engine) {
+    case lab::Engine::kLinuxBridge:
+      return "linux-bridge";
+    case lab::Engine::kLive:
+      return "live";
+    case lab::Engine::kOpenVSwitch:
+      return "open-vswitch";
+    case lab::Engine::kMacvlan:
+      return "macvlan";
+  }
+  return "?";
+}
+
 struct Row {
   std::string device, mac, ip, what;
 };
+
+// Of a device that stands for several ports: that of its station.
+std::string address_on(const model::Model& site, const Plan& plan, const Device& device) {
+  std::string ip;
+  for (std::size_t p = 0; p < plan.ports.size() && ip.empty(); ++p) {
+    if (plan.ports[p].built() && plan.ports[p].space == device.space && plan.ports[p].name == device.name)
+      ip = address_of(site, model::PortId(p));
+  }
+  return ip;
+}
+
+// Its row, when the port is the one that tells of its link.
+bool has_row(const model::Model& site, model::PortId port, const PlannedLink& link) {
+  if (link.kind == lab::LinkKind::kVeth) return true;
+  return link.kind == lab::LinkKind::kMacvlan && site[port].station.valid();
+}
 
 // The devices of every namespace.
 std::vector<std::vector<Row>> rows_by_space(const model::Model& site, const Plan& plan) {
   std::vector<std::vector<Row>> rows(plan.spaces.size());
   for (const PlannedBridge& bridge : plan.bridges) {
-    if (bridge.live()) continue;
-    std::string ip;
-    for (std::size_t p = 0; p < plan.ports.size(); ++p) {
-      const Device& device = plan.ports[p];
-      if (device.built() && device.space == bridge.space && device.name == bridge.device && ip.empty())
-        ip = address_of(site, model::PortId(p));
-    }
+    if (bridge.device.empty()) continue;
+    const std::string ip = address_on(site, plan, {bridge.space, bridge.device, bridge.mac});
     rows[bridge.space].push_back({bridge.device, wire::to_text(bridge.mac), ip, bridge_words(site, bridge)});
   }
   for (std::size_t p = 0; p < plan.ports.size(); ++p) {
     const model::PortId port(p);
     const Device& device = plan.ports[p];
     const PlannedLink* link = link_of(site, plan, port);
-    if (!device.built() || link == nullptr || link->is_bridge_interface) continue;
-    std::string what = "to " + model::name_of(site, model::peer(site, port)) + link_words(site, *link);
+    if (!device.built() || link == nullptr || !has_row(site, port, *link)) continue;
+    std::string what = (link->kind == lab::LinkKind::kMacvlan ? "macvlan of " : "to ") +
+                       model::name_of(site, model::peer(site, port)) + link_words(site, *link);
     for (const std::string& flag : port_flags(site, port)) what += ", " + flag;
-    rows[device.space].push_back({device.name, wire::to_text(device.mac), address_of(site, port), what});
+    const bool is_lower = site[port].role == model::PortRole::kUplink;
+    const bool in_machine = plan.spaces[device.space].machine.valid();
+    const std::string ip = is_lower     ? address_on(site, plan, device)
+                           : in_machine ? address_of(site, port)
+                                        : "";
+    rows[device.space].push_back({device.name, wire::to_text(device.mac), ip, what});
+  }
+  for (const lab::Junction& junction : plan.junctions) {
+    for (const lab::Junction::Leg& leg : junction.legs) {
+      const model::Station& nic = site[leg.station];
+      std::string what = "to " + leg.here.name;
+      if (nic.vlan != 0) what += fmt::format(", VLAN {}", nic.vlan);
+      const std::string ip = nic.ip.address.is_zero() ? "" : wire::to_text(nic.ip);
+      rows[leg.there.space].push_back({leg.there.name, wire::to_text(leg.there.mac), ip, what});
+      rows[leg.here.space].push_back({leg.here.name, wire::to_text(leg.here.mac), "",
+                                      fmt::format("to {}", model::name_of(site, leg.station))});
+    }
   }
   for (const PlannedLink& link : plan.links) {
     if (!link.delayed) continue;
@@ -130,11 +177,17 @@ ordered_json remarks_json(const std::vector<lab::Remark>& remarks) {
 }
 
 std::string summary(const Plan& plan) {
-  const auto live = std::ranges::count_if(plan.bridges, &PlannedBridge::live);
-  const auto delays = std::ranges::count_if(plan.links, &PlannedLink::delayed);
-  return fmt::format("{} namespaces, {} Linux bridges, {} live switches, {} links, {} delay lines",
-                     plan.spaces.size(), plan.bridges.size() - static_cast<std::size_t>(live), live,
-                     plan.links.size(), delays);
+  const auto made_of = [&](lab::Engine engine) {
+    return std::ranges::count(plan.bridges, engine, &PlannedBridge::engine);
+  };
+  std::string text = fmt::format("{} namespaces, {} Linux bridges, {} live switches", plan.spaces.size(),
+                                 made_of(lab::Engine::kLinuxBridge), made_of(lab::Engine::kLive));
+  if (const auto count = made_of(lab::Engine::kOpenVSwitch); count > 0)
+    text += fmt::format(", {} of Open vSwitch", count);
+  if (const auto count = made_of(lab::Engine::kMacvlan); count > 0)
+    text += fmt::format(", {} of macvlan devices", count);
+  return text + fmt::format(", {} links, {} delay lines", plan.links.size(),
+                            std::ranges::count_if(plan.links, &PlannedLink::delayed));
 }
 
 }  // namespace
@@ -187,7 +240,8 @@ std::string plan_json(const model::Model& site, const Plan& plan) {
   json["bridges"] = ordered_json::array();
   for (const PlannedBridge& bridge : plan.bridges) {
     ordered_json entry{{"switch", model::name_of(site, bridge.bridge)},
-                       {"namespace", plan.namespace_of(bridge.space)}};
+                       {"namespace", plan.namespace_of(bridge.space)},
+                       {"made_of", made_of(bridge.engine)}};
     if (bridge.live()) {
       entry["live"] = bridge.live_because;
     } else {
@@ -212,6 +266,8 @@ std::string status_text(const Plan& plan, const lab::Status& status, const repor
   if (none) return page.take();
   page.line(0, fmt::format("{} of {} namespaces", status.there, plan.spaces.size()));
   if (plan.has_live()) page.line(0, status.live ? "live switches run" : "live switches do not run");
+  if (plan.open_vswitch != lab::kNone)
+    page.line(0, status.open_vswitch ? "Open vSwitch runs" : "Open vSwitch does not run");
   const auto list = [&](std::string_view title, const std::vector<std::string>& names) {
     const std::size_t most =
         options.verbosity == report::Verbosity::kAll ? names.size() : std::min(names.size(), kRows);
@@ -225,10 +281,14 @@ std::string status_text(const Plan& plan, const lab::Status& status, const repor
 }
 
 std::string status_json(const Plan& plan, const lab::Status& status) {
-  ordered_json json{
-      {"lab", plan.lab},          {"up", status.up(plan)},     {"namespaces", status.there},
-      {"live", status.live},      {"missing", status.missing}, {"missing_devices", status.broken},
-      {"foreign", status.foreign}};
+  ordered_json json{{"lab", plan.lab},
+                    {"up", status.up(plan)},
+                    {"namespaces", status.there},
+                    {"live", status.live},
+                    {"open_vswitch", status.open_vswitch},
+                    {"missing", status.missing},
+                    {"missing_devices", status.broken},
+                    {"foreign", status.foreign}};
   return json.dump(2) + "\n";
 }
 

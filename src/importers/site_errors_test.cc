@@ -105,6 +105,14 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"switches: {s: {table-size: -3}}", "2:28: ", "from 0 to 16777216"},
         Case{"switches: {s: {table-size: 99999999999999999999}}", "2:28: ", "from 0 to 16777216"},
         Case{"switches: {s: {priority: 70000}}", "2:26: ", "0 to 65535"},
+        Case{"switches: {s: {kind: linux-bridge, ports: {1: {access: 7}}, static: [{mac: 02:00:00:00:00:01, "
+             "port: 1, "
+             "vlan: 9}]}}",
+             "2:110: ", "'s:1' is not in VLAN 9, and a Linux bridge takes no entry for it"},
+        Case{"switches: {s: {kind: linux-bridge, ports: {1: {trunk: [7], native: none}}, static: [{mac: "
+             "02:00:00:00:00:01, "
+             "port: 1}]}}",
+             "2:85: ", "'s:1' takes no untagged frames: say the `vlan`"},
         Case{"switches: {s: {kind: swich}}", "2:22: ", "did you mean 'switch'?"},
         Case{"switches: {s: {ports: {1: {acess: 1}}}}", "2:28: ", "did you mean 'access'?"},
         Case{"switches: {s: {ports: {1: {access: 5000}}}}", "2:36: ", "from 1 to 4094, found '5000'"},

@@ -381,9 +381,19 @@ void SiteReader::read_static_entry(BridgeId bridge, const Fields& fields) {
   }
   if (!port.valid()) in_.wrong(fields.node(), "a static entry needs a `port`");
   if (!mac || !port.valid()) return;
-  const auto vlan = in_.integer(fields["vlan"], kVlanBounds);
-  model()[bridge].static_entries.push_back(
-      {static_cast<std::uint16_t>(vlan.value_or(model()[port].pvid)), *mac, port});
+  const auto written = in_.integer(fields["vlan"], kVlanBounds);
+  const auto vlan = static_cast<std::uint16_t>(written.value_or(model()[port].pvid));
+  // net/bridge/br_fdb.c, __br_fdb_add.
+  const model::Bridge& settings = model()[bridge];
+  if (settings.kind == BridgeKind::kLinuxBridge && settings.vlan_aware &&
+      (vlan == 0 || !model::carries(model(), port, vlan))) {
+    return in_.wrong(
+        fields.has("vlan") ? fields["vlan"] : fields.node(),
+        vlan == 0 ? fmt::format("'{}' takes no untagged frames: say the `vlan`", name_of(model(), port))
+                  : fmt::format("'{}' is not in VLAN {}, and a Linux bridge takes no entry for it",
+                                name_of(model(), port), vlan));
+  }
+  model()[bridge].static_entries.push_back({vlan, *mac, port});
 }
 
 // A port by its name, or by the guest NIC plugged into it.

@@ -9,7 +9,9 @@
 
 #include "lab/lab.h"
 #include "lab/live.h"
+#include "lab/open_vswitch.h"
 #include "model/routing.h"
+#include "switching/spanning_tree.h"
 #include "sys/links.h"
 #include "sys/namespaces.h"
 
@@ -50,9 +52,13 @@ class Builder {
     const Stage stages[] = {{plan_.spaces.size(), &Builder::make_space},
                             {plan_.bridges.size(), &Builder::make_bridge},
                             {plan_.links.size(), &Builder::make_link},
+                            {plan_.links.size(), &Builder::make_macvlan},
+                            {plan_.junctions.size(), &Builder::make_junction},
+                            {plan_.open_vswitch != kNone ? 1u : 0u, &Builder::make_open_vswitch},
                             {site_.stations.size(), &Builder::set_station},
                             {plan_.bridges.size(), &Builder::enter_static_entries},
                             {plan_.links.size(), &Builder::switch_on},
+                            {plan_.junctions.size(), &Builder::switch_on_junction},
                             {site_.machines.size(), &Builder::add_routes}};
     std::size_t all = 0, done = 0;
     for (const Stage& stage : stages) all += stage.count;
@@ -91,8 +97,7 @@ class Builder {
   void clean_up() {
     for (std::size_t s = 0; s < spaces_.size(); ++s) {
       if (!spaces_[s]) continue;
-      if (auto inside = sys::InNamespace::enter(*spaces_[s]))
-        sys::stop_service(kLiveService, std::chrono::seconds(2));
+      if (auto inside = sys::InNamespace::enter(*spaces_[s])) stop_services();
       spaces_[s].reset();
       // What can't be removed now, `down` names.
       [[maybe_unused]] const auto removed =
@@ -143,7 +148,7 @@ class Builder {
 
   Result<void> make_bridge(std::size_t b) {
     const PlannedBridge& planned = plan_.bridges[b];
-    if (planned.live()) return {};
+    if (!planned.of_the_kernel()) return {};
     const model::Bridge& bridge = site_[planned.bridge];
     auto links = links_of(planned.space);
     if (!links) return std::unexpected(links.error());
@@ -161,7 +166,7 @@ class Builder {
     const model::Port& port = site_[id];
     if (!port.bridge.valid()) return {};
     const PlannedBridge& planned = plan_.bridges[port.bridge.index()];
-    if (planned.live()) return {};
+    if (!planned.of_the_kernel()) return {};
     const model::Bridge& bridge = site_[port.bridge];
     const Device& device = plan_.ports[id.index()];
     auto links = links_of(device.space);
@@ -174,12 +179,13 @@ class Builder {
     settings.hairpin = port.hairpin;
     settings.floods_broadcast = port.floods_broadcast;
     settings.locked = port.locked;
+    if (bridge.stp) settings.path_cost = switching::path_cost(site_, id);
     return links->set_port(device.name, settings);
   }
 
   Result<void> enter_static_entries(std::size_t b) {
     const PlannedBridge& planned = plan_.bridges[b];
-    if (planned.live() || without(Feature::kStickyEntries)) return {};
+    if (!planned.of_the_kernel() || without(Feature::kStickyEntries)) return {};
     for (const model::StaticEntry& entry : site_[planned.bridge].static_entries) {
       const Device& device = plan_.ports[entry.port.index()];
       if (!device.built() || device.name == planned.device) continue;
@@ -190,11 +196,17 @@ class Builder {
     return {};
   }
 
+  Result<void> make_open_vswitch(std::size_t) {
+    auto started =
+        sys::start_in_background([this](const sys::Ready& ready) { run_open_vswitch(plan_, ready); });
+    return started ? OpenVSwitch(site_, plan_).configure() : started;
+  }
+
   // ---------------------------------------------------------------- links
 
   Result<void> make_link(std::size_t l) {
     const PlannedLink& planned = plan_.links[l];
-    if (planned.is_bridge_interface) return {};
+    if (planned.kind != LinkKind::kVeth) return {};
     const model::Link& link = site_[planned.link];
     const Device& a = plan_.ports[link.a.index()];
     const Device& b = plan_.ports[link.b.index()];
@@ -204,6 +216,41 @@ class Builder {
     for (const PortId port : {link.a, link.b}) {
       if (auto shaped = shape(planned, port); !shaped) return shaped;
       if (auto joined = join_bridge(port); !joined) return joined;
+    }
+    return {};
+  }
+
+  // When the NIC below is there.
+  Result<void> make_macvlan(std::size_t l) {
+    const PlannedLink& planned = plan_.links[l];
+    if (planned.kind != LinkKind::kMacvlan) return {};
+    const model::Link& link = site_[planned.link];
+    const model::Bridge& bridge = site_[site_[site_[link.a].bridge.valid() ? link.a : link.b].bridge];
+    const auto lower = std::ranges::find(bridge.ports, model::PortRole::kUplink,
+                                         [&](PortId port) { return site_[port].role; });
+    const Device& device = plan_.ports[link.a.index()];
+    const Device& below = plan_.ports[lower->index()];
+    auto links = links_of(below.space);
+    if (!links) return std::unexpected(links.error());
+    auto made = links->add_macvlan({*spaces_[device.space], device.name, device.mac}, below.name,
+                                   static_cast<sys::MacvlanMode>(bridge.macvlan_mode));
+    if (!made) return made;
+    auto inside = links_of(device.space);
+    return inside ? inside->disable_offloads(device.name) : std::unexpected(inside.error());
+  }
+
+  Result<void> make_junction(std::size_t j) {
+    for (const Junction::Leg& leg : plan_.junctions[j].legs) {
+      if (auto made = make_pair(leg.there, leg.here); !made) return made;
+    }
+    return {};
+  }
+
+  Result<void> switch_on_junction(std::size_t j) {
+    for (const Junction::Leg& leg : plan_.junctions[j].legs) {
+      for (const Device* device : {&leg.there, &leg.here}) {
+        if (auto set = set_up(*device, true); !set) return set;
+      }
     }
     return {};
   }
@@ -239,20 +286,28 @@ class Builder {
     const PlannedLink& planned = plan_.links[l];
     const model::Link& link = site_[planned.link];
     const bool up = link.up && !is_off(link.a) && !is_off(link.b);
-    if (planned.is_bridge_interface) return set_up(plan_.ports[link.a.index()], true);
+    switch (planned.kind) {
+      case LinkKind::kBridgeInterface:
+        return set_up(plan_.ports[link.a.index()], true);
+      case LinkKind::kMacvlan:
+        return set_up(plan_.ports[link.a.index()], up);
+      case LinkKind::kMacvlanHost:  // switched by the uplink's
+        return {};
+      case LinkKind::kVeth:
+        break;
+    }
     const PortId off = switching_end(site_, planned.link);
     for (const PortId port : {link.a, link.b}) {
       if (auto set = set_up(plan_.ports[port.index()], up || port != off); !set) return set;
       const model::BridgeId bridge = site_[port].bridge;
-      if (!bridge.valid() || plan_.bridges[bridge.index()].live()) continue;
+      if (!bridge.valid() || !plan_.bridges[bridge.index()].of_the_kernel()) continue;
       const PlannedBridge& above = plan_.bridges[bridge.index()];
       if (auto set = set_up({above.space, above.device, above.mac}, true); !set) return set;
     }
     if (!planned.delayed) return {};
-    for (const Device* relay : {&planned.relay_a, &planned.relay_b}) {
-      if (auto set = set_up(*relay, true); !set) return set;
-    }
-    return {};
+    // The end that stays on learns by its carrier that the other is off.
+    if (auto set = set_up(planned.relay_a, up || off == link.a); !set) return set;
+    return set_up(planned.relay_b, up || off == link.b);
   }
 
   Result<void> set_up(const Device& device, bool up) {
@@ -266,8 +321,8 @@ class Builder {
   Result<void> set_station(std::size_t s) {
     const model::Station& station = site_.stations[s];
     if (station.shared.valid()) return {};  // see Plan::unsupported
-    const Device& device = plan_.ports[station.port.index()];
-    if (!device.built() || station.vlan != 0) return {};
+    const Device& device = plan_.stations[s];
+    if (!device.built()) return {};
     auto inside = sys::InNamespace::enter(*spaces_[device.space]);
     if (!inside) return std::unexpected(inside.error());
     if (auto set = set_arp(device.name, site_[station.machine].arp); !set) return set;
@@ -293,18 +348,7 @@ class Builder {
   }
 
   Result<void> add_routes(std::size_t m) {
-    const model::Machine& machine = site_.machines[m];
-    if (machine.routes.empty()) return {};
-    auto links = links_of(static_cast<SpaceIndex>(m));
-    if (!links) return std::unexpected(links.error());
-    for (const model::Route& route : machine.routes) {
-      const model::NextHop hop = model::next_hop(site_, model::MachineId(m), route.via);
-      // A gateway behind a NIC that is not built.
-      if (!hop.station.valid() || !plan_.ports[site_[hop.station].port.index()].built()) continue;
-      if (site_[hop.station].vlan != 0) continue;
-      if (auto added = links->add_route(route.destination, route.via); !added) return added;
-    }
-    return {};
+    return enter_routes(site_, plan_, model::MachineId(m), *spaces_[m], WhenThere::kRefuse);
   }
 
   const model::Model& site_;
@@ -315,8 +359,27 @@ class Builder {
 
 }  // namespace
 
+Result<void> enter_routes(const model::Model& site, const Plan& plan, model::MachineId id,
+                          const sys::Namespace& space, WhenThere when_there) {
+  const model::Machine& machine = site[id];
+  if (machine.routes.empty()) return {};
+  auto links = sys::Links::open(space);
+  if (!links) return std::unexpected(links.error());
+  for (const model::Route& route : machine.routes) {
+    const model::NextHop hop = model::next_hop(site, id, route.via);
+    // A gateway behind a NIC that is not built.
+    if (!hop.station.valid() || !plan.stations[hop.station.index()].built()) continue;
+    auto added = links->add_route(route.destination, route.via);
+    if (!added && when_there == WhenThere::kRefuse) return added;
+  }
+  return {};
+}
+
 PortId switching_end(const model::Model& site, model::LinkId link) {
-  return site[site[link].a].bridge.valid() ? site[link].a : site[link].b;
+  const PortId a = site[link].a, b = site[link].b;
+  // Of two bridges that which is no NIC of a machine.
+  if (site[b].bridge.valid() && site[a].role == model::PortRole::kUplink) return b;
+  return site[a].bridge.valid() ? a : b;
 }
 
 Result<void> up(const model::Model& site, const Plan& plan, const UpOptions& options) {

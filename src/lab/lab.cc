@@ -6,6 +6,7 @@
 #include <map>
 
 #include "lab/live.h"
+#include "lab/open_vswitch.h"
 #include "sys/links.h"
 #include "sys/namespaces.h"
 #include "sys/service.h"
@@ -79,17 +80,58 @@ Result<std::vector<Lack>> probe(const Plan& plan) {
 
 // ---------------------------------------------------------------- finding and removing
 
+namespace {
+
+bool has_macvlan() {
+  const auto here = sys::Namespace::create_nameless();
+  if (!here) return true;
+  auto links = sys::Links::open(*here);
+  const model::Mac mac{0x0e5e'0000'0001};
+  return links && sys::Links::add_veth({*here, "a", mac}, {*here, "b", model::Mac{mac.bits + 1}}) &&
+         links->add_macvlan({*here, "m", model::Mac{mac.bits + 2}}, "a", sys::MacvlanMode::kBridge);
+}
+
+}  // namespace
+
+Facilities facilities() { return {.open_vswitch = has_open_vswitch(), .macvlan = has_macvlan()}; }
+
+Plan plan_for(const model::Model& site, const std::string& lab, const Facilities& facilities) {
+  Plan plan = make_plan(site, lab, facilities);
+  const std::vector<std::string> there = sys::namespaces_with_prefix(namespace_prefix(lab));
+  const auto is_there = [&](const Plan& candidate) {
+    std::vector<std::string> names;
+    for (SpaceIndex s = 0; s < candidate.spaces.size(); ++s) names.push_back(candidate.namespace_of(s));
+    std::ranges::sort(names);
+    return names == there;
+  };
+  if (there.empty() || is_there(plan)) return plan;
+  for (const bool open_vswitch : {false, true}) {
+    for (const bool macvlan : {false, true}) {
+      Plan other = make_plan(site, lab, {.open_vswitch = open_vswitch, .macvlan = macvlan});
+      if (is_there(other)) return other;
+    }
+  }
+  return plan;
+}
+
+bool stop_services() {
+  constexpr std::chrono::seconds kPatience{2};
+  const bool live = sys::stop_service(kLiveService, kPatience);
+  return sys::stop_service(kOpenVSwitchService, kPatience) || live;
+}
+
 Result<Removed> down(std::string_view lab) {
   Removed removed;
   for (const std::string& name : sys::namespaces_with_prefix(namespace_prefix(lab))) {
     if (auto space = sys::Namespace::open(name)) {
       // What was left half-made is no namespace and can't be entered.
-      if (auto inside = sys::InNamespace::enter(*space))
-        removed.live |= sys::stop_service(kLiveService, std::chrono::seconds(2));
+      if (auto inside = sys::InNamespace::enter(*space)) removed.live |= stop_services();
     }
     if (auto gone = sys::remove_namespace(name); !gone) return std::unexpected(gone.error());
     ++removed.namespaces;
   }
+  // What an end by force has left.
+  if (auto gone = remove_open_vswitch_folder(lab); !gone) return std::unexpected(gone.error());
   return removed;
 }
 
@@ -117,8 +159,14 @@ std::vector<std::vector<std::string>> planned_devices(const Plan& plan) {
     add(link.relay_a);
     add(link.relay_b);
   }
+  for (const Junction& junction : plan.junctions) {
+    for (const Junction::Leg& leg : junction.legs) {
+      add(leg.there);
+      add(leg.here);
+    }
+  }
   for (const PlannedBridge& bridge : plan.bridges) {
-    if (!bridge.live()) devices[bridge.space].push_back(bridge.device);
+    if (!bridge.device.empty()) devices[bridge.space].push_back(bridge.device);
   }
   return devices;
 }
@@ -146,6 +194,9 @@ Result<Status> status(const Plan& plan) {
     }
     ++status.there;
     status.live |= sys::ask_service(kLiveService, "hello").has_value();
+    // The answer names daemons that have ended.
+    const auto ended = sys::ask_service(kOpenVSwitchService, "hello");
+    status.open_vswitch |= ended && ended->empty();
     auto present = devices_in(*space);
     if (!present) return std::unexpected(present.error());
     for (const std::string& device : devices[s]) {

@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "lab/plan.h"
+#include "sys/namespaces.h"
 
 namespace sekimori::lab {
 
@@ -31,15 +32,31 @@ struct UpOptions {
 // Builds it. Whatever was built is removed again when it fails or is broken off; the error then says so.
 base::Result<void> up(const model::Model& site, const Plan& plan, const UpOptions& options);
 
+// What this system has. Without root it can't be told whether the kernel has macvlan: then it is taken to.
+Facilities facilities();
+
+// A plan with these facilities; or, when a lab of that name is there already, with those that it was built
+// with, as its namespaces tell.
+Plan plan_for(const model::Model& site, const std::string& lab, const Facilities& facilities);
+
 struct Removed {
   std::size_t namespaces = 0;
-  bool live = false;  // there was a process with live switches, which has ended
+  bool live = false;  // there were processes of the lab, which have ended
 };
 base::Result<Removed> down(std::string_view lab);
+// Ends the lab's processes that are found in the thread's namespace: the live switches, Open vSwitch. False:
+// there were none.
+bool stop_services();
 
 // The end at which a link is switched on and off: the bridge's, so that a machine keeps its addresses and
 // routes.
 model::PortId switching_end(const model::Model& site, model::LinkId link);
+
+// The machine's routes. The kernel drops those through a device that is switched off, and they are to be
+// entered again: those that are there stay.
+enum class WhenThere : std::uint8_t { kRefuse, kLeave };
+base::Result<void> enter_routes(const model::Model& site, const Plan& plan, model::MachineId machine,
+                                const sys::Namespace& space, WhenThere when_there);
 
 // Starts the live parts of a lab that is up, when they don't run.
 base::Result<void> start_live(const model::Model& site, const Plan& plan);
@@ -50,8 +67,10 @@ struct Status {
   std::vector<std::string> foreign;  // of the lab, but not in the plan
   std::vector<std::string> broken;   // devices that are not there: "sekimori.lab.sw1: 24"
   bool live = false;                 // the process with the live parts runs
+  bool open_vswitch = false;         // its daemons run
   bool up(const Plan& plan) const {
-    return missing.empty() && broken.empty() && foreign.empty() && (live || !plan.has_live());
+    return missing.empty() && broken.empty() && foreign.empty() && (live || !plan.has_live()) &&
+           (open_vswitch || plan.open_vswitch == kNone);
   }
 };
 base::Result<Status> status(const Plan& plan);

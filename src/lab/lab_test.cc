@@ -25,10 +25,10 @@ model::Model parse(std::string_view text) {
 std::vector<std::string> spaces_of(const model::Model& site, const Plan& plan) {
   std::vector<std::vector<std::string>> devices(plan.spaces.size());
   for (const PlannedBridge& bridge : plan.bridges) {
-    if (!bridge.live()) devices[bridge.space].push_back(bridge.device);
+    if (!bridge.device.empty()) devices[bridge.space].push_back(bridge.device);
   }
   for (const PlannedLink& link : plan.links) {
-    if (link.is_bridge_interface) continue;
+    if (link.kind != LinkKind::kVeth) continue;
     for (const model::PortId port : {site[link.link].a, site[link.link].b})
       devices[plan.ports[port.index()].space].push_back(plan.ports[port.index()].name);
   }
@@ -99,6 +99,17 @@ TEST(Plan, WhatLinuxBridgesCantDoIsLive) {
   EXPECT_EQ(because("{9: {mac-limit: 2}}"), "");  // nothing is plugged in there
 }
 
+TEST(Plan, OneLinkOfAnAggregationGroupIsBuilt) {
+  const model::Model site = parse(R"(
+switches: {s1: {ports: {1: {lag: 1}, 2: {lag: 1}}}, s2: {ports: {1: {lag: 4}, 2: {lag: 4}}}}
+links: [[s1:1, s2:2], [s1:2, s2:1]]
+)");
+  const Plan plan = make_plan(site, "t");
+  EXPECT_EQ(plan.links.size(), 1u);
+  ASSERT_EQ(plan.unsupported.size(), 1u);
+  EXPECT_THAT(plan.unsupported[0].what, HasSubstr("loop"));
+}
+
 TEST(Plan, SlowLinksAreShapedAndLongOnesDelayed) {
   const model::Model site = parse(R"(
 hosts: {a: {nics: {e: 10.0.0.1/24, f: 10.1.0.1/24}}, b: {nics: {e: 10.0.0.2/24, f: 10.1.0.2/24}}}
@@ -112,7 +123,7 @@ links:
   EXPECT_FALSE(plan.links[0].delayed);
   EXPECT_FALSE(plan.links[1].shaped);
   EXPECT_TRUE(plan.links[1].delayed);
-  EXPECT_EQ(plan.spaces.back().name, "delay-lines");
+  EXPECT_EQ(plan.spaces.back().name, "cables");
 }
 
 TEST(Plan, NamesAreFitForTheKernelAndTellThingsApart) {

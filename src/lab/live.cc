@@ -8,10 +8,18 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <sstream>
+#include <unordered_set>
 
 #include "lab/live_switch.h"
+#include "lab/live_tree.h"
+#include "switching/kinds.h"
+#include "switching/spanning_tree.h"
+#include "sys/link_watcher.h"
+#include "sys/links.h"
 #include "sys/namespaces.h"
 #include "sys/packet_socket.h"
+#include "wire/stp.h"
 
 namespace sekimori::lab {
 namespace {
@@ -22,6 +30,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kAddressBytes = 12, kTagBytes = 4;
 constexpr std::size_t kFramesPerTurn = 256;  // of one port, before the others have theirs
 constexpr std::size_t kMostDelayedBytes = std::size_t{16} << 20;  // in a delay line
+constexpr std::uint32_t kFirstWatch = 0x8000'0000u;               // of the poller's tokens, for trees
 constexpr std::size_t kLongestCopy = sys::kMostFrameBytes;
 
 std::uint16_t read16(Bytes frame, std::size_t at) {
@@ -51,6 +60,16 @@ LiveSwitch::Frame read_frame(Bytes bytes) {
   return frame;
 }
 
+// What of a BPDU comes behind the LLC header; empty: it is none.
+wire::Bytes bpdu_in(Bytes frame) {
+  constexpr std::size_t kHeaders = 17, kLeastLength = 3 + 4;
+  if (frame.size() < kHeaders || read16(frame, 14) != 0x4242 || frame[16] != std::byte{3}) return {};
+  const auto* octets = reinterpret_cast<const std::uint8_t*>(frame.data());
+  const std::size_t length = read16(frame, kAddressBytes);  // with LLC
+  if (model::Mac::from_octets(octets) != wire::kStpGroup || length < kLeastLength) return {};
+  return {octets + kHeaders, std::min(length - 3, frame.size() - kHeaders)};
+}
+
 // The frame with another tag, or without one. `scratch` holds it where it differs.
 Bytes with_tag(Bytes frame, std::uint16_t from, std::uint16_t to,
                std::array<std::byte, kLongestCopy>& scratch) {
@@ -72,9 +91,18 @@ Bytes with_tag(Bytes frame, std::uint16_t from, std::uint16_t to,
 struct LivePort {
   sys::PacketSocket socket;
   LiveSwitch* bridge = nullptr;  // of a switch,
-  model::PortId port;
+  LiveTree* tree = nullptr;      // which may have one,
+  model::PortId port{};
   std::uint32_t line = kNone;  // or of a delay line: frames that come in here leave at `to`
   std::uint32_t to = kNone;
+  std::uint32_t junction = kNone;  // or of a junction: a place of it, or the leg of a VLAN
+  std::uint32_t place = kNone;
+  std::uint16_t vlan = 0;
+};
+
+struct LiveJunction {
+  std::vector<std::uint32_t> places, legs;  // of the ports
+  std::size_t place = 0;                    // that is plugged in
 };
 
 struct DelayLine {
@@ -114,9 +142,13 @@ class Live {
       if (!link.delayed) continue;
       if (auto added = add_delay(link); !added) return added;
     }
+    for (const Junction& junction : plan_.junctions) {
+      if (auto added = add_junction(junction); !added) return added;
+    }
     for (std::uint32_t i = 0; i < ports_.size(); ++i) {
       if (auto added = poller_->add(ports_[i].socket.fd(), i); !added) return added;
     }
+    if (auto begun = begin_trees(); !begun) return begun;
     return listen();
   }
 
@@ -125,11 +157,16 @@ class Live {
       poller_->wait(patience(), [this](std::uint32_t token) {
         if (token == kNone) {
           go_on_ = service_->serve([this](std::string_view word) { return answer(word); });
+        } else if (token >= kFirstWatch) {
+          look_at_links(trees_[token - kFirstWatch]);
         } else {
           turn(ports_[token]);
         }
       });
       release();
+      for (PlayedTree& played : trees_) {
+        if (played.tree->next_due() <= now()) played.tree->on_time(now());
+      }
       for (LivePort& port : ports_) port.socket.flush();
       if (now() - looked_ > base::seconds(1)) look_around();
     }
@@ -147,7 +184,7 @@ class Live {
     if (!inside) return std::unexpected(inside.error());
     auto socket = sys::PacketSocket::open(device.name, {.promiscuous = true, .bypass_qdisc = !shaped});
     if (!socket) return std::unexpected(socket.error());
-    ports_.push_back({std::move(*socket), nullptr, {}});
+    ports_.push_back({.socket = std::move(*socket)});
     return {};
   }
 
@@ -158,6 +195,25 @@ class Live {
       ports_.back().line = static_cast<std::uint32_t>(lines_.size());
       ports_.back().to = device.name == link.relay_a.name ? a + 1 : a;
       lines_.push_back({.delay = site_[link.link].delay, .queue = {}, .to = ports_.back().to});
+    }
+    return {};
+  }
+
+  base::Result<void> add_junction(const Junction& junction) {
+    const auto number = static_cast<std::uint32_t>(junctions_.size());
+    LiveJunction& made = junctions_.emplace_back();
+    for (const model::PortId place : junction.places) {
+      const bool shaped = site_[place].link.valid() && is_shaped(place);
+      if (auto added = add_port(plan_.ports[place.index()], shaped); !added) return added;
+      ports_.back().junction = number;
+      ports_.back().place = static_cast<std::uint32_t>(made.places.size());
+      made.places.push_back(static_cast<std::uint32_t>(ports_.size() - 1));
+    }
+    for (const Junction::Leg& leg : junction.legs) {
+      if (auto added = add_port(leg.here, false); !added) return added;
+      ports_.back().junction = number;
+      ports_.back().vlan = site_[leg.station].vlan;
+      made.legs.push_back(static_cast<std::uint32_t>(ports_.size() - 1));
     }
     return {};
   }
@@ -181,25 +237,145 @@ class Live {
     for (const PlannedLink& link : plan_.links) {
       if (link.delayed) return link.relay_a.space;
     }
-    return 0;
+    return plan_.junctions.empty() ? 0 : plan_.junctions.front().legs.front().here.space;
   }
+
+  // ---------------------------------------------------------------- spanning trees
+
+  struct PlayedTree {
+    model::BridgeId bridge;
+    std::unique_ptr<LiveTree> tree;
+    sys::LinkWatcher watcher;
+    sys::Links links;
+  };
+
+  base::Result<void> begin_trees() {
+    std::vector<bool> link_up;
+    for (const model::Link& link : site_.links) link_up.push_back(link.up);
+    for (const model::PortId port : switching::shut_by_guards(site_, link_up)) shut(port);
+    const auto settled = switching::settled_tree(site_, link_up);
+    for (std::size_t b = 0; b < bridges_.size(); ++b) {
+      if (!site_[bridges_[b]].stp) continue;
+      if (auto added = add_tree(bridges_[b], *switches_[b]); !added) return added;
+      PlayedTree& played = trees_.back();
+      const auto carriers = carriers_of(played);
+      if (!carriers) return std::unexpected(carriers.error());
+      played.tree->settle(settled, [&](model::PortId port) { return carriers->contains(port); }, now());
+    }
+    return {};
+  }
+
+  base::Result<void> add_tree(model::BridgeId id, LiveSwitch& bridge) {
+    auto space = sys::Namespace::open(plan_.namespace_of(plan_.bridges[id.index()].space));
+    if (!space) return std::unexpected(space.error());
+    auto watcher = sys::LinkWatcher::open(*space);
+    if (!watcher) return std::unexpected(watcher.error());
+    auto links = sys::Links::open(*space);
+    if (!links) return std::unexpected(links.error());
+    auto tree = std::make_unique<LiveTree>(site_, plan_, id, bridge, [this](model::PortId port, Bytes frame) {
+      ports_[by_model_port_[port.index()]].socket.queue(frame);
+    });
+    for (LivePort& port : ports_) {
+      if (port.bridge == &bridge) port.tree = tree.get();
+    }
+    const auto token = static_cast<std::uint32_t>(kFirstWatch + trees_.size());
+    if (auto added = poller_->add(watcher->fd(), token); !added) return added;
+    trees_.push_back({id, std::move(tree), std::move(*watcher), std::move(*links)});
+    return {};
+  }
+
+  base::Result<std::unordered_set<model::PortId>> carriers_of(PlayedTree& played) {
+    const auto list = played.links.list();
+    if (!list) return std::unexpected(list.error());
+    std::unordered_set<std::string> devices;
+    for (const sys::LinkState& link : *list) {
+      if (link.up && link.carrier) devices.insert(link.name);
+    }
+    std::unordered_set<model::PortId> ports;
+    for (const model::PortId port : site_[played.bridge].ports) {
+      if (devices.contains(plan_.ports[port.index()].name)) ports.insert(port);
+    }
+    return ports;
+  }
+
+  void look_at_links(PlayedTree& played) {
+    played.watcher.take();
+    const auto carriers = carriers_of(played);
+    if (!carriers) return;
+    for (const model::PortId port : site_[played.bridge].ports)
+      played.tree->set_carrier(port, carriers->contains(port), now());
+  }
+
+  // By a BPDU guard, until somebody opens the port by hand.
+  void shut(model::PortId port) const {
+    const Device& device = plan_.ports[port.index()];
+    if (by_model_port_[port.index()] == kNone) return;
+    auto space = sys::Namespace::open(plan_.namespace_of(device.space));
+    if (!space) return;
+    if (auto links = sys::Links::open(*space)) [[maybe_unused]]
+      const auto done = links->set_up(device.name, false);
+  }
+
+  void receive_bpdu(LivePort& in, Bytes frame, wire::Bytes bpdu) {
+    if (site_[in.port].bpdu_filter) return;
+    if (site_[in.port].bpdu_guard) return shut(in.port);
+    if (in.tree != nullptr) return in.tree->receive(in.port, bpdu, now());
+    const model::Bridge& bridge = site_[site_[in.port].bridge];
+    if (!switching::relays_bpdus(bridge.kind)) return;
+    for (const model::PortId out : bridge.ports) {
+      const std::uint32_t to = by_model_port_[out.index()];
+      if (out != in.port && to != kNone && !site_[out].bpdu_filter) ports_[to].socket.queue(frame);
+    }
+  }
+
+  // ---------------------------------------------------------------- frames
 
   void turn(LivePort& port) {
     port.socket.receive(kFramesPerTurn, [&](int, std::span<std::byte> frame) {
       if (port.bridge != nullptr) {
         relay(port, frame);
-      } else {
+      } else if (port.line != kNone) {
         hold(lines_[port.line], frame);
+      } else {
+        pass(port, frame);
       }
     });
   }
 
   void relay(LivePort& port, Bytes bytes) {
+    // A macvlan device takes them for what they are to it: frames to a group.
+    const bool looks = site_[site_[port.port].bridge].kind != model::BridgeKind::kMacvlan;
+    if (const wire::Bytes bpdu = bpdu_in(bytes); looks && !bpdu.empty())
+      return receive_bpdu(port, bytes, bpdu);
     const LiveSwitch::Frame frame = read_frame(bytes);
     for (const LiveSwitch::Copy& copy : port.bridge->relay(port.port, frame, now())) {
       const std::uint32_t out = by_model_port_[copy.port.index()];
       if (out != kNone) ports_[out].socket.queue(with_tag(bytes, frame.tag, copy.tag, scratch_));
     }
+  }
+
+  // From the machine to where it is plugged in, with the tag of the NIC's VLAN; and back, without.
+  void pass(const LivePort& port, Bytes frame) {
+    const LiveJunction& junction = junctions_[port.junction];
+    const std::uint16_t tag = is_tagged(frame) ? read16(frame, 14) & 0xfff : 0;
+    if (port.place == kNone) {
+      const std::uint32_t out = junction.places[junction.place];
+      if (port.vlan == 0 || tag == 0)
+        ports_[out].socket.queue(with_tag(frame, tag, tag | port.vlan, scratch_));
+      return;
+    }
+    if (port.place != junction.place) return;
+    for (const std::uint32_t leg : junction.legs) {
+      if (ports_[leg].vlan == tag) ports_[leg].socket.queue(with_tag(frame, tag, 0, scratch_));
+    }
+  }
+
+  // "move 3 1": the junction's number, and that of the place.
+  void move(std::string_view words) {
+    std::size_t number = 0, place = 0;
+    std::istringstream numbers{std::string(words)};
+    if (numbers >> number >> place && number < junctions_.size() && place < junctions_[number].places.size())
+      junctions_[number].place = place;
   }
 
   void hold(DelayLine& line, Bytes frame) {
@@ -219,8 +395,12 @@ class Live {
     }
   }
 
-  std::chrono::nanoseconds patience() const {
+  std::chrono::nanoseconds patience() {
     base::Duration least = base::seconds(1);
+    for (const PlayedTree& played : trees_) {
+      if (const base::Time due = played.tree->next_due(); due != base::kNever)
+        least = std::min(least, due - now());
+    }
     for (const DelayLine& line : lines_) {
       if (!line.queue.empty()) least = std::min(least, line.queue.front().due - now());
     }
@@ -235,6 +415,13 @@ class Live {
 
   std::string answer(std::string_view word) {
     std::string text;
+    if (word.starts_with("move ")) move(word.substr(5));
+    for (LiveJunction& junction : junctions_) {
+      if (word == "home") junction.place = 0;
+    }
+    for (const PlayedTree& played : trees_) {
+      if (word == "tree") text += played.tree->text();
+    }
     for (std::size_t b = 0; b < switches_.size(); ++b) {
       if (word == "flush") switches_[b]->flush();
       if (word != "table") continue;
@@ -244,7 +431,7 @@ class Live {
                             entry.is_static ? "-" : fmt::format("{:.3f}", base::to_seconds(entry.unheard)));
       }
     }
-    return word == "table" ? text : "ok\n";
+    return word == "table" || word == "tree" ? text : "ok\n";
   }
 
   const model::Model& site_;
@@ -258,6 +445,8 @@ class Live {
   std::vector<LivePort> ports_;
   std::vector<std::uint32_t> by_model_port_;
   std::vector<DelayLine> lines_;
+  std::vector<LiveJunction> junctions_;
+  std::vector<PlayedTree> trees_;
   std::array<std::byte, kLongestCopy> scratch_;
   base::Time looked_{0};
   bool go_on_ = true;

@@ -17,8 +17,9 @@ inline constexpr const char* kLiveService = "sekimori-lab-live";
 // be. Returns when asked to stop, when the lab's namespaces are gone, or at once after a failure.
 //
 // Asked for "table", it answers with a line for each entry: the bridge's and the port's number in the model,
-// VLAN, MAC, seconds since it was heard (- for a static one). Asked to "flush", it forgets what the switches
-// learnt.
+// VLAN, MAC, seconds since it was heard (- for a static one). Asked for the "tree",
+// it answers with a line for each port of a spanning tree: its number, role and state. Asked to "flush", it
+// forgets what the switches learnt.
 void run_live(const model::Model& site, const Plan& plan, const sys::Ready& ready);
 
 }  // namespace sekimori::lab

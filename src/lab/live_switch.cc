@@ -17,7 +17,7 @@ using model::PortRole;
 using switching::Fdb;
 
 LiveSwitch::LiveSwitch(const model::Model& site, model::BridgeId bridge)
-    : site_(site), bridge_(site[bridge]) {
+    : site_(site), bridge_(site[bridge]), ageing_(bridge_.ageing) {
   for (const PortId port : bridge_.ports) {
     const PortId far = model::peer(site, port);
     if (!far.valid()) continue;
@@ -42,19 +42,19 @@ switching::AddressIndex LiveSwitch::intern(Mac mac) {
 
 const std::vector<LiveSwitch::Copy>& LiveSwitch::relay(PortId in, const Frame& frame, base::Time now) {
   copies_.clear();
-  const Port& port = site_[in];
   // No station sends from a group address, and no bridge relays what is for bridges (802.1Q 8.6.3).
   if (frame.source.is_group() || frame.source.is_zero()) return copies_;
+  if (!forwards(in)) {
+    const auto vlan = vlan_of(in, frame);
+    if (vlan && state_of(in) == switching::tree::State::kLearning) learn(in, *vlan, frame.source, now);
+    return copies_;
+  }
   if (by_rule(in, frame)) return copies_;
   if (switching::filters_link_local(bridge_.kind) && frame.destination.is_link_local_group()) return copies_;
   if (bridge_.kind == BridgeKind::kOvs && switching::ovs_reserves(frame.destination)) return copies_;
-  std::uint16_t vlan = 0;
-  if (bridge_.vlan_aware) {
-    const auto classified =
-        switching::classify(bridge_.kind, port, site_.vlan_sets[port.tagged_vlans], frame.tag);
-    if (!classified) return copies_;
-    vlan = *classified;
-  }
+  const auto classified = vlan_of(in, frame);
+  if (!classified) return copies_;
+  const std::uint16_t vlan = *classified;
   const bool group = frame.destination.is_group();
   if (group && !admitted(in, frame, false, now)) return copies_;
   const switching::Family family = switching::family(bridge_.kind);
@@ -67,7 +67,7 @@ const std::vector<LiveSwitch::Copy>& LiveSwitch::relay(PortId in, const Frame& f
   if (family == switching::Family::kLearns) {
     if (!learn(in, vlan, frame.source, now)) return copies_;
     if (const auto known = addresses_.find(frame.destination); !group && known != addresses_.end()) {
-      const auto entry = fdb_.lookup(vlan, known->second, now, bridge_.ageing);
+      const auto entry = fdb_.lookup(vlan, known->second, now, ageing_);
       if (entry.what == Fdb::Found::kHit) {
         const Port& out = site_[PortId(entry.port)];
         copy_to(in, PortId(entry.port),
@@ -82,7 +82,7 @@ const std::vector<LiveSwitch::Copy>& LiveSwitch::relay(PortId in, const Frame& f
     if (unknown && !admitted(in, frame, true, now)) return copies_;
   }
   // net/bridge/br_forward.c, br_flood: BR_FLOOD, BR_BCAST_FLOOD.
-  const bool withholds_broadcasts = frame.destination.is_broadcast() && port.role != PortRole::kHost;
+  const bool withholds_broadcasts = frame.destination.is_broadcast() && site_[in].role != PortRole::kHost;
   for (const PortId out : bridge_.ports) {
     if ((unknown && !site_[out].floods_unknown) || (withholds_broadcasts && !site_[out].floods_broadcast))
       continue;
@@ -91,13 +91,29 @@ const std::vector<LiveSwitch::Copy>& LiveSwitch::relay(PortId in, const Frame& f
   return copies_;
 }
 
+// None: ingress filtering drops it.
+std::optional<std::uint16_t> LiveSwitch::vlan_of(PortId in, const Frame& frame) const {
+  if (!bridge_.vlan_aware) return std::uint16_t{0};
+  const Port& port = site_[in];
+  return switching::classify(bridge_.kind, port, site_.vlan_sets[port.tagged_vlans], frame.tag);
+}
+
+// What nobody asked for while ageing was fast is gone as well.
+void LiveSwitch::set_fast_ageing(base::Duration ageing, base::Time now) {
+  if (bridge_.ageing.count() == 0) return;
+  if (ageing.count() == 0) fdb_.forget_unheard(now, ageing_);
+  ageing_ = ageing.count() == 0 ? bridge_.ageing : std::min(ageing, bridge_.ageing);
+}
+
 // A flow of Open vSwitch that outputs by itself, whatever the VLANs of the ports. True when that was all.
 bool LiveSwitch::by_rule(PortId in, const Frame& frame) {
   if (bridge_.flow_rules.empty()) return false;
   const model::FlowRule* rule = switching::match_rule(bridge_, in, frame.destination, frame.is_arp);
   if (rule == nullptr) return false;
   for (const PortId out : rule->out) {
-    if (out == in || !site_[out].link.valid() || (site_[out].isolated && site_[in].isolated)) continue;
+    if (out == in || !forwards(out) || !site_[out].link.valid() ||
+        (site_[out].isolated && site_[in].isolated))
+      continue;
     if (!guarded(out, frame.destination)) copies_.push_back({out, frame.tag});
   }
   return !rule->normal;
@@ -110,18 +126,18 @@ bool LiveSwitch::learn(PortId in, std::uint16_t vlan, Mac source, base::Time now
   if (port.locked) {  // net/bridge/br_input.c, br_handle_frame_finish: BR_PORT_LOCKED
     const auto known = addresses_.find(source);
     if (known == addresses_.end()) return false;
-    const auto entry = fdb_.lookup(vlan, known->second, now, bridge_.ageing);
+    const auto entry = fdb_.lookup(vlan, known->second, now, ageing_);
     if (entry.what != Fdb::Found::kHit || entry.port != in.value) return false;
   }
   if (!bridge_.learning || bridge_.ageing.count() == 0 || !port.learning) return true;
   if (macs_.size() >= kMostAddresses && !addresses_.contains(source)) return true;
   const auto address = intern(source);
-  if (port.mac_limit != 0 && fdb_.lookup(vlan, address, now, bridge_.ageing).what != Fdb::Found::kHit &&
-      fdb_.count_port(in.value, now, bridge_.ageing) >= port.mac_limit) {
+  if (port.mac_limit != 0 && fdb_.lookup(vlan, address, now, ageing_).what != Fdb::Found::kHit &&
+      fdb_.count_port(in.value, now, ageing_) >= port.mac_limit) {
     return false;
   }
   const auto when_full = bridge_.kind == BridgeKind::kOvs ? Fdb::WhenFull::kEvict : Fdb::WhenFull::kRefuse;
-  fdb_.learn(vlan, address, in.value, now, bridge_.ageing, bridge_.table_size, when_full);
+  fdb_.learn(vlan, address, in.value, now, ageing_, bridge_.table_size, when_full);
   return true;
 }
 
@@ -159,7 +175,7 @@ std::optional<std::uint16_t> LiveSwitch::tag_at(PortId out, std::uint16_t vlan, 
 
 void LiveSwitch::copy_to(PortId in, PortId out, std::optional<std::uint16_t> tag, const Frame& frame) {
   const Port& port = site_[out];
-  if ((out == in && !port.hairpin) || !port.link.valid()) return;
+  if ((out == in && !port.hairpin) || !port.link.valid() || !forwards(out)) return;
   if (!tag) return;
   if (port.isolated && site_[in].isolated) return;
   if (guarded(out, frame.destination)) return;
@@ -247,7 +263,7 @@ void LiveSwitch::relay_registered(PortId in, std::uint16_t vlan, const Frame& fr
 std::vector<LiveSwitch::Entry> LiveSwitch::table(base::Time now) const {
   std::vector<Entry> entries;
   for (const Fdb::Slot& slot : fdb_.entries()) {
-    if (slot.key == 0 || (!slot.is_static && now - slot.seen >= bridge_.ageing)) continue;
+    if (slot.key == 0 || (!slot.is_static && now - slot.seen >= ageing_)) continue;
     entries.push_back({macs_[Fdb::address_of(slot)], Fdb::vlan_of(slot), PortId(slot.port),
                        slot.is_static ? base::Duration{0} : now - slot.seen, slot.is_static});
   }

@@ -14,6 +14,7 @@
 #include "switching/fdb.h"
 #include "switching/registered.h"
 #include "switching/token_bucket.h"
+#include "switching/tree.h"
 
 namespace sekimori::lab {
 
@@ -47,6 +48,12 @@ class LiveSwitch {
   std::vector<Entry> table(base::Time now) const;  // live entries, by VLAN and address
   void flush() { fdb_.flush(); }
 
+  // What a spanning tree says: what a port does (without one all forward), that what was learnt there is
+  // void, that entries age after this time; zero: as configured.
+  void set_state(model::PortId port, switching::tree::State state) { states_[port] = state; }
+  void forget(model::PortId port) { fdb_.forget_port(port.value); }
+  void set_fast_ageing(base::Duration ageing, base::Time now);
+
  private:
   struct Policer {
     switching::TokenBucket broadcast, multicast, unknown_unicast;
@@ -55,6 +62,14 @@ class LiveSwitch {
   static constexpr std::size_t kMostAddresses = 1 << 20;
   switching::AddressIndex intern(model::Mac mac);
 
+  switching::tree::State state_of(model::PortId port) const {
+    const auto known = states_.find(port);
+    return known == states_.end() ? switching::tree::State::kForwarding : known->second;
+  }
+  bool forwards(model::PortId port) const {
+    return states_.empty() || state_of(port) == switching::tree::State::kForwarding;
+  }
+  std::optional<std::uint16_t> vlan_of(model::PortId in, const Frame& frame) const;
   bool learn(model::PortId in, std::uint16_t vlan, model::Mac source, base::Time now);
   bool admitted(model::PortId in, const Frame& frame, bool unknown, base::Time now);
   bool by_rule(model::PortId in, const Frame& frame);
@@ -70,7 +85,9 @@ class LiveSwitch {
 
   const model::Model& site_;
   const model::Bridge& bridge_;
+  base::Duration ageing_;  // as it is now
   switching::Fdb fdb_;
+  std::unordered_map<model::PortId, switching::tree::State> states_;  // by a spanning tree
   std::unordered_map<model::Mac, switching::AddressIndex> addresses_;
   std::vector<model::Mac> macs_;
   std::unordered_multimap<model::Mac, model::PortId> attached_;  // stations that are plugged in here

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "base/assert.h"
@@ -60,46 +61,25 @@ class NamePool {
   std::unordered_set<std::string> taken_;
 };
 
-// Why Linux' bridge can't be this switch; empty when it can.
-std::string why_live(const Model& site, const Bridge& bridge) {
-  switch (bridge.kind) {
-    case BridgeKind::kSwitch:
-    case BridgeKind::kLinuxBridge:
-    case BridgeKind::kHub:
-    case BridgeKind::kELan:
-      break;
-    default:
-      return fmt::format("Linux' bridge is no {}", model::to_text(bridge.kind));
-  }
-  std::uint16_t pvid = 0;
-  for (const PortId id : bridge.ports) {
-    const Port& port = site[id];
-    if (!port.link.valid()) continue;
-    const auto at = [&](std::string_view what) {
-      return fmt::format("{} {}", model::name_of(site, id), what);
-    };
-    if (port.guard) return at("has a guard");
-    if (port.mac_limit != 0) return at("has a MAC limit");
-    if (port.storm_control != 0) return at("has storm control");
-    if (!bridge.vlan_aware) continue;
-    if (site.vlan_sets[port.tagged_vlans].any()) return at("carries tagged VLANs");
-    if (pvid != 0 && port.pvid != pvid) return at(fmt::format("is in VLAN {}", port.pvid));
-    pvid = port.pvid;
-    if (pvid == 0) return at("takes no untagged frames");
-  }
-  return "";
-}
-
 class Planner {
  public:
-  Planner(const Model& site, std::string lab) : site_(site) { plan_.lab = std::move(lab); }
+  Planner(const Model& site, std::string lab, const Facilities& facilities) : site_(site) {
+    plan_.lab = std::move(lab);
+    plan_.facilities = facilities;
+  }
 
   Plan make() && {
     plan_.ports.resize(site_.ports.size());
+    plan_.stations.resize(site_.stations.size());
     for (const Station& station : site_.stations) used_macs_.insert(station.mac.bits);
     add_machines();
     add_bridges();
+    add_junctions();
     for (std::size_t l = 0; l < site_.links.size(); ++l) add_link(LinkId(l));
+    for (std::size_t n = 0; n < site_.stations.size(); ++n) {
+      Device& device = plan_.stations[n];
+      if (!device.built()) device = plan_.ports[site_.stations[n].port.index()];
+    }
     for (std::size_t m = 0; m < site_.machines.size(); ++m) remark_on_machine(MachineId(m));
     for (const model::SharedAddress& shared : site_.shared)
       leave_out(shared.name, "Nobody has a shared address; its members keep their own.");
@@ -108,11 +88,8 @@ class Planner {
         leave_out(model::name_of(site_, model::FlowId(f)), "IPv6 is off in the lab, so it is not sent.");
     }
     for (const model::Change& change : site_.changes) {
-      if (const auto* move = std::get_if<model::MigrateMachine>(&change.what))
-        leave_out(model::name_of(site_, move->machine), "It does not move to another host.");
       if (const auto* option = std::get_if<model::SetBridge>(&change.what);
-          option != nullptr &&
-          (option->option != model::BridgeOption::kAgeing || plan_.bridges[option->bridge.index()].live()))
+          option != nullptr && !can_set(*option))
         leave_out(model::name_of(site_, option->bridge), "This change of its settings is not made.");
     }
     return std::move(plan_);
@@ -138,39 +115,66 @@ class Planner {
       add_space(site_.machines[m].name, MachineId(m), BridgeId());
   }
 
+  // Whether this setting of a switch can be changed in use.
+  bool can_set(const model::SetBridge& change) const {
+    const bool is_ageing = change.option == model::BridgeOption::kAgeing;
+    switch (plan_.bridges[change.bridge.index()].engine) {
+      case Engine::kLinuxBridge:
+        return is_ageing;
+      case Engine::kOpenVSwitch:
+        return is_ageing || change.option == model::BridgeOption::kTableSize;
+      case Engine::kLive:
+      case Engine::kMacvlan:
+        break;
+    }
+    return false;
+  }
+
   void add_bridges() {
     for (std::size_t b = 0; b < site_.bridges.size(); ++b) {
       const BridgeId id(b);
       const Bridge& bridge = site_[id];
-      PlannedBridge planned{.bridge = id, .live_because = why_live(site_, bridge)};
-      const bool live = !planned.live_because.empty();
-      if (!live && bridge.kind == BridgeKind::kLinuxBridge && bridge.machine.valid()) {
-        planned.space = static_cast<SpaceIndex>(bridge.machine.value);
-      } else {
-        const std::string name = bridge.machine.valid()
-                                     ? fmt::format("{}.{}", site_[bridge.machine].name, bridge.name)
-                                     : bridge.name;
-        planned.space = add_space(name, MachineId(), id);
-      }
-      if (!live) need_bridge(id, planned);
+      Choice choice = choose_engine(site_, id, plan_.facilities);
+      PlannedBridge planned{
+          .bridge = id, .engine = choice.engine, .live_because = std::move(choice.why_live)};
+      planned.space = space_for(planned);
+      planned.mac = own_mac();  // those of spanning trees are in the order of the model
+      if (planned.of_the_kernel()) need_bridge(id, planned);
+      if (planned.engine == Engine::kOpenVSwitch)
+        planned.device = device_names_[planned.space].take(bridge.name, kLongestDevice);
       if (bridge.routing == model::Routing::kNat)
         leave_out(model::name_of(site_, id), "Addresses are not translated, so answers don't find back.");
       if (bridge.kind == BridgeKind::kVtep)
         leave_out(model::name_of(site_, id), "Tunnels are not built, so what it joins stays apart.");
       if (bridge.beacon_probing) leave_out(model::name_of(site_, id), "It sends no beacons.");
-      if (live && bridge.stp) leave_out(model::name_of(site_, id), "It takes no part in the spanning tree.");
       plan_.bridges.push_back(std::move(planned));
     }
+  }
+
+  SpaceIndex space_for(const PlannedBridge& planned) {
+    const Bridge& bridge = site_[planned.bridge];
+    if (planned.engine == Engine::kOpenVSwitch) {
+      if (plan_.open_vswitch == kNone) {
+        plan_.open_vswitch = add_space("open-vswitch", MachineId(), BridgeId());
+        device_names_.back().take("ovs-netdev", kLongestDevice);  // what its datapath makes for itself
+      }
+      return plan_.open_vswitch;
+    }
+    const bool is_inside = planned.engine == Engine::kMacvlan ||
+                           (planned.of_the_kernel() && bridge.kind == BridgeKind::kLinuxBridge);
+    if (is_inside && bridge.machine.valid()) return static_cast<SpaceIndex>(bridge.machine.value);
+    return add_space(
+        bridge.machine.valid() ? fmt::format("{}.{}", site_[bridge.machine].name, bridge.name) : bridge.name,
+        MachineId(), planned.bridge);
   }
 
   void need_bridge(BridgeId id, PlannedBridge& planned) {
     const Bridge& bridge = site_[id];
     const std::string name = model::name_of(site_, id);
     planned.device = device_names_[planned.space].take(bridge.name, kLongestDevice);
-    planned.mac = own_mac();
     need(Feature::kBridge, name);
     if (bridge.stp) need(Feature::kSpanningTree, name);
-    if (bridge.stp && bridge.stp_is_rapid) approximate(name, "Linux speaks STP, not RSTP.");
+    if (bridge.stp) approximate(name, "The forward delay of its spanning tree is 2 s.");
     if (!bridge.static_entries.empty()) need(Feature::kStickyEntries, name);
     // Whoever has fewer stations than entries can't tell the difference.
     if (bridge.table_size != 0 && bridge.table_size < site_.stations.size())
@@ -191,7 +195,11 @@ class Planner {
     const Port& port = site_[id];
     Device device;
     std::string wanted = port.name;
-    if (port.station.valid()) {
+    if (const auto junction = junction_of_.find(id); junction != junction_of_.end()) {
+      device.space = cables_space();
+      device.mac = own_mac();
+      wanted = fmt::format("j{}-{}", junction->second, wanted);
+    } else if (port.station.valid()) {
       device.space = static_cast<SpaceIndex>(site_[port.station].machine.value);
       const Station& station = site_[port.station];
       device.mac = station.hides_its_mac() ? station.source : station.mac;
@@ -221,9 +229,10 @@ class Planner {
   // Whether this station is the own interface of the Linux bridge at the other end.
   bool takes_bridge_interface(PortId station_port, PortId bridge_port) {
     if (!site_[station_port].station.valid() || !site_[bridge_port].bridge.valid()) return false;
+    if (junction_of_.contains(station_port)) return false;
     const PlannedBridge& bridge = plan_.bridges[site_[bridge_port].bridge.index()];
     const Bridge& site_bridge = site_[bridge.bridge];
-    return !bridge.live() && site_bridge.kind == BridgeKind::kLinuxBridge &&
+    return bridge.of_the_kernel() && site_bridge.kind == BridgeKind::kLinuxBridge &&
            site_[bridge_port].role == PortRole::kHost &&
            site_[site_[station_port].station].machine == site_bridge.machine &&
            with_interface_.insert(bridge.bridge.value).second;
@@ -232,18 +241,29 @@ class Planner {
   void add_link(LinkId id) {
     const model::Link& link = site_[id];
     if (site_[link.a].tunnel) return;
+    if (is_further_member(link.a) || is_further_member(link.b)) {
+      return leave_out(model::name_of(site_, id),
+                       "Of an aggregation group one link is built: without LACP more would be a loop.");
+    }
     PlannedLink planned{.link = id};
     for (const auto& [near, far] : {std::pair(link.a, link.b), std::pair(link.b, link.a)}) {
       if (!takes_bridge_interface(near, far)) continue;
-      planned.is_bridge_interface = true;
+      planned.kind = LinkKind::kBridgeInterface;
       PlannedBridge& bridge = plan_.bridges[site_[far].bridge.index()];
       bridge.mac = site_[site_[near].station].mac;
       plan_.ports[near.index()] = plan_.ports[far.index()] = {bridge.space, bridge.device, bridge.mac};
       plan_.links.push_back(std::move(planned));
       return;
     }
-    plan_.ports[link.a.index()] = make_device(link.a);
-    plan_.ports[link.b.index()] = make_device(link.b);
+    if (add_macvlan_link(planned)) {
+      plan_.links.push_back(std::move(planned));
+      return;
+    }
+    for (const PortId end : {link.a, link.b}) {
+      const BridgeId bridge = site_[end].bridge;
+      const bool is_lower = bridge.valid() && plan_.bridges[bridge.index()].engine == Engine::kMacvlan;
+      plan_.ports[end.index()] = is_lower ? lower_device(bridge) : make_device(end);
+    }
     const std::string name = model::name_of(site_, id);
     need(Feature::kVeth, name);
     planned.shaped = link.rate < kShapedBelow;
@@ -253,13 +273,98 @@ class Planner {
     plan_.links.push_back(std::move(planned));
   }
 
+  SpaceIndex cables_space() {
+    if (cables_ == kNone) cables_ = add_space("cables", MachineId(), BridgeId());
+    return cables_;
+  }
+
+  // A device of a live piece of a cable.
+  Device make_piece(const std::string& wanted) {
+    const SpaceIndex space = cables_space();
+    return {space, device_names_[space].take(wanted, kLongestDevice), own_mac()};
+  }
+
+  // Every NIC with a VLAN or with a second place.
+  void add_junctions() {
+    std::unordered_map<PortId, std::vector<PortId>> standbys;
+    for (const model::Change& change : site_.changes) {
+      const auto* move = std::get_if<model::MigrateMachine>(&change.what);
+      if (move == nullptr) continue;
+      for (const auto& [station, port] : move->moves) {
+        std::vector<PortId>& places = standbys[site_[station].port];
+        if (std::ranges::find(places, port) == places.end()) places.push_back(port);
+      }
+    }
+    for (std::size_t n = 0; n < site_.stations.size(); ++n) {
+      const PortId port = site_.stations[n].port;
+      const auto places = standbys.find(port);
+      const bool has_vlan = site_.stations[n].vlan != 0;
+      if (!site_[port].link.valid() || junction_of_.contains(port)) continue;
+      if (has_vlan || places != standbys.end())
+        add_junction(port, places == standbys.end() ? std::vector<PortId>{} : places->second);
+    }
+  }
+
+  void add_junction(PortId port, std::vector<PortId> places) {
+    const std::size_t number = plan_.junctions.size();
+    places.insert(places.begin(), port);
+    for (const PortId place : places) junction_of_[place] = number;
+    Junction junction{.legs = {}, .places = std::move(places)};
+    for (StationId s = site_[port].station; s.valid(); s = site_[s].next_on_port) {
+      if (site_[s].shared.valid()) continue;
+      const auto space = static_cast<SpaceIndex>(site_[s].machine.value);
+      const Device there{space, device_names_[space].take(site_[s].name, kLongestDevice), site_[s].mac};
+      plan_.stations[s.index()] = there;
+      junction.legs.push_back({s, there, make_piece(fmt::format("j{}.{}", number, site_[s].vlan))});
+    }
+    need(Feature::kVeth, model::name_of(site_, port));
+    plan_.junctions.push_back(std::move(junction));
+  }
+
+  // False for what is in no group, and for the first that is asked for.
+  bool is_further_member(PortId id) {
+    const Port& port = site_[id];
+    return port.lag != 0 && port.bridge.valid() &&
+           !groups_.insert(std::uint64_t{port.bridge.value} << 16 | port.lag).second;
+  }
+
+  // True when it is one between macvlan devices and their switch, which is none.
+  bool add_macvlan_link(PlannedLink& planned) {
+    const model::Link& link = site_[planned.link];
+    for (const auto& [near, far] : {std::pair(link.a, link.b), std::pair(link.b, link.a)}) {
+      const BridgeId bridge = site_[far].bridge;
+      if (!bridge.valid() || plan_.bridges[bridge.index()].engine != Engine::kMacvlan) continue;
+      if (site_[far].role == PortRole::kUplink) return false;
+      planned.kind = site_[far].role == PortRole::kHost ? LinkKind::kMacvlanHost : LinkKind::kMacvlan;
+      plan_.ports[near.index()] = plan_.ports[far.index()] =
+          planned.kind == LinkKind::kMacvlanHost ? lower_device(bridge) : make_device(near);
+      return true;
+    }
+    return false;
+  }
+
+  // The NIC that macvlan devices are on. One in passthru mode takes it over, with its own address.
+  const Device& lower_device(BridgeId id) {
+    Device& device = lower_devices_[id.value];
+    if (device.built()) return device;
+    const Bridge& bridge = site_[id];
+    device.space = plan_.bridges[id.index()].space;
+    device.mac = own_mac();
+    std::string name = "nic";
+    for (const PortId port : bridge.ports) {
+      const PortId far = model::peer(site_, port);
+      if (!far.valid() || !site_[far].station.valid()) continue;
+      const Station& nic = site_[site_[far].station];
+      const bool is_host = site_[port].role == PortRole::kHost;
+      if (is_host) name = nic.name;
+      if (is_host != (bridge.macvlan_mode == model::MacvlanMode::kPassthru)) device.mac = nic.mac;
+    }
+    device.name = device_names_[device.space].take(name, kLongestDevice);
+    return device;
+  }
+
   void add_delay_line(PlannedLink& planned) {
-    if (delays_ == kNone) delays_ = add_space("delay-lines", MachineId(), BridgeId());
-    const auto relay = [&](char end) {
-      const std::string name =
-          device_names_[delays_].take(fmt::format("l{}{}", planned.link.value, end), kLongestDevice);
-      return Device{delays_, name, own_mac()};
-    };
+    const auto relay = [&](char end) { return make_piece(fmt::format("l{}{}", planned.link.value, end)); };
     planned.relay_a = relay('a');
     planned.relay_b = relay('b');
   }
@@ -269,11 +374,8 @@ class Planner {
     for (const StationId s : machine.stations) {
       const Station& station = site_[s];
       if (station.shared.valid()) continue;
-      if (station.vlan != 0) {
-        leave_out(model::name_of(site_, s), "VLANs of a NIC are not built.");
-      } else if (!plan_.ports[station.port.index()].built() && !station.ip.address.is_zero()) {
+      if (!plan_.stations[s.index()].built() && !station.ip.address.is_zero())
         leave_out(model::name_of(site_, s), "Nothing is plugged in, so it is not built.");
-      }
     }
     if (!machine.arp.confirm_by_progress && !machine.stations.empty())
       approximate(machine.name, "Linux always confirms ARP entries by the progress of TCP.");
@@ -286,7 +388,10 @@ class Planner {
   std::unordered_set<std::uint64_t> used_macs_;
   std::unordered_set<std::uint32_t> with_interface_;  // bridges whose interface is a station's
   std::uint64_t own_macs_ = 0x0e5e'0000'0000;         // the last one given
-  SpaceIndex delays_ = kNone;
+  std::unordered_set<std::uint64_t> groups_;          // of links, of which one is built
+  SpaceIndex cables_ = kNone;
+  std::unordered_map<PortId, std::size_t> junction_of_;
+  std::unordered_map<std::uint32_t, Device> lower_devices_;  // by switch
 };
 
 }  // namespace
@@ -313,7 +418,7 @@ std::string Plan::namespace_of(SpaceIndex space) const { return namespace_prefix
 
 bool Plan::has_live() const {
   return std::ranges::any_of(bridges, &PlannedBridge::live) ||
-         std::ranges::any_of(links, &PlannedLink::delayed);
+         std::ranges::any_of(links, &PlannedLink::delayed) || !junctions.empty();
 }
 
 std::string namespace_prefix(std::string_view lab) { return fmt::format("sekimori.{}.", lab); }
@@ -345,6 +450,8 @@ base::Result<std::string> check_lab_name(std::string name) {
   return name;
 }
 
-Plan make_plan(const Model& site, std::string lab) { return Planner(site, std::move(lab)).make(); }
+Plan make_plan(const Model& site, std::string lab, const Facilities& facilities) {
+  return Planner(site, std::move(lab), facilities).make();
+}
 
 }  // namespace sekimori::lab

@@ -8,10 +8,13 @@
 //   linux-bridge of a machine   a bridge in the machine's own namespace; the first of the machine's stations
 //   on it
 //                               is the bridge's own interface
-//   other virtual switches      a namespace of their own beside the machine's
-//   hosted-bridge, VLANs, storm control, MAC limits, guards    live
+//   ovs                         Open vSwitch, where it is installed; all of them in one namespace
+//   macvlan                     macvlan devices on the NIC of the host
+//   other virtual switches      live, in a namespace of their own beside the machine's
+//   VLANs, storm control, MAC limits, guards                   live
 //   link                        a veth pair; slower than 1 Gbit/s: a token bucket filter at each end
 //   link with a delay           a second pair, and a live delay line between the two
+//   VLANs of a NIC, guests that move    a live junction between the NIC's devices and its cables
 //
 // A port of the model is one device of the lab (`Plan::ports`), which is how predictions and measurements
 // find each other.
@@ -22,6 +25,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "lab/engine.h"
 #include "model/model.h"
 
 namespace sekimori::lab {
@@ -29,15 +33,10 @@ namespace sekimori::lab {
 using SpaceIndex = std::uint32_t;
 constexpr std::uint32_t kNone = 0xffff'ffffu;
 
-// Links at least this fast are not shaped: this machine is the bound.
-constexpr base::BitRate kShapedBelow = base::gbit(1);
-// Shorter delays are those of the veth pairs themselves.
-constexpr base::Duration kDelayedFrom = base::microseconds(500);
-
 struct Space {
   std::string name;          // of the namespace, without the lab's prefix
   model::MachineId machine;  // whose it is, or
-  model::BridgeId bridge;    // what stands in it; neither: the delay lines
+  model::BridgeId bridge;    // what stands in it; neither: live pieces of cables
 };
 
 struct Device {
@@ -50,19 +49,40 @@ struct Device {
 struct PlannedBridge {
   model::BridgeId bridge;
   SpaceIndex space = 0;
+  Engine engine = Engine::kLinuxBridge;
   std::string device{};        // empty: live
   model::Mac mac{};            // of the bridge's own interface
   std::string live_because{};  // "Linux' bridge is no hosted-bridge", "sw1:3 has storm control"
-  bool live() const { return device.empty(); }
+  bool live() const { return engine == Engine::kLive; }
+  bool of_the_kernel() const { return engine == Engine::kLinuxBridge; }
+};
+
+enum class LinkKind : std::uint8_t {
+  kVeth,             // a pair, an end for each port
+  kBridgeInterface,  // one end is the own interface of the bridge at the other end: one device
+  kMacvlan,          // one device, which is a guest's NIC and its port
+  kMacvlanHost,      // the NIC of the host, with macvlan devices on it: the device of the uplink
 };
 
 struct PlannedLink {
   model::LinkId link;
-  // True when one end is the interface of the bridge at the other end: no veth pair.
-  bool is_bridge_interface = false;
+  LinkKind kind = LinkKind::kVeth;
   bool shaped = false;
   bool delayed = false;
   Device relay_a{}, relay_b{};  // delayed: the far ends of the two pairs
+};
+
+// Between a machine's NIC and its cable, where the NIC has VLANs or moves to another host: a live piece that
+// gives each station of the NIC a device of its own, puts the VLAN's tag on what comes from it and takes it
+// off what goes to it, and has a cable for each place, of which one is plugged in. A guest that moves keeps
+// its device, addresses, routes and ARP cache, as one that is really moved does.
+struct Junction {
+  struct Leg {
+    model::StationId station;
+    Device there, here;  // a pair: in the machine, and in the namespace of the live pieces
+  };
+  std::vector<Leg> legs;
+  std::vector<model::PortId> places;  // the first is where it is at the start; their devices are in `ports`
 };
 
 // Something of the site that the lab does not build, or builds otherwise.
@@ -89,10 +109,14 @@ struct Need {
 
 struct Plan {
   std::string lab;
+  Facilities facilities;  // that it makes use of
   std::vector<Space> spaces;
   std::vector<PlannedBridge> bridges;  // by BridgeId
   std::vector<PlannedLink> links;      // those that are built
-  std::vector<Device> ports;           // by PortId
+  std::vector<Device> ports;           // by PortId: where its cable ends
+  std::vector<Device> stations;        // by StationId: where its addresses are
+  std::vector<Junction> junctions;
+  SpaceIndex open_vswitch = kNone;     // where all switches of that kind are
   std::vector<Need> needs;             // of the kernel
   std::vector<Remark> unsupported;     // left out
   std::vector<Remark> approximations;  // built, not quite as the site says
@@ -110,6 +134,6 @@ std::string default_lab_name(std::string_view path);
 // Letters, digits, - and _, at most 32.
 base::Result<std::string> check_lab_name(std::string name);
 
-Plan make_plan(const model::Model& site, std::string lab);
+Plan make_plan(const model::Model& site, std::string lab, const Facilities& facilities = {});
 
 }  // namespace sekimori::lab

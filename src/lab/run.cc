@@ -10,6 +10,7 @@
 
 #include "lab/lab.h"
 #include "lab/live.h"
+#include "lab/open_vswitch.h"
 #include "sys/links.h"
 #include "sys/namespaces.h"
 #include "sys/service.h"
@@ -36,11 +37,13 @@ class Run {
 
   Result<Measurement> measure() {
     if (auto opened = open(); !opened) return std::unexpected(opened.error());
+    if (auto back = bring_back(); !back) return std::unexpected(back.error());
     if (auto emptied = empty_tables(); !emptied) return std::unexpected(emptied.error());
     auto traffic = Traffic::open(site_, plan_, spaces_);
     if (!traffic) return std::unexpected(traffic.error());
     const auto before = counters();
     if (!before) return std::unexpected(before.error());
+    traffic_ = &*traffic;
     if (auto played = play(*traffic); !played) return std::unexpected(played.error());
     std::this_thread::sleep_for(kSettles);
     traffic->drain();
@@ -75,12 +78,43 @@ class Run {
       if (auto flushed = links->flush_neighbours(); !flushed) return flushed;
     }
     for (const PlannedBridge& bridge : plan_.bridges) {
-      if (bridge.live()) continue;
+      if (!bridge.of_the_kernel()) continue;
       auto links = links_of(bridge.space);
       if (!links) return std::unexpected(links.error());
       if (auto flushed = links->flush_fdb(bridge.device); !flushed) return flushed;
     }
     ask_live("flush");
+    return plan_.open_vswitch != kNone ? OpenVSwitch(site_, plan_).flush() : Result<void>{};
+  }
+
+  // What the timeline of an earlier run has changed.
+  Result<void> bring_back() {
+    for (std::size_t s = 0; s < site_.stations.size(); ++s) at_.push_back(site_.stations[s].port);
+    for (const model::Change& change : site_.changes) {
+      Result<void> done;
+      if (const auto* start = std::get_if<model::StartMachine>(&change.what))
+        done = switch_machine(start->machine, site_[start->machine].running);
+      if (const auto* stop = std::get_if<model::StopMachine>(&change.what))
+        done = switch_machine(stop->machine, site_[stop->machine].running);
+      if (!done) return done;
+    }
+    for (const model::Change& change : site_.changes) {
+      Result<void> done;
+      if (const auto* link = std::get_if<model::SetLink>(&change.what))
+        done = switch_link(link->link, site_[link->link].up);
+      if (const auto* move = std::get_if<model::MigrateMachine>(&change.what)) done = bring_home(*move);
+      if (!done) return done;
+    }
+    if (!plan_.junctions.empty()) ask_live("home");
+    return {};
+  }
+
+  Result<void> bring_home(const model::MigrateMachine& move) {
+    for (const auto& [station, port] : move.moves) {
+      for (const model::LinkId link : {site_[port].link, site_[site_[station].port].link}) {
+        if (auto set = switch_link(link, site_[link].up && site_[move.machine].running); !set) return set;
+      }
+    }
     return {};
   }
 
@@ -133,10 +167,44 @@ class Run {
   Result<void> apply(const model::StartMachine& change) { return switch_machine(change.machine, true); }
   Result<void> apply(const model::StopMachine& change) { return switch_machine(change.machine, false); }
   Result<void> apply(const model::SetLink& change) { return switch_link(change.link, change.up); }
-  Result<void> apply(const model::MigrateMachine&) { return {}; }  // the plan says so
+  // The guest is off while it moves. When it is heard at the new place is its announcement's business.
+  Result<void> apply(const model::MigrateMachine& change) {
+    for (const auto& [station, port] : change.moves) {
+      if (auto cut = switch_link(site_[at_[station.index()]].link, false); !cut) return cut;
+      at_[station.index()] = port;
+      for (std::size_t j = 0; j < plan_.junctions.size(); ++j) {
+        const auto& places = plan_.junctions[j].places;
+        const auto place = std::ranges::find(places, port);
+        if (place != places.end()) ask_live(fmt::format("move {} {}", j, place - places.begin()));
+      }
+      if (auto joined = switch_link(site_[port].link, true); !joined) return joined;
+      if (auto passes = wait_until_it_passes(model::peer(site_, port)); !passes) return passes;
+    }
+    if (change.announce && traffic_ != nullptr) traffic_->announce(change.machine);
+    return {};
+  }
+
+  // A bridge takes note of a carrier a few milliseconds late.
+  Result<void> wait_until_it_passes(PortId port) {
+    const Device& device = plan_.ports[port.index()];
+    auto links = links_of(device.space);
+    if (!links) return std::unexpected(links.error());
+    for (int i = 0; i < 100; ++i) {
+      const auto list = links->list();
+      if (!list) return std::unexpected(list.error());
+      const auto link = std::ranges::find(*list, device.name, &sys::LinkState::name);
+      if (link == list->end() || link->passes) break;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return {};
+  }
+
   Result<void> apply(const model::SetBridge& change) {
     const PlannedBridge& bridge = plan_.bridges[change.bridge.index()];
-    if (bridge.live() || change.option != model::BridgeOption::kAgeing) return {};  // the plan says so
+    if (bridge.engine == Engine::kOpenVSwitch && OpenVSwitch::can_set(change))
+      return OpenVSwitch(site_, plan_).set(change);
+    if (!bridge.of_the_kernel() || change.option != model::BridgeOption::kAgeing)
+      return {};  // the plan says so
     auto links = links_of(bridge.space);
     if (!links) return std::unexpected(links.error());
     return links->set_ageing(bridge.device, Duration(change.value));
@@ -144,7 +212,7 @@ class Run {
 
   Result<void> switch_machine(model::MachineId machine, bool on) {
     for (const model::StationId station : site_[machine].stations) {
-      const model::LinkId link = site_[site_[station].port].link;
+      const model::LinkId link = site_[at_[station.index()]].link;
       if (!link.valid()) continue;
       if (auto done = switch_link(link, on); !done) return done;
     }
@@ -153,9 +221,22 @@ class Run {
   Result<void> switch_link(model::LinkId link, bool up) {
     const Device& device = plan_.ports[switching_end(site_, link).index()];
     if (!device.built()) return {};
+    if (auto cut = switch_far_end(link, up); !cut) return cut;
     auto links = links_of(device.space);
     if (!links) return std::unexpected(links.error());
-    return links->set_up(device.name, up);
+    if (auto set = links->set_up(device.name, up); !set || !up) return set;
+    const model::MachineId machine = plan_.spaces[device.space].machine;
+    if (!machine.valid()) return {};
+    return enter_routes(site_, plan_, machine, spaces_[device.space], WhenThere::kLeave);
+  }
+
+  // Behind a delay line the other end has a carrier of its own.
+  Result<void> switch_far_end(model::LinkId link, bool up) {
+    const auto planned = std::ranges::find(plan_.links, link, &PlannedLink::link);
+    if (planned == plan_.links.end() || !planned->delayed) return {};
+    const Device& relay = switching_end(site_, link) == site_[link].a ? planned->relay_b : planned->relay_a;
+    auto links = links_of(relay.space);
+    return links ? links->set_up(relay.name, up) : std::unexpected(links.error());
   }
 
   // ---------------------------------------------------------------- reading
@@ -170,13 +251,14 @@ class Run {
                                b.tx_bytes - a.tx_bytes};
     };
     for (const PlannedLink& planned : plan_.links) {
+      if (planned.kind == LinkKind::kMacvlanHost) continue;  // its frames are counted among the guests'
       const model::Link& link = site_[planned.link];
       for (const bool from_a : {true, false}) {
         const PortId from = from_a ? link.a : link.b;
         const auto counted = gained(plan_.ports[from.index()]);
         if (!counted) continue;
-        // To the bridge's own interface is what that interface receives.
-        const bool inward = planned.is_bridge_interface && site_[from].bridge.valid();
+        // To a device that is both ends is what that receives.
+        const bool inward = planned.kind != LinkKind::kVeth && site_[from].bridge.valid();
         result_.lanes[2 * planned.link.index() + (from_a ? 0 : 1)] =
             inward ? LaneCount{counted->rx_frames, counted->rx_bytes}
                    : LaneCount{counted->tx_frames, counted->tx_bytes};
@@ -186,7 +268,7 @@ class Run {
 
   Result<void> read_bridges() {
     for (const PlannedBridge& bridge : plan_.bridges) {
-      if (bridge.live() || site_[bridge.bridge].kind == model::BridgeKind::kHub) continue;
+      if (!bridge.of_the_kernel() || site_[bridge.bridge].kind == model::BridgeKind::kHub) continue;
       auto links = links_of(bridge.space);
       if (!links) return std::unexpected(links.error());
       const auto entries = links->fdb(bridge.device);
@@ -205,6 +287,10 @@ class Run {
       }
     }
     if (plan_.has_live()) read_live();
+    if (plan_.open_vswitch == kNone) return {};
+    auto entries = OpenVSwitch(site_, plan_).tables();
+    if (!entries) return std::unexpected(entries.error());
+    std::ranges::move(*entries, std::back_inserter(result_.tables));
     return {};
   }
 
@@ -226,8 +312,8 @@ class Run {
   Result<void> read_neighbours() {
     for (std::size_t s = 0; s < site_.stations.size(); ++s) {
       const model::Station& station = site_.stations[s];
-      const Device& device = plan_.ports[station.port.index()];
-      if (!device.built() || station.ip.address.is_zero() || station.vlan != 0) continue;
+      const Device& device = plan_.stations[s];
+      if (!device.built() || station.ip.address.is_zero()) continue;
       auto links = links_of(device.space);
       if (!links) return std::unexpected(links.error());
       const auto index = links->index(device.name);
@@ -246,6 +332,8 @@ class Run {
   const Plan& plan_;
   const RunOptions& options_;
   std::vector<sys::Namespace> spaces_;
+  std::vector<PortId> at_;  // by station: where it is plugged in now
+  Traffic* traffic_ = nullptr;
   Measurement result_;
 };
 

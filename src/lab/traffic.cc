@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <unordered_set>
 
 #include "wire/emit.h"
 
@@ -77,7 +78,7 @@ Result<void> Traffic::add_flow(std::size_t f, const Plan& plan) {
                                     ? flow.from_station
                                     : model::next_hop(site_, flow.from, source.remote.address).station;
   if (!from.valid() || source.remote.address.is_zero()) return {};
-  if (!plan.ports[site_[from].port.index()].built() || site_[from].vlan != 0) return {};
+  if (!plan.stations[from.index()].built()) return {};
   source.local = {site_[from].ip.address, static_cast<std::uint16_t>(kFirstPort + 2 * f)};
   source.remote.port = static_cast<std::uint16_t>(kFirstPort + 2 * f + 1);
   source.bytes = flow.payload + (flow.kind == FlowKind::kPing ? kEchoHeader : 0);
@@ -123,12 +124,19 @@ Result<void> Traffic::open_sockets(Source& source, const model::Flow& flow) {
   return opened ? open_in(flow.from, sender, source.out) : opened;
 }
 
+// Who announces itself at the start, now and then, or after a move.
 Result<void> Traffic::add_announcers(const Plan& plan) {
-  for (const model::Station& station : site_.stations) {
+  std::unordered_set<model::MachineId> moving;
+  for (const model::Change& change : site_.changes) {
+    if (const auto* move = std::get_if<model::MigrateMachine>(&change.what)) moving.insert(move->machine);
+  }
+  for (std::size_t s = 0; s < site_.stations.size(); ++s) {
+    const model::Station& station = site_.stations[s];
     const model::ArpSettings& arp = site_[station.machine].arp;
-    const Device& device = plan.ports[station.port.index()];
-    if (!device.built() || station.ip.address.is_zero() || station.vlan != 0) continue;
-    if (!arp.announce_at_start && arp.announce_every.count() == 0) continue;
+    const Device& device = plan.stations[s];
+    if (!device.built() || station.ip.address.is_zero()) continue;
+    const bool repeats = arp.announce_every.count() != 0;
+    if (!arp.announce_at_start && !repeats && !moving.contains(station.machine)) continue;
     auto inside = sys::InNamespace::enter(spaces_[device.space]);
     if (!inside) return std::unexpected(inside.error());
     auto socket = sys::PacketSocket::open(device.name, {.receive_buffer = 4096});
@@ -137,12 +145,19 @@ Result<void> Traffic::add_announcers(const Plan& plan) {
     wire::append_arp(bytes, {.destination = wire::kBroadcast, .source = station.mac},
                      wire::gratuitous_arp(station.mac, station.ip.address));
     const auto frame = std::as_bytes(std::span(bytes));
-    announcers_.push_back({std::move(*socket),
-                           {frame.begin(), frame.end()},
-                           arp.announce_at_start ? Time{0} : arp.announce_every,
-                           arp.announce_every});
+    const Time first = arp.announce_at_start ? Time{0} : repeats ? arp.announce_every : base::kNever;
+    announcers_.push_back(
+        {station.machine, std::move(*socket), {frame.begin(), frame.end()}, first, arp.announce_every});
   }
   return {};
+}
+
+void Traffic::announce(model::MachineId machine) {
+  for (Announcer& announcer : announcers_) {
+    if (announcer.machine != machine) continue;
+    announcer.socket.queue(announcer.frame);
+    announcer.socket.flush();
+  }
 }
 
 Result<void> Traffic::watch() {

@@ -32,6 +32,8 @@ class Traffic {
 
   // Sends what is due and takes what has arrived; waits until `until` at most for something to do.
   void turn(base::Time now, base::Time until);
+  // Gratuitous ARP from all NICs of the machine, at once.
+  void announce(model::MachineId machine);
   // Takes what has arrived and sends no more.
   void drain();
   const std::vector<FlowResult>& results() const { return results_; }
@@ -49,6 +51,7 @@ class Traffic {
     sys::Endpoint local, remote;
   };
   struct Announcer {
+    model::MachineId machine;
     sys::PacketSocket socket;
     std::vector<std::byte> frame;
     base::Time due{0};

@@ -1,5 +1,8 @@
 #include "simulate/bpdu.h"
 
+#include <algorithm>
+
+#include "switching/bpdu.h"
 #include "switching/spanning_tree.h"
 
 namespace sekimori::simulate {
@@ -73,42 +76,18 @@ wire::Mac address_of(model::BridgeId bridge) {
 }
 
 wire::Bpdu bytes_of_bpdu(const model::Model& m, const Frame& frame) {
-  const tree::Bpdu bpdu = unpack(m, frame);
-  wire::Bpdu bytes;
-  if (bpdu.is_tcn) {
-    bytes.type = wire::Bpdu::kTcn;
-    return bytes;
-  }
+  tree::Bpdu bpdu = unpack(m, frame);
+  if (bpdu.is_tcn) return switching::to_wire(bpdu);
   const auto id_of = [&](model::BridgeId bridge) {
-    return wire::BridgeId{m[bridge].stp_priority, address_of(bridge)};
+    return switching::identifier_of({m[bridge].stp_priority, address_of(bridge)});
   };
-  const auto flag = [](bool on, std::uint8_t bit) { return static_cast<std::uint8_t>(on ? bit : 0); };
-  bytes.version = bpdu.is_rapid ? 2 : 0;
-  bytes.type = bpdu.is_rapid ? wire::Bpdu::kRapid : wire::Bpdu::kConfiguration;
-  bytes.flags = static_cast<std::uint8_t>(flag(bpdu.topology_change, wire::Bpdu::kTopologyChange) |
-                                          flag(bpdu.topology_change_ack, wire::Bpdu::kTopologyChangeAck));
-  if (bpdu.is_rapid) {
-    // Figure 9-4: 1 alternate or backup, 2 root, 3 designated.
-    const unsigned role = bpdu.role == tree::Role::kDesignated ? 3 : bpdu.role == tree::Role::kRoot ? 2 : 1;
-    bytes.flags = static_cast<std::uint8_t>(bytes.flags | flag(bpdu.proposal, wire::Bpdu::kProposal) |
-                                            flag(bpdu.learning, wire::Bpdu::kLearning) |
-                                            flag(bpdu.forwarding, wire::Bpdu::kForwarding) |
-                                            flag(bpdu.agreement, wire::Bpdu::kAgreement) | role << 2);
-  }
-  bytes.root = id_of(switching::bridge_of(bpdu.vector.root));
-  bytes.root_path_cost = bpdu.vector.cost;
-  bytes.bridge = id_of(m[model::PortId(frame.dst_ip)].bridge);
-  std::uint16_t number = 1;
-  for (const model::PortId port : m[m[model::PortId(frame.dst_ip)].bridge].ports) {
-    if (port.value == frame.dst_ip) break;
-    ++number;
-  }
-  bytes.port = static_cast<std::uint16_t>(0x8000 | (number & 0xfff));
-  bytes.message_age = bpdu.times.message_age;
-  bytes.max_age = bpdu.times.max_age;
-  bytes.hello = bpdu.times.hello;
-  bytes.forward_delay = bpdu.times.forward_delay;
-  return bytes;
+  const model::PortId port(frame.dst_ip);
+  const auto& ports = m[m[port].bridge].ports;
+  const auto place = static_cast<std::size_t>(std::ranges::find(ports, port) - ports.begin());
+  bpdu.vector.root = id_of(switching::bridge_of(bpdu.vector.root));
+  bpdu.vector.bridge = id_of(m[port].bridge);
+  bpdu.vector.port = switching::wire_port(place);
+  return switching::to_wire(bpdu);
 }
 
 }  // namespace sekimori::simulate

@@ -140,8 +140,7 @@ base::Result<void> Links::add_bridge(const std::string& name, const BridgeSettin
   return execute(request, fmt::format("Can't make the bridge {}", name));
 }
 
-base::Result<void> Links::add_macvlan(const std::string& name, const std::string& lower, wire::Mac mac,
-                                      MacvlanMode mode) {
+base::Result<void> Links::add_macvlan(const VethEnd& end, const std::string& lower, MacvlanMode mode) {
   constexpr std::uint32_t kModes[] = {MACVLAN_MODE_BRIDGE, MACVLAN_MODE_VEPA, MACVLAN_MODE_PRIVATE,
                                       MACVLAN_MODE_PASSTHRU};
   const auto below = index(lower);
@@ -151,15 +150,16 @@ base::Result<void> Links::add_macvlan(const std::string& name, const std::string
   header.ifi_change = IFF_ALLMULTI;
   NetlinkRequest request(RTM_NEWLINK, kCreate);
   request.header(header);
-  request.put_text(IFLA_IFNAME, name).put(IFLA_ADDRESS, mac.octets());
+  request.put_text(IFLA_IFNAME, end.name).put(IFLA_ADDRESS, end.mac.octets());
   request.put(IFLA_LINK, static_cast<std::uint32_t>(*below));
+  request.put(IFLA_NET_NS_FD, static_cast<std::uint32_t>(end.where.fd()));
   const auto info = request.begin(IFLA_LINKINFO);
   request.put_text(IFLA_INFO_KIND, "macvlan");
   const auto data = request.begin(IFLA_INFO_DATA);
   request.put(IFLA_MACVLAN_MODE, kModes[static_cast<std::size_t>(mode)]);
   request.end(data);
   request.end(info);
-  return execute(request, fmt::format("Can't make the macvlan {} on {}", name, lower));
+  return execute(request, fmt::format("Can't make the macvlan {} on {}", end.name, lower));
 }
 
 namespace {
@@ -256,6 +256,7 @@ base::Result<void> Links::set_port(const std::string& name, const BridgePortSett
   flag(IFLA_BRPORT_ISOLATED, settings.isolated);
   flag(IFLA_BRPORT_MODE, settings.hairpin);
   flag(IFLA_BRPORT_LOCKED, settings.locked);
+  if (settings.path_cost != 0) request.put(IFLA_BRPORT_COST, settings.path_cost);
   request.end(data);
   request.end(info);
   return execute(request, fmt::format("Can't set the bridge port {}", name));

@@ -33,6 +33,7 @@ struct LinkState {
   LinkCounters counters;
 };
 
+// Where a device is made, and what it is called.
 struct VethEnd {
   const Namespace& where;
   std::string name;
@@ -52,6 +53,7 @@ struct BridgeSettings {
 struct BridgePortSettings {
   bool learning = true, floods_unknown = true, floods_multicast = true, floods_broadcast = true,
        isolated = false, hairpin = false, locked = false;
+  std::uint32_t path_cost = 0;  // of the spanning tree, at most 65535; 0: as the kernel has it
 };
 
 enum class MacvlanMode : std::uint8_t { kBridge, kVepa, kPrivate, kPassthru };
@@ -91,10 +93,9 @@ class Links {
   // Makes both ends where they belong; neither is ever seen in another namespace.
   static base::Result<void> add_veth(const VethEnd& a, const VethEnd& b);
   base::Result<void> add_bridge(const std::string& name, const BridgeSettings& settings);
-  // A device with an address of its own on `lower`, which takes all groups. passthru: it has the lower
-  // device's address, whatever `mac` is.
-  base::Result<void> add_macvlan(const std::string& name, const std::string& lower, wire::Mac mac,
-                                 MacvlanMode mode);
+  // A device with an address of its own on `lower`, which takes all groups; made where it belongs. passthru:
+  // it has the lower device's address, whatever the end says.
+  base::Result<void> add_macvlan(const VethEnd& end, const std::string& lower, MacvlanMode mode);
   base::Result<void> set_ageing(const std::string& bridge, base::Duration ageing);
   base::Result<void> set_stp(const std::string& bridge, bool on);
   base::Result<void> remove(const std::string& name);

@@ -165,7 +165,7 @@ class Batch {
     note(b, kHost, bed_.links().index(nic).value(), true);
     for (std::size_t p = kFirstGuest; p < site.ports.size(); ++p) {
       const std::string name = fmt::format("n{}g{}", b, p);
-      must(bed_.links().add_macvlan(name, nic, site.macs[p], mode));
+      must(bed_.links().add_macvlan({bed_.switches(), name, site.macs[p]}, nic, mode));
       must(bed_.links().set_up(name, true));
       note(b, p, bed_.links().index(name).value(), true);
     }

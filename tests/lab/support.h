@@ -41,11 +41,12 @@ inline std::string output_of(const std::string& command) {
 // A lab that is removed at the end of the test, come what may.
 class TestLab {
  public:
-  explicit TestLab(model::Model site) : site_(std::move(site)), plan_(make_plan(site_, fresh_name())) {}
+  explicit TestLab(model::Model site, const Facilities& facilities = {})
+      : site_(std::move(site)), plan_(make_plan(site_, fresh_name(), facilities)) {}
   TestLab(const TestLab&) = delete;
-  ~TestLab() { (void)down(plan_.lab); }
+  ~TestLab() { [[maybe_unused]] const auto gone = down(plan_.lab); }
 
-  base::Result<void> up(UpOptions options = {}) const { return lab::up(site_, plan_, options); }
+  base::Result<void> up(const UpOptions& options = {}) const { return lab::up(site_, plan_, options); }
   const model::Model& site() const { return site_; }
   const Plan& plan() const { return plan_; }
   std::string ip(const std::string& machine, const std::string& command) const {

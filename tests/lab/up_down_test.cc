@@ -130,7 +130,7 @@ TEST(UpDown, AfterAKilledUpDownFindsEverything) {
     const TestLab lab(site);
     const pid_t child = ::fork();
     if (child == 0) {
-      (void)lab.up();
+      [[maybe_unused]] const auto built = lab.up();
       ::_exit(0);
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));

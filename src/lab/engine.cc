@@ -1,0 +1,170 @@
+#include "lab/engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "base/time.h"
+#include "switching/spanning_tree.h"
+
+namespace sekimori::lab {
+
+using model::Bridge;
+using model::BridgeId;
+using model::BridgeKind;
+using model::Model;
+using model::Port;
+using model::PortId;
+
+namespace {
+
+// The first port of which the judge has something to say, and that; ports without a cable don't count.
+template <class Judge>
+std::string first_objection(const Model& site, const Bridge& bridge, Judge judge) {
+  for (const PortId id : bridge.ports) {
+    if (!site[id].link.valid()) continue;
+    if (const std::string what = judge(site[id]); !what.empty())
+      return fmt::format("{} {}", model::name_of(site, id), what);
+  }
+  return "";
+}
+
+// What only our own code has.
+std::string beyond_others(const Port& port) {
+  if (port.guard) return "has a guard";
+  if (port.mac_limit != 0) return "has a MAC limit";
+  if (port.storm_control != 0) return "has storm control";
+  return "";
+}
+
+// Linux' STP is that of 802.1D-1998 without edge ports. Its guard stops a port of the tree only, and it has
+// no filter (net/bridge/br_stp_bpdu.c).
+std::string beyond_linux_stp(const Model& site, const Bridge& bridge, const Port& port) {
+  constexpr std::uint32_t kMostCost = 65'535;  // net/bridge/br_private_stp.h, BR_MAX_PATH_COST
+  if (port.bpdu_guard) return "has a BPDU guard";
+  if (port.bpdu_filter) return "filters BPDUs";
+  if (!bridge.stp) return "";
+  if (port.edge == model::EdgePort::kOn) return "is an edge port of a spanning tree";
+  const PortId id = site[site[port.link].a].bridge == port.bridge ? site[port.link].a : site[port.link].b;
+  const std::uint32_t cost = switching::path_cost(site, id);
+  return cost > kMostCost ? fmt::format("has a path cost of {}, more than Linux takes", cost) : "";
+}
+
+// Why Linux' bridge can't be this switch; empty when it can.
+std::string beyond_linux(const Model& site, const Bridge& bridge) {
+  if (bridge.stp && bridge.stp_is_rapid) return "Linux speaks STP, not RSTP";
+  std::uint16_t pvid = 0;
+  return first_objection(site, bridge, [&](const Port& port) -> std::string {
+    if (std::string what = beyond_others(port); !what.empty()) return what;
+    if (std::string what = beyond_linux_stp(site, bridge, port); !what.empty()) return what;
+    if (!bridge.vlan_aware) return "";
+    if (site.vlan_sets[port.tagged_vlans].any()) return "carries tagged VLANs";
+    if (pvid != 0 && port.pvid != pvid) return fmt::format("is in VLAN {}", port.pvid);
+    pvid = port.pvid;
+    return pvid == 0 ? "takes no untagged frames" : "";
+  });
+}
+
+// Likewise of Open vSwitch. It counts ageing in seconds, 15 to 3600 of them (lib/mac-learning.c), and has
+// `no-flood` for broadcasts and unknown unicast together only (ovs-ofctl(8), mod-port).
+std::string beyond_open_vswitch(const Model& site, const Bridge& bridge) {
+  if (!bridge.learning) return "learning is off, which Open vSwitch's NORMAL does not know";
+  if (bridge.ageing < base::seconds(15) || bridge.ageing > base::seconds(3600) ||
+      (bridge.ageing % base::seconds(1)).count() != 0) {
+    return fmt::format("Open vSwitch keeps entries for 15 to 3600 whole seconds, and not for {}",
+                       base::to_text(bridge.ageing));
+  }
+  if (bridge.stp) return "it has a spanning tree";
+  return first_objection(site, bridge, [](const Port& port) -> std::string {
+    if (std::string what = beyond_others(port); !what.empty()) return what;
+    if (port.lag != 0) return "is of an aggregation group";
+    if (port.hairpin) return "is a hairpin port";
+    if (!port.learning) return "does not learn";
+    if (!port.floods_unknown || !port.floods_broadcast) return "does not flood";
+    return port.locked ? "is locked" : "";
+  });
+}
+
+bool is_changed(const Model& site, model::MachineId machine) {
+  return std::ranges::any_of(site.changes, [&](const model::Change& change) {
+    const auto* start = std::get_if<model::StartMachine>(&change.what);
+    const auto* stop = std::get_if<model::StopMachine>(&change.what);
+    return (start != nullptr && start->machine == machine) || (stop != nullptr && stop->machine == machine);
+  });
+}
+
+bool is_moved(const Model& site, model::LinkId link) {
+  return std::ranges::any_of(site.changes, [&](const model::Change& change) {
+    const auto* move = std::get_if<model::MigrateMachine>(&change.what);
+    return move != nullptr && std::ranges::any_of(move->moves, [&](const auto& m) {
+             return site[m.second].link == link || site[site[m.first].port].link == link;
+           });
+  });
+}
+
+// Why macvlan devices can't be this switch. Each is at once the guest's NIC and its port, and the host's own
+// stack can't be taken off the NIC that they are on.
+std::string beyond_macvlan(const Model& site, const Bridge& bridge) {
+  std::size_t guests = 0;
+  bool has_uplink = false;
+  std::vector<model::Mac> macs;
+  if (!bridge.static_entries.empty()) return "it has static entries";
+  std::string objection = first_objection(site, bridge, [&](const Port& port) -> std::string {
+    if (std::string what = beyond_others(port); !what.empty()) return what;
+    if (port.isolated) return "is isolated";
+    has_uplink |= port.role == model::PortRole::kUplink;
+    if (port.role == model::PortRole::kUplink) return "";
+    const model::Link& link = site[port.link];
+    const Port& far = site[site[link.a].bridge == port.bridge ? link.b : link.a];
+    if (!far.station.valid() || is_moved(site, port.link)) return "is no NIC that stays";
+    const model::Station& nic = site[far.station];
+    if (nic.vlan != 0 || nic.next_on_port.valid()) return "has a NIC with VLANs";
+    macs.push_back(nic.mac);
+    if (port.role == model::PortRole::kHost) {
+      if (!site[nic.machine].running || is_changed(site, nic.machine))
+        return "has a host that is switched off";
+      const bool is_used = bridge.macvlan_mode == model::MacvlanMode::kPassthru && !nic.ip.address.is_zero();
+      return is_used ? "has an address, and passthru takes the NIC away from its host" : "";
+    }
+    ++guests;
+    if (link.rate < kShapedBelow || link.delay >= kDelayedFrom) return "has a rate or a delay of its own";
+    return "";
+  });
+  if (!objection.empty()) return objection;
+  if (!has_uplink) return "nothing is plugged into its NIC";
+  if (bridge.macvlan_mode == model::MacvlanMode::kPassthru && guests != 1) return "passthru is for one guest";
+  std::ranges::sort(macs);
+  return std::ranges::adjacent_find(macs) != macs.end() ? "two of its NICs have one address" : "";
+}
+
+}  // namespace
+
+Choice choose_engine(const Model& site, BridgeId id, const Facilities& facilities) {
+  const Bridge& bridge = site[id];
+  const auto unless = [](Engine engine, std::string objection) {
+    return objection.empty() ? Choice{engine} : Choice{Engine::kLive, std::move(objection)};
+  };
+  switch (bridge.kind) {
+    case BridgeKind::kSwitch:
+    case BridgeKind::kLinuxBridge:
+    case BridgeKind::kHub:
+    case BridgeKind::kELan:
+    case BridgeKind::kVtep:
+      return unless(Engine::kLinuxBridge, beyond_linux(site, bridge));
+    case BridgeKind::kOvs:
+      if (!facilities.open_vswitch) return {Engine::kLive, "Open vSwitch is not installed"};
+      return unless(Engine::kOpenVSwitch, beyond_open_vswitch(site, bridge));
+    case BridgeKind::kMacvlan:
+      if (!facilities.macvlan) return {Engine::kLive, "the kernel has no macvlan"};
+      return unless(Engine::kMacvlan, beyond_macvlan(site, bridge));
+    case BridgeKind::kHostedBridge:
+    case BridgeKind::kEsxi:
+    case BridgeKind::kHyperV:
+    case BridgeKind::kSriov:
+      break;
+  }
+  return {Engine::kLive, fmt::format("Linux' bridge is no {}", model::to_text(bridge.kind))};
+}
+
+}  // namespace sekimori::lab

@@ -1,0 +1,39 @@
+// What a switch of the site is made of in the lab, and why.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/rate.h"
+#include "base/time.h"
+#include "model/model.h"
+
+namespace sekimori::lab {
+
+// Links at least this fast are not shaped: this machine is the bound.
+constexpr base::BitRate kShapedBelow = base::gbit(1);
+// Shorter delays are those of the veth pairs themselves.
+constexpr base::Duration kDelayedFrom = base::microseconds(500);
+
+enum class Engine : std::uint8_t {
+  kLinuxBridge,
+  kLive,         // our own switching code, on packet sockets
+  kOpenVSwitch,  // in its user-space datapath
+  kMacvlan,      // devices on the NIC of the host
+};
+
+// What this system has that not all have.
+struct Facilities {
+  bool open_vswitch = false;
+  bool macvlan = false;
+  friend bool operator==(const Facilities&, const Facilities&) = default;
+};
+
+struct Choice {
+  Engine engine;
+  std::string why_live{};  // "Linux' bridge is no hosted-bridge", "sw1:3 has storm control"
+};
+
+Choice choose_engine(const model::Model& site, model::BridgeId bridge, const Facilities& facilities);
+
+}  // namespace sekimori::lab

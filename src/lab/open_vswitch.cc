@@ -1,0 +1,356 @@
+#include "lab/open_vswitch.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <sstream>
+#include <thread>
+
+#include "sys/child.h"
+#include "sys/namespaces.h"
+#include "sys/output_file.h"
+
+namespace sekimori::lab {
+
+using base::Duration;
+using base::Result;
+using model::Port;
+using model::PortId;
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kSchema = "/usr/share/openvswitch/vswitch.ovsschema";
+constexpr const char* kPrograms[] = {"ovsdb-tool", "ovsdb-server", "ovs-vswitchd",
+                                     "ovs-vsctl",  "ovs-ofctl",    "ovs-appctl"};
+constexpr std::chrono::seconds kPatience{60};
+
+std::string text_of(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::string last_line(std::string text) {
+  while (text.ends_with('\n')) text.pop_back();
+  if (text.empty()) return "it says nothing";
+  return text.substr(text.rfind('\n') + 1);
+}
+
+// What the program says. It ends with us: a client of a switch that is gone would wait for it.
+Result<std::string> run_tool(const std::string& folder, const std::vector<std::string>& words) {
+  const std::string output = fmt::format("{}/{}.out", folder, words.front());
+  std::error_code ignored;
+  fs::remove(output, ignored);
+  auto child = sys::ChildProcess::start(words, {.log = output, .environment = {}});
+  if (!child) return std::unexpected(child.error());
+  const auto exit = child->wait(kPatience);
+  std::string said = text_of(output);
+  if (!exit) return base::fail(fmt::format("{} does not end.", words.front()));
+  if (*exit != 0)
+    return base::fail(fmt::format("{} failed with exit code {}: {}.", words.front(), *exit, last_line(said)));
+  return said;
+}
+
+}  // namespace
+
+bool has_open_vswitch() {
+  std::error_code ignored;
+  return fs::exists(kSchema, ignored) &&
+         std::ranges::none_of(kPrograms, [](const char* name) { return sys::find_program(name).empty(); });
+}
+
+std::string open_vswitch_folder(std::string_view lab) {
+  return fmt::format("/run/{}ovs", namespace_prefix(lab));
+}
+
+Result<void> remove_open_vswitch_folder(std::string_view lab) {
+  std::error_code error;
+  fs::remove_all(open_vswitch_folder(lab), error);
+  if (error)
+    return base::fail(fmt::format("Can't remove {}: {}.", open_vswitch_folder(lab), error.message()));
+  return {};
+}
+
+// ---------------------------------------------------------------- the daemons
+
+namespace {
+
+class Daemons {
+ public:
+  explicit Daemons(const Plan& plan) : plan_(plan), folder_(open_vswitch_folder(plan.lab)) {}
+  Daemons(const Daemons&) = delete;
+  ~Daemons() {
+    while (!children_.empty()) children_.pop_back();
+    if (has_folder_) [[maybe_unused]]
+      const auto gone = remove_open_vswitch_folder(plan_.lab);
+  }
+
+  Result<void> start() {
+    auto space = sys::Namespace::open(plan_.namespace_of(plan_.open_vswitch));
+    if (!space) return std::unexpected(space.error());
+    auto inside = sys::InNamespace::enter(*space);
+    if (!inside) return std::unexpected(inside.error());
+    inside_.emplace(std::move(*inside));
+    auto service = sys::ServiceSocket::listen(kOpenVSwitchService);
+    if (!service) return std::unexpected(service.error());
+    service_.emplace(std::move(*service));
+    auto poller = sys::Poller::make();
+    if (!poller) return std::unexpected(poller.error());
+    poller_.emplace(std::move(*poller));
+    if (auto added = poller_->add(service_->fd(), 0); !added) return added;
+    if (auto made = make_folder(); !made) return made;
+    const std::string database = folder_ + "/db", socket = folder_ + "/db.sock";
+    if (auto made = run_tool(folder_, {"ovsdb-tool", "create", database, kSchema}); !made)
+      return std::unexpected(made.error());
+    auto server =
+        launch({"ovsdb-server", database, "--remote=punix:" + socket, "--unixctl=" + folder_ + "/db.ctl"},
+               "db.sock");
+    if (!server) return server;
+    return launch({"ovs-vswitchd", "unix:" + socket, "--unixctl=" + folder_ + "/ctl"}, "ctl");
+  }
+
+  void run() {
+    bool go_on = true;
+    while (go_on) {
+      poller_->wait(std::chrono::seconds(1), [&](std::uint32_t) {
+        go_on = service_->serve([this](std::string_view) { return ended(); });
+      });
+      go_on = go_on && sys::namespace_exists(plan_.namespace_of(plan_.open_vswitch));
+    }
+  }
+
+ private:
+  Result<void> make_folder() {
+    if (auto gone = remove_open_vswitch_folder(plan_.lab); !gone) return gone;
+    std::error_code error;
+    fs::create_directory(folder_, error);
+    if (!error) fs::permissions(folder_, fs::perms::owner_all, error);
+    if (error) return base::fail(fmt::format("Can't make {}: {}.", folder_, error.message()));
+    has_folder_ = true;
+    return {};
+  }
+
+  // Returns when the daemon has made the file of that name.
+  Result<void> launch(std::vector<std::string> words, const std::string& awaited) {
+    const std::string log = fmt::format("{}/{}.log", folder_, words.front());
+    words.insert(words.end(), {"-vconsole:warn", "-vsyslog:off"});
+    auto child = sys::ChildProcess::start(
+        words, {.log = log,
+                .environment = {{"OVS_RUNDIR", folder_}, {"OVS_LOGDIR", folder_}, {"OVS_DBDIR", folder_}}});
+    if (!child) return std::unexpected(child.error());
+    children_.push_back(std::move(*child));
+    const auto until = std::chrono::steady_clock::now() + kPatience;
+    while (std::chrono::steady_clock::now() < until && children_.back().runs()) {
+      if (fs::exists(folder_ + "/" + awaited)) return {};
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return base::fail(
+        fmt::format("Open vSwitch's {} did not begin: {}.", words.front(), last_line(text_of(log))));
+  }
+
+  std::string ended() {
+    std::string names;
+    for (sys::ChildProcess& child : children_) {
+      if (!child.runs()) names += child.name() + "\n";
+    }
+    return names;
+  }
+
+  const Plan& plan_;
+  std::string folder_;
+  bool has_folder_ = false;
+  std::optional<sys::InNamespace> inside_;
+  std::optional<sys::ServiceSocket> service_;
+  std::optional<sys::Poller> poller_;
+  std::vector<sys::ChildProcess> children_;
+};
+
+}  // namespace
+
+void run_open_vswitch(const Plan& plan, const sys::Ready& ready) {
+  Daemons daemons(plan);
+  const auto started = daemons.start();
+  ready(started);
+  if (started) daemons.run();
+}
+
+// ---------------------------------------------------------------- what is told to them
+
+OpenVSwitch::OpenVSwitch(const model::Model& site, const Plan& plan)
+    : site_(site), plan_(plan), folder_(open_vswitch_folder(plan.lab)) {}
+
+Result<std::string> OpenVSwitch::vsctl(std::vector<std::string> words) const {
+  words.insert(words.begin(), {"ovs-vsctl", fmt::format("--db=unix:{}/db.sock", folder_), "--timeout=50"});
+  return run_tool(folder_, words);
+}
+
+Result<std::string> OpenVSwitch::appctl(std::vector<std::string> words) const {
+  words.insert(words.begin(), {"ovs-appctl", "--timeout=50", "-t", folder_ + "/ctl"});
+  return run_tool(folder_, words);
+}
+
+std::size_t OpenVSwitch::number_of(PortId port) const {
+  const auto& ports = site_[site_[port].bridge].ports;
+  return static_cast<std::size_t>(std::ranges::find(ports, port) - ports.begin()) + 1;
+}
+
+namespace {
+
+std::string ageing_setting(Duration ageing) {
+  return fmt::format("other_config:mac-aging-time={}", ageing / base::seconds(1));
+}
+std::string size_setting(std::int64_t entries) {
+  return fmt::format("other_config:mac-table-size={}", entries);
+}
+
+// ovs-vswitchd.conf.db(5), Port, "VLAN Configuration". No trunks at all would mean all VLANs.
+std::vector<std::string> vlan_settings(const Port& port, const model::VlanSet& tagged) {
+  std::vector<std::string> settings;
+  if (port.pvid != 0) settings.push_back(fmt::format("tag={}", port.pvid));
+  if (port.pvid == 0 || tagged.any())
+    settings.emplace_back(port.pvid != 0 ? "vlan_mode=native-untagged" : "vlan_mode=trunk");
+  std::string trunks;
+  for (std::size_t vlan = 1; vlan < tagged.size(); ++vlan) {
+    if (tagged.test(vlan)) trunks += fmt::format("{}{}", trunks.empty() ? "" : ",", vlan);
+  }
+  if (port.pvid == 0 && trunks.empty()) trunks = "4095";  // a VID that no frame may have
+  if (!trunks.empty()) settings.push_back("trunks=" + trunks);
+  return settings;
+}
+
+}  // namespace
+
+std::vector<std::string> OpenVSwitch::words_for(const PlannedBridge& planned) const {
+  const model::Bridge& bridge = site_[planned.bridge];
+  const std::string& name = planned.device;
+  std::vector<std::string> words = {"--",
+                                    "add-br",
+                                    name,
+                                    "--",
+                                    "set",
+                                    "Bridge",
+                                    name,
+                                    "datapath_type=netdev",
+                                    fmt::format("other_config:hwaddr={}", wire::to_text(planned.mac)),
+                                    ageing_setting(bridge.ageing),
+                                    size_setting(bridge.table_size)};
+  for (const PortId id : bridge.ports) {
+    const Device& device = plan_.ports[id.index()];
+    if (!device.built()) continue;
+    words.insert(words.end(), {"--", "add-port", name, device.name, "--", "set", "Interface", device.name,
+                               fmt::format("ofport_request={}", number_of(id))});
+    words.insert(words.end(), {"--", "set", "Port", device.name,
+                               site_[id].isolated ? "protected=true" : "protected=false"});
+    const auto vlans = vlan_settings(site_[id], site_.vlan_sets[site_[id].tagged_vlans]);
+    words.insert(words.end(), vlans.begin(), vlans.end());
+  }
+  return words;
+}
+
+Result<void> OpenVSwitch::configure() const {
+  for (const PlannedBridge& bridge : plan_.bridges) {
+    if (bridge.engine != Engine::kOpenVSwitch) continue;
+    if (auto made = vsctl(words_for(bridge)); !made) return std::unexpected(made.error());
+    if (auto entered = enter_flows(bridge); !entered) return entered;
+    if (auto entered = enter_static_entries(bridge); !entered) return entered;
+  }
+  return {};
+}
+
+Result<void> OpenVSwitch::enter_static_entries(const PlannedBridge& planned) const {
+  for (const model::StaticEntry& entry : site_[planned.bridge].static_entries) {
+    const Device& device = plan_.ports[entry.port.index()];
+    if (!device.built()) continue;
+    auto added = appctl(
+        {"fdb/add", planned.device, device.name, std::to_string(entry.vlan), wire::to_text(entry.mac)});
+    if (!added) return std::unexpected(added.error());
+  }
+  return {};
+}
+
+// The first that matches decides, so priorities go down.
+Result<void> OpenVSwitch::enter_flows(const PlannedBridge& planned) const {
+  const model::Bridge& bridge = site_[planned.bridge];
+  if (bridge.flow_rules.empty()) return {};
+  std::string flows = "priority=0,actions=NORMAL\n";
+  std::size_t priority = bridge.flow_rules.size();
+  for (const model::FlowRule& rule : bridge.flow_rules) {
+    flows += fmt::format("priority={}", priority--);
+    if (rule.type == model::FlowRuleType::kArp) flows += ",arp";
+    if (rule.type == model::FlowRuleType::kIp) flows += ",ip";
+    if (rule.in.valid()) flows += fmt::format(",in_port={}", number_of(rule.in));
+    if (!rule.destination.is_zero()) flows += ",dl_dst=" + wire::to_text(rule.destination);
+    std::vector<std::string> actions;
+    for (const PortId out : rule.out) {
+      if (plan_.ports[out.index()].built()) actions.push_back(fmt::format("output:{}", number_of(out)));
+    }
+    if (rule.normal) actions.emplace_back("NORMAL");
+    flows +=
+        fmt::format(",actions={}\n", actions.empty() ? "drop" : fmt::format("{}", fmt::join(actions, ",")));
+  }
+  const std::string path = fmt::format("{}/{}.flows", folder_, planned.device);
+  auto file = sys::OutputFile::open(path);
+  if (!file) return std::unexpected(file.error());
+  if (auto written = file->write(flows); !written) return written;
+  if (auto done = file->commit(); !done) return done;
+  const std::string where = fmt::format("unix:{}/{}.mgmt", folder_, planned.device);
+  auto replaced = run_tool(folder_, {"ovs-ofctl", "--timeout=50", "replace-flows", where, path});
+  if (!replaced) return std::unexpected(replaced.error());
+  return {};
+}
+
+// Static entries are flushed along with the others.
+Result<void> OpenVSwitch::flush() const {
+  if (auto flushed = appctl({"fdb/flush"}); !flushed) return std::unexpected(flushed.error());
+  for (const PlannedBridge& bridge : plan_.bridges) {
+    if (bridge.engine != Engine::kOpenVSwitch) continue;
+    if (auto entered = enter_static_entries(bridge); !entered) return entered;
+  }
+  return {};
+}
+
+bool OpenVSwitch::can_set(const model::SetBridge& change) {
+  return change.option == model::BridgeOption::kAgeing || change.option == model::BridgeOption::kTableSize;
+}
+
+Result<void> OpenVSwitch::set(const model::SetBridge& change) const {
+  const std::string setting = change.option == model::BridgeOption::kAgeing
+                                  ? ageing_setting(Duration(change.value))
+                                  : size_setting(change.value);
+  auto done = vsctl({"set", "Bridge", plan_.bridges[change.bridge.index()].device, setting});
+  if (!done) return std::unexpected(done.error());
+  return {};
+}
+
+Result<std::vector<TableEntry>> OpenVSwitch::tables() const {
+  std::vector<TableEntry> entries;
+  for (const PlannedBridge& planned : plan_.bridges) {
+    if (planned.engine != Engine::kOpenVSwitch) continue;
+    const auto shown = appctl({"fdb/show", planned.device});
+    if (!shown) return std::unexpected(shown.error());
+    std::istringstream lines(*shown);
+    std::string heading, port, mac, age;
+    std::getline(lines, heading);  // " port  VLAN  MAC                Age"
+    std::uint16_t vlan = 0;
+    while (lines >> port >> vlan >> mac >> age) {
+      std::size_t number = 0;
+      std::from_chars(port.data(), port.data() + port.size(), number);  // LOCAL stays 0
+      const auto address = wire::parse_mac(mac);
+      const auto& ports = site_[planned.bridge].ports;
+      if (!address || number == 0 || number > ports.size()) continue;
+      const bool is_static = age == "static";
+      const Duration unheard = is_static ? Duration{0} : base::seconds(std::strtol(age.c_str(), nullptr, 10));
+      entries.push_back({planned.bridge, *address, vlan, ports[number - 1], unheard, is_static});
+    }
+  }
+  return entries;
+}
+
+}  // namespace sekimori::lab
