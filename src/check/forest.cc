@@ -229,7 +229,8 @@ bool Forest::hears(StationId speaker, StationId listener) const {
   });
 }
 
-// Of routers that share an address, those have it that hear no better one that has it (switching/first_hop.h).
+// Of routers that share an address, those have it that hear no better one that has it
+// (switching/first_hop.h).
 void Forest::unplace_backups() {
   for (const model::SharedAddress& shared : model_.shared) {
     if (shared.kind == model::SharedKind::kNlb) continue;

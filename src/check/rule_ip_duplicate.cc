@@ -54,7 +54,8 @@ void find(const Site& site, Prefix model::Station::* ip, std::string_view protoc
       const bool meets = std::ranges::any_of(holders->second, [&](StationId b) {
         base::Time when;
         const bool by_design = m[a].shared.valid() && m[a].shared == m[b].shared;
-        if (a == b || by_design || site.segments.of_station[a.index()] != site.segments.of_station[b.index()] ||
+        if (a == b || by_design ||
+            site.segments.of_station[a.index()] != site.segments.of_station[b.index()] ||
             !site.together(a, b, when)) {
           return false;
         }

@@ -1,13 +1,15 @@
-// Virtual routers with two masters. VRRP and HSRP have one router of a group answer for the shared address; it is
-// master because the others hear it. Two faults make two of them speak from one virtual MAC in one segment, which
-// is a duplicate MAC like any other, but with causes of its own:
-//   - the advertisements don't get from one to the other: ports isolated from each other, or without broadcasts
+// Virtual routers with two masters. VRRP and HSRP have one router of a group answer for the shared address;
+// it is master because the others hear it. Two faults make two of them speak from one virtual MAC in one
+// segment, which is a duplicate MAC like any other, but with causes of its own:
+//   - the advertisements don't get from one to the other: ports isolated from each other, or without
+//   broadcasts
 //     and multicasts, carry everybody's frames but these;
-//   - two groups of one segment have the same number, and so the same virtual MAC (RFC 5798 section 7.3: the MAC
+//   - two groups of one segment have the same number, and so the same virtual MAC (RFC 5798 section 7.3: the
+//   MAC
 //     is made of the VRID alone).
-// A group whose members are in segments apart (a trunk without the VLAN, a cable that is down) has a master in
-// each: nothing is at two places, but each half has a gateway of its own, and when the halves are joined there is
-// a moment with two. That is told, too, as latent.
+// A group whose members are in segments apart (a trunk without the VLAN, a cable that is down) has a master
+// in each: nothing is at two places, but each half has a gateway of its own, and when the halves are joined
+// there is a moment with two. That is told, too, as latent.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -77,16 +79,20 @@ void two_masters(const Site& site, const SharedAddress& shared, const Masters& m
     f.headline = fmt::format("{} has {} masters in one segment: {} all speak from {}", shared.name,
                              masters.nics.size(), who, mac);
     f.cause = fmt::format(
-        "The {} advertisements of one do not get to the other: the ports on the way between them are isolated from "
-        "each other, or pass no broadcasts and multicasts. So each takes the other to be dead and is master. Hosts "
+        "The {} advertisements of one do not get to the other: the ports on the way between them are "
+        "isolated from "
+        "each other, or pass no broadcasts and multicasts. So each takes the other to be dead and is master. "
+        "Hosts "
         "hear both, and switches send what is for the gateway to whichever spoke last.",
         protocol(shared));
   } else {
     f.headline = fmt::format("{} has a master in each of {} segments, {}; nothing breaks yet", shared.name,
                              masters.nics.size(), who);
     f.cause = fmt::format(
-        "The members of this {} group are in different segments, as it is cabled and tagged, and do not hear each "
-        "other: each half has a gateway of its own. When the halves are joined, {} is at two places until one of "
+        "The members of this {} group are in different segments, as it is cabled and tagged, and do not hear "
+        "each "
+        "other: each half has a gateway of its own. When the halves are joined, {} is at two places until "
+        "one of "
         "the masters gives way.",
         protocol(shared), mac);
   }
@@ -107,10 +113,11 @@ void same_number(const Site& site, const Forest& forest, std::size_t first,
     nics.insert(nics.end(), others.nics.begin(), others.nics.end());
     if (!one_segment(site, nics)) continue;  // the same number in another segment is another group
     auto f = about(m, b, findings::Code::kMacDuplicate, aliases);
-    f.headline = fmt::format("{} and {} have the same number in one segment, {}, and so the same MAC, {}", a.name,
-                             b.name, group(b), wire::to_text(b.mac));
+    f.headline = fmt::format("{} and {} have the same number in one segment, {}, and so the same MAC, {}",
+                             a.name, b.name, group(b), wire::to_text(b.mac));
     f.cause = fmt::format(
-        "The virtual MAC is made of the number of the group alone, and {} and {} both have {}. Their masters speak "
+        "The virtual MAC is made of the number of the group alone, and {} and {} both have {}. Their masters "
+        "speak "
         "from it at two places, and switches send what is for either gateway to whichever spoke last.",
         a.name, b.name, group(b));
     out.push_back(std::move(f));

@@ -27,7 +27,7 @@ struct Site {
 
 void rule_loop(const Site& site, std::vector<findings::Finding>& out);
 void rule_loop_possible(const Site& site, std::vector<findings::Finding>& out);
-void rule_mac_duplicate(const Site& site, std::vector<findings::Finding>& out);  // and mac-duplicate-latent
+void rule_mac_duplicate(const Site& site, std::vector<findings::Finding>& out);   // and mac-duplicate-latent
 void rule_shared_address(const Site& site, std::vector<findings::Finding>& out);  // and mac-duplicate-latent
 void rule_mac_well_known(const Site& site, std::vector<findings::Finding>& out);
 void rule_mac_invalid(const Site& site, std::vector<findings::Finding>& out);

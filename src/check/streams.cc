@@ -211,9 +211,8 @@ class Collector {
         pattern.least = 0;
       }
       const std::uint32_t index = add(pattern);
-      uses_.push_back(
-          {pattern.from, neighbour(pattern.from, pattern.to), pattern.gap, hop == 0 ? progress : base::kNever, index,
-           pattern.ipv6});
+      uses_.push_back({pattern.from, neighbour(pattern.from, pattern.to), pattern.gap,
+                       hop == 0 ? progress : base::kNever, index, pattern.ipv6});
       machine = m_[pattern.to].machine;
       entered = pattern.to;
       if (answers && turns_back(translations, machine, to)) entered = {};

@@ -52,7 +52,8 @@ struct Stream {
 };
 
 constexpr bool is_arp(const Stream& s) {
-  return s.kind != StreamKind::kData && s.kind != StreamKind::kAnswer && s.kind != StreamKind::kHello && !s.ipv6;
+  return s.kind != StreamKind::kData && s.kind != StreamKind::kAnswer && s.kind != StreamKind::kHello &&
+         !s.ipv6;
 }
 
 struct Streams {

@@ -33,7 +33,8 @@ namespace sekimori::check {
 //                                                                            a plain component
 //   void turns_off(NodeIndex, PortId out)       here the stream stops short of its destination
 // It may have
-//   bool astray(NodeIndex, PortId out, bool)    whether a copy that leaves there is off its way, when the walk
+//   bool astray(NodeIndex, PortId out, bool)    whether a copy that leaves there is off its way, when the
+//   walk
 //                                               thinks so: for destinations that are at several places
 template <class Policy>
 class Walk {

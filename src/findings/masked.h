@@ -37,7 +37,8 @@ inline std::string names_of_members(const model::Model& m, const model::SharedAd
 inline std::string masking_text(const model::Model& m, const model::SharedAddress& cluster) {
   const model::Station& first = m[cluster.members.front().nic];
   return fmt::format(
-      "{} is a Network Load Balancing cluster in unicast mode: {} share the address {} and never send from it, "
+      "{} is a Network Load Balancing cluster in unicast mode: {} share the address {} and never send from "
+      "it, "
       "but from others like {}, so that no switch learns it and all of them get what is for the cluster "
       "(intentional source masking). So does everybody else in the segment, for ever.",
       cluster.name, names_of_members(m, cluster), wire::to_text(cluster.mac), wire::to_text(first.source));

@@ -17,8 +17,8 @@ namespace keys {
 
 using Keys = std::string_view[];
 
-inline constexpr Keys kSite = {"sekimori", "title", "seed",  "notes", "defaults", "hosts",  "routers",
-                               "switches", "wans",  "links", "shared", "pools", "traffic",  "changes"};
+inline constexpr Keys kSite = {"sekimori", "title", "seed",  "notes",  "defaults", "hosts",   "routers",
+                               "switches", "wans",  "links", "shared", "pools",    "traffic", "changes"};
 inline constexpr Keys kNote = {"assumed", "suspect"};
 inline constexpr Keys kDefaults = {"link", "ageing", "arp"};
 inline constexpr Keys kDefaultLink = {"rate", "delay", "queue"};
@@ -73,8 +73,8 @@ inline constexpr Keys kFlowRule = {"in-port", "mac", "station", "type", "output"
 inline constexpr Keys kWan = {"kind", "sites", "delay", "ageing", "table-size"};
 inline constexpr Keys kWanSite = {"rate", "delay", "mac-limit", "storm-control"};
 inline constexpr Keys kLink = {"between", "rate", "delay", "queue", "state"};
-inline constexpr Keys kShared = {"kind",     "ip",   "mac",     "members",
-                                 "vrid",     "group", "version", "interval", "preempt"};
+inline constexpr Keys kShared = {"kind",  "ip",      "mac",      "members", "vrid",
+                                 "group", "version", "interval", "preempt"};
 inline constexpr Keys kMember = {"nic", "priority"};
 inline constexpr Keys kPool = {"kind", "range", "host-ip", "id", "hosts"};
 inline constexpr Keys kFlow = {"from", "to",       "kind",  "rate", "every",
@@ -116,12 +116,11 @@ inline constexpr Section kPool{"pool", keys::kPool};
 inline constexpr Section kFlow{"flow", keys::kFlow};
 inline constexpr Section kChange{"change", keys::kChange};
 
-inline constexpr std::array kAll = {kSite,         kNote,        kDefaults, kDefaultLink,   kHost,
-                                    kRouter,       kGuest,       kNic,      kGuestNic,      kDrawnMac,
-                                    kRoute,        kArp,         kSwitch,   kVirtualSwitch, kPort,
-                                    kStormControl, kStaticEntry, kFlowRule, kWan,           kWanSite,
-                                    kLink,         kPool,        kFlow,     kChange,        kNd,
-                                    kShared,       kMember};
+inline constexpr std::array kAll = {
+    kSite, kNote,         kDefaults,    kDefaultLink, kHost,   kRouter,  kGuest,
+    kNic,  kGuestNic,     kDrawnMac,    kRoute,       kArp,    kSwitch,  kVirtualSwitch,
+    kPort, kStormControl, kStaticEntry, kFlowRule,    kWan,    kWanSite, kLink,
+    kPool, kFlow,         kChange,      kNd,          kShared, kMember};
 }  // namespace sections
 
 }  // namespace sekimori::importers

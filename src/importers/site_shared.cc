@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "importers/site_reader.h"
-#include "model/shared.h"
 #include "model/nlb.h"
+#include "model/shared.h"
 
 namespace sekimori::importers {
 
@@ -20,7 +20,8 @@ constexpr Bounds<std::int64_t> kGroupBounds{"group", 0, 255};
 constexpr Bounds<std::int64_t> kGroup2Bounds{"group", 0, 4095};
 constexpr Bounds<std::int64_t> kVersionBounds{"version", 1, 2};
 constexpr Bounds<std::int64_t> kMemberPriorityBounds{"priority", 1, 255};
-constexpr Bounds<model::Duration> kVrrpInterval{"interval", base::milliseconds(10), base::milliseconds(40'950)};
+constexpr Bounds<model::Duration> kVrrpInterval{"interval", base::milliseconds(10),
+                                                base::milliseconds(40'950)};
 constexpr Bounds<model::Duration> kHsrpInterval{"interval", base::milliseconds(15), base::seconds(254)};
 constexpr std::size_t kMostMembers = 32;  // of an NLB cluster; routers are fewer
 
@@ -134,9 +135,8 @@ bool SiteReader::read_shared_end(const Fields& fields, model::Flow& flow) {
   if (!to.valid() || !in_.tree().is_text(to) || !flow.from.valid()) return false;
   const SharedAddress* shared = find_shared(in_.text(to));
   if (shared == nullptr) return false;
-  const StationId out = flow.from_station.valid()
-                            ? flow.from_station
-                            : model::next_hop(model(), flow.from, shared->ip).station;
+  const StationId out =
+      flow.from_station.valid() ? flow.from_station : model::next_hop(model(), flow.from, shared->ip).station;
   const model::Ipv4 client = out.valid() ? model()[out].ip.address : model::Ipv4{};
   const auto is_on = [&](const SharedAddress::Member& m) { return model()[model()[m.nic].machine].running; };
   const auto first = std::ranges::find_if(shared->members, is_on);

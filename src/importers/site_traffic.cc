@@ -57,9 +57,10 @@ void SiteReader::read_flow(NodeId node) {
   const std::string why = flow.ipv6 ? why_not6(flow) : why_not(flow);
   if (!why.empty()) return in_.wrong(node, why);
   if (within_cluster(flow)) {
-    return in_.wrong(node, fmt::format("'{}' and '{}' are members of one cluster in unicast mode and cannot talk to "
-                                       "each other over its NICs, which have one address; give each a second NIC",
-                                       model()[flow.from].name, model()[flow.to].name));
+    return in_.wrong(
+        node, fmt::format("'{}' and '{}' are members of one cluster in unicast mode and cannot talk to "
+                          "each other over its NICs, which have one address; give each a second NIC",
+                          model()[flow.from].name, model()[flow.to].name));
   }
   model().flows.push_back(flow);
 }

@@ -265,8 +265,9 @@ void EntryTeller::tell_missing(EntryStory& story, NodeIndex node, PortId toward)
   }
   if (m_[station_].hides_its_mac()) {
     story.cause = "masked";
-    story.why.push_back(fmt::format("{} sends from {} and never from {}: nobody can learn where that is.", name_,
-                                    wire::to_text(m_[station_].source), wire::to_text(m_[station_].mac)));
+    story.why.push_back(fmt::format("{} sends from {} and never from {}: nobody can learn where that is.",
+                                    name_, wire::to_text(m_[station_].source),
+                                    wire::to_text(m_[station_].mac)));
     return;
   }
   std::vector<const Passing*> sent, unsent;

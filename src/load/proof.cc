@@ -772,9 +772,9 @@ std::vector<findings::Evidence> why_missing(const Learning& l, NodeIndex node, S
   std::vector<findings::Evidence> evidence;
   const std::string sw = name_of(m, l.forest()[node].bridge), name = name_of(m, station);
   if (m[station].hides_its_mac()) {
-    evidence.push_back({std::nullopt, name, fmt::format("sends from {}, and never from {}",
-                                                        wire::to_text(m[station].source),
-                                                        wire::to_text(m[station].mac))});
+    evidence.push_back({std::nullopt, name,
+                        fmt::format("sends from {}, and never from {}", wire::to_text(m[station].source),
+                                    wire::to_text(m[station].mac))});
     return evidence;
   }
   std::vector<std::uint32_t> streams;

@@ -133,8 +133,8 @@ struct Station {
 
 enum class SharedKind : std::uint8_t { kNlb, kVrrp, kHsrp };
 
-// An IP address, with a MAC of its own, that several NICs have: all at once (a Network Load Balancing cluster in
-// unicast mode, model/nlb.h) or the one of them that is master (VRRP, HSRP: switching/first_hop.h).
+// An IP address, with a MAC of its own, that several NICs have: all at once (a Network Load Balancing cluster
+// in unicast mode, model/nlb.h) or the one of them that is master (VRRP, HSRP: switching/first_hop.h).
 struct SharedAddress {
   struct Member {
     StationId nic;
@@ -145,11 +145,11 @@ struct SharedAddress {
   SharedKind kind = SharedKind::kNlb;
   Ipv4 ip;
   Mac mac;
-  std::uint16_t group = 0;    // the VRID, or the number of the HSRP group
-  std::uint8_t version = 0;   // of HSRP
-  Duration interval{0};       // between two advertisements of the master
-  Duration hold{0};           // HSRP: without hellos for that long another takes over
-  bool preempt = true;        // a better one takes over from a master that works
+  std::uint16_t group = 0;      // the VRID, or the number of the HSRP group
+  std::uint8_t version = 0;     // of HSRP
+  Duration interval{0};         // between two advertisements of the master
+  Duration hold{0};             // HSRP: without hellos for that long another takes over
+  bool preempt = true;          // a better one takes over from a master that works
   std::vector<Member> members;  // the best first
   SourceLine line = 0;
 };
@@ -420,7 +420,7 @@ struct Model {
 std::string_view to_text(BridgeKind kind);  // "hosted-bridge", as in the site file
 std::string_view to_text(FlowKind kind);
 std::string_view to_text(MachineKind kind);
-std::string_view to_text(PoolKind kind);  // "hyperv"
+std::string_view to_text(PoolKind kind);    // "hyperv"
 std::string_view to_text(SharedKind kind);  // "nlb"
 
 std::string name_of(const Model& m, MachineId id);

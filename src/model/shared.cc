@@ -14,19 +14,20 @@ base::Result<void> check_place(const Model& m, StationId nic) {
   const PortId at = peer(m, m[nic].port);
   if (!at.valid() || !m[at].bridge.valid()) return {};
   const BridgeKind kind = m[m[at].bridge].kind;
-  const bool plain = kind == BridgeKind::kSwitch || kind == BridgeKind::kLinuxBridge || kind == BridgeKind::kOvs ||
-                     kind == BridgeKind::kHub || kind == BridgeKind::kELan;
+  const bool plain = kind == BridgeKind::kSwitch || kind == BridgeKind::kLinuxBridge ||
+                     kind == BridgeKind::kOvs || kind == BridgeKind::kHub || kind == BridgeKind::kELan;
   if (plain && m[at].role != PortRole::kHost) return {};
-  return base::fail(fmt::format("{} is on {}, a {}; members have a cable of their own, or are guests on a bridge "
-                                "that learns",
-                                name_of(m, nic), name_of(m, m[at].bridge), to_text(kind)));
+  return base::fail(
+      fmt::format("{} is on {}, a {}; members have a cable of their own, or are guests on a bridge "
+                  "that learns",
+                  name_of(m, nic), name_of(m, m[at].bridge), to_text(kind)));
 }
 
 base::Result<void> check_member(const Model& m, const SharedAddress& shared, StationId nic) {
   const Station& station = m[nic];
   if (station.ip.address.is_zero()) {
-    return base::fail(fmt::format("{} has no IP address; a member has one in the network of {}", name_of(m, nic),
-                                  wire::to_text(shared.ip)));
+    return base::fail(fmt::format("{} has no IP address; a member has one in the network of {}",
+                                  name_of(m, nic), wire::to_text(shared.ip)));
   }
   if (station.ip.address == shared.ip || !station.ip.contains(shared.ip)) {
     return base::fail(fmt::format("{} is not in the network of {} ({})", wire::to_text(shared.ip),

@@ -1,8 +1,8 @@
 // Addresses that several NICs share: how they come into a model.
 //
-// Each member gets an *alias*, a station of its own on the NIC's port with the shared IP address and the shared
-// MAC. Whatever asks who has an address, or where frames for a MAC are to go, finds aliases as it finds any
-// station. Which of them speaks is for the engines (switching/first_hop.h, model/nlb.h).
+// Each member gets an *alias*, a station of its own on the NIC's port with the shared IP address and the
+// shared MAC. Whatever asks who has an address, or where frames for a MAC are to go, finds aliases as it
+// finds any station. Which of them speaks is for the engines (switching/first_hop.h, model/nlb.h).
 //
 // The IP address of an alias is a host route, /32: it answers for the address, but it leads nowhere.
 #pragma once
@@ -12,9 +12,9 @@
 
 namespace sekimori::model {
 
-// Adds it with an alias for each member; `members` say their NICs and priorities. Refused where a member has no
-// address in the network of the shared one, or is in another cluster that hides its MAC. An `mac` of zero is
-// the one that the protocol derives.
+// Adds it with an alias for each member; `members` say their NICs and priorities. Refused where a member has
+// no address in the network of the shared one, or is in another cluster that hides its MAC. An `mac` of zero
+// is the one that the protocol derives.
 base::Result<SharedId> share(Model& model, SharedAddress shared);
 
 // The MAC that the protocol gives such an address.

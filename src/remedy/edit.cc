@@ -212,8 +212,8 @@ std::string insert_router(Model& m, LinkId link, PortId keep) {
   m[link].b = far;
   m[m[far_leg].port].link = m[far].link = link;
 
-  // Addresses that are shared moved along; and what the far side sent by a gateway of the near one, or of its own,
-  // goes by this router now, or by the gateway's new address.
+  // Addresses that are shared moved along; and what the far side sent by a gateway of the near one, or of its
+  // own, goes by this router now, or by the gateway's new address.
   for (model::SharedAddress& shared : m.shared) shared.ip = m[shared.members.front().alias].ip.address;
   const model::Ipv4Prefix old{near_net.network(), near_net.length};
   for (const StationId s : sides.list[far_side].stations) {

@@ -19,8 +19,8 @@ std::string insert_router(model::Model& model, model::LinkId link, model::PortId
 // and the interface as their gateway; a `routed` network becomes known to every machine of the NIC's segment.
 // Returns the guests' network; length 0 when the bridge is more than guests and the machine's own NIC.
 model::Ipv4Prefix route_instead(model::Model& model, model::BridgeId bridge, model::Routing routing);
-// Moves the NICs from their ports to a switch of their own, and joins it to `to` by a link. The answer is the end
-// of that link at `to`; invalid when a NIC has no cable to a bridge.
+// Moves the NICs from their ports to a switch of their own, and joins it to `to` by a link. The answer is the
+// end of that link at `to`; invalid when a NIC has no cable to a bridge.
 model::PortId part(model::Model& model, const std::vector<model::StationId>& nics, model::BridgeId to);
 
 // The port by which the bridge reaches all of the stations; invalid when there is no such one.

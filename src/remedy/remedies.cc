@@ -444,8 +444,9 @@ std::optional<Trial> pass_advertisements(const Model& m, const Finding& f) {
     ports.push_back(name_of(m, at));
   }
   if (ports.empty()) return std::nullopt;
-  trial.description = fmt::format("let multicasts pass between the routers: {} neither isolated nor without broadcasts",
-                                  base::list_words(ports, 4));
+  trial.description =
+      fmt::format("let multicasts pass between the routers: {} neither isolated nor without broadcasts",
+                  base::list_words(ports, 4));
   return trial;
 }
 

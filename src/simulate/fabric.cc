@@ -116,8 +116,7 @@ bool Fabric::by_rule(const Bridge& bridge, std::uint32_t in, Frame& frame) {
     const model::Port& to = model_[out];
     if (out.value == in || ports_[out.index()].blocked || (to.isolated && from.isolated)) continue;
     if (to.guard && guarded(out.value, frame)) continue;
-    frame.stray =
-        was_stray || (wanted != kNone && astray(ports_[in].bridge, vlan, frame, wanted, out.value));
+    frame.stray = was_stray || (wanted != kNone && astray(ports_[in].bridge, vlan, frame, wanted, out.value));
     emit(out.value, frame);
   }
   frame.stray = was_stray;

@@ -159,7 +159,8 @@ class Fabric {
   // Whether a copy that leaves there is one that nobody behind the port is meant to have.
   bool astray(std::uint32_t bridge, std::uint16_t vlan, const Frame& frame, std::uint32_t wanted,
               std::uint32_t out) {
-    return out != wanted && !(addresses_.is_hidden(frame.dst) && leads_to_a_member(bridge, vlan, frame.dst, out));
+    return out != wanted &&
+           !(addresses_.is_hidden(frame.dst) && leads_to_a_member(bridge, vlan, frame.dst, out));
   }
   // The bridge port that a station is plugged into; kNone when it is not on a bridge, or switched off: a
   // virtual switch does not know the NIC of a guest that is off.

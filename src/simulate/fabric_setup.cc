@@ -259,8 +259,8 @@ namespace {
 std::uint64_t node_of(std::uint32_t bridge, std::uint16_t vlan) { return std::uint64_t{bridge} << 16 | vlan; }
 }  // namespace
 
-// From the stations outwards over everything that is up, VLAN by VLAN. A bridge that knows no VLANs hands tags
-// on.
+// From the stations outwards over everything that is up, VLAN by VLAN. A bridge that knows no VLANs hands
+// tags on.
 void Fabric::find_ways(const std::vector<std::uint32_t>& stations, Ways& ways) {
   std::deque<std::uint64_t> open;
   const auto reach = [&](std::uint32_t port, std::uint16_t tag) {

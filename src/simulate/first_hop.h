@@ -1,7 +1,7 @@
 // Routers that share an address, played: who is master, when another takes over (switching/first_hop.h).
 //
-// A run begins with the network as it has settled: the best member that runs is master. A member whose machine
-// is off, or whose NIC has no carrier, is no member; it comes back as a backup.
+// A run begins with the network as it has settled: the best member that runs is master. A member whose
+// machine is off, or whose NIC has no carrier, is no member; it comes back as a backup.
 #pragma once
 
 #include <vector>
@@ -40,9 +40,9 @@ class FirstHops {
     std::uint32_t shared, index;  // of Model::shared, and of its members
     TimerIndex timer = kNone;
     bool running = false, master = false;
-    bool standby = false;   // of HSRP, and says so
-    Time better_until{0};   // a better standby is believed to be there until then
-    Time master_until{0};   // and a master until then
+    bool standby = false;  // of HSRP, and says so
+    Time better_until{0};  // a better standby is believed to be there until then
+    Time master_until{0};  // and a master until then
   };
 
   const model::SharedAddress& shared(const Member& m) const { return model_.shared[m.shared]; }

@@ -41,7 +41,8 @@ void explain_takeovers(const model::Model& m, const RunResult& run, findings::Re
     f.headline = fmt::format("the virtual router {} changed hands {}", shared.name,
                              list.size() == 1 ? "once" : fmt::format("{} times", list.size()));
     f.cause = fmt::format(
-        "{} heard no better router for {} and spoke for {} from then on. {} moved with it, which is no duplicate.",
+        "{} heard no better router for {} and spoke for {} from then on. {} moved with it, which is no "
+        "duplicate.",
         name_of(m, last.nic), shared.kind == model::SharedKind::kHsrp ? "the hold time" : "three intervals",
         wire::to_text(shared.ip), wire::to_text(shared.mac));
     report.findings.push_back(std::move(note));

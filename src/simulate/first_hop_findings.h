@@ -6,8 +6,8 @@
 
 namespace sekimori::simulate {
 
-// Adds a note for each shared address that changed hands. Where two masters are a finding already, taking over is
-// how they came to be two, and its evidence.
+// Adds a note for each shared address that changed hands. Where two masters are a finding already, taking
+// over is how they came to be two, and its evidence.
 void explain_takeovers(const model::Model& model, const RunResult& run, findings::Report& report);
 
 }  // namespace sekimori::simulate

@@ -301,9 +301,8 @@ void Stacks::deliver(std::uint32_t machine, std::uint32_t station, const Frame& 
 bool Stacks::takes_shared(std::uint32_t machine, model::StationId alias, const Frame& frame) {
   const model::SharedAddress& shared = model_[model_[alias].shared];
   if (shared.kind != model::SharedKind::kNlb) return true;  // only the master has the address
-  const auto self = std::ranges::find_if(shared.members, [&](const auto& member) {
-    return model_[member.nic].machine.value == machine;
-  });
+  const auto self = std::ranges::find_if(
+      shared.members, [&](const auto& member) { return model_[member.nic].machine.value == machine; });
   if (self == shared.members.end()) return false;
   // Members that don't reach each other are clusters of their own.
   const auto alive = [&](const auto& member) {

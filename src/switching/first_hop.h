@@ -1,12 +1,13 @@
-// First-hop redundancy: VRRP (RFC 5798; RFC 3768) and HSRP (RFC 2281). Routers share an IP address, the gateway
-// of a segment's hosts, and a virtual MAC that goes with it. One of them, the master (HSRP: active), has both.
+// First-hop redundancy: VRRP (RFC 5798; RFC 3768) and HSRP (RFC 2281). Routers share an IP address, the
+// gateway of a segment's hosts, and a virtual MAC that goes with it. One of them, the master (HSRP: active),
+// has both.
 //
-// The master sends advertisements to a group of the protocol's own, every second (HSRP: hellos, every 3 s), and
-// these have the virtual MAC as their source (RFC 5798 section 7.3; RFC 2281 section 5.1: "Hello packets from the
-// active router use the virtual MAC address"). It answers ARP for the virtual address with the virtual MAC
-// (RFC 5798 section 8.1.2). What it forwards leaves with the MAC of its own interface, as most products do it
-// (keepalived, FRR, IOS): so the switches of the segment know the virtual MAC by the advertisements, and where
-// these don't come, not at all.
+// The master sends advertisements to a group of the protocol's own, every second (HSRP: hellos, every 3 s),
+// and these have the virtual MAC as their source (RFC 5798 section 7.3; RFC 2281 section 5.1: "Hello packets
+// from the active router use the virtual MAC address"). It answers ARP for the virtual address with the
+// virtual MAC (RFC 5798 section 8.1.2). What it forwards leaves with the MAC of its own interface, as most
+// products do it (keepalived, FRR, IOS): so the switches of the segment know the virtual MAC by the
+// advertisements, and where these don't come, not at all.
 //
 // A backup that hears nothing for three intervals and a skew, which is the shorter the higher its priority
 // (RFC 5798 section 6.1), is master then, and announces the address (gratuitous ARP, section 6.4.2), by which

@@ -13,8 +13,8 @@
 #include "wire/arp.h"
 #include "wire/bytes.h"
 #include "wire/ethernet.h"
-#include "wire/icmpv6.h"
 #include "wire/first_hop.h"
+#include "wire/icmpv6.h"
 #include "wire/ip.h"
 #include "wire/stp.h"
 #include "wire/transport.h"
@@ -73,8 +73,8 @@ void append_router_advertisement(Buffer& out, const FrameShape& shape, const Ipv
 // 2.7.1). Untagged, of 86 bytes; the sender tells its MAC.
 void append_neighbor_solicitation(Buffer& out, Mac source, const Ipv6& sender, const Ipv6& target);
 
-// An advertisement of VRRP version 3 (RFC 5798 section 5), or a hello of HSRP version 1 (RFC 2281 section 5) or 2,
-// as `message` tells; of `ip` the source counts. The destination and its MAC are the protocol's groups.
+// An advertisement of VRRP version 3 (RFC 5798 section 5), or a hello of HSRP version 1 (RFC 2281 section 5)
+// or 2, as `message` tells; of `ip` the source counts. The destination and its MAC are the protocol's groups.
 void append_first_hop(Buffer& out, FrameShape shape, Ipv4Header ip, const FirstHop& message);
 
 // STP configuration (version 0), RSTP (version 2), or TCN, in LLC. The destination is kStpGroup, as a rule.

@@ -42,7 +42,8 @@ class RandomSite {
     for (int f = 2 + pick(5); f > 0; --f) add_flow();
   }
 
-  // Adds addresses that several machines share: a cluster that hides its MAC, and a router, VRRP or HSRP, of two.
+  // Adds addresses that several machines share: a cluster that hides its MAC, and a router, VRRP or HSRP, of
+  // two.
   RandomSite& share() {
     const int members = 1 + pick(3);
     std::vector<std::string> nics;
@@ -330,8 +331,8 @@ class RandomSite {
   }
 
   std::string add_member(const char* name, int number, int address) {
-    hosts_ += fmt::format("  {}{}: {{nics: {{eth0: {{ip: 10.0.0.{}/24}}}}{}{}}}\n", name, number, address, arp(),
-                          gateway(0));
+    hosts_ += fmt::format("  {}{}: {{nics: {{eth0: {{ip: 10.0.0.{}/24}}}}{}{}}}\n", name, number, address,
+                          arp(), gateway(0));
     const int s = place(0);
     links_ += fmt::format("  - [{0}{1}:eth0, s{2}:{0}{1}]\n", name, number, s);
     odd(s, fmt::format("{}{}", name, number));

@@ -256,9 +256,10 @@ TEST(SharedAddresses, Agree) {
     ++failures;
     ADD_FAILURE() << report(text, complaint, seed);
   }
-  fmt::print("{} sites with shared addresses: {} comparisons of lanes, {} decided; where there may be frames {}, {} "
-             "decided\n",
-             tally.sites, tally.compared, tally.decided, tally.busy, tally.busy_decided);
+  fmt::print(
+      "{} sites with shared addresses: {} comparisons of lanes, {} decided; where there may be frames {}, {} "
+      "decided\n",
+      tally.sites, tally.compared, tally.decided, tally.busy, tally.busy_decided);
   EXPECT_GT(tally.busy_decided, tally.busy * 20 / 100);
 }
 INSTANTIATE_TEST_SUITE_P(Agreement, RandomSites, testing::Range(std::uint64_t{0}, kParts));

@@ -1,5 +1,5 @@
-// Clusters that hide their address, and routers that share one: what they do to the switches, what is a fault of
-// it, and what is none.
+// Clusters that hide their address, and routers that share one: what they do to the switches, what is a fault
+// of it, and what is none.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -59,7 +59,8 @@ TEST(Nlb, NoTableEverHoldsTheAddressOfTheCluster) {
   std::set<std::string> masks;
   for (const auto& entry : run->tables) {
     EXPECT_NE(entry.mac, m.shared[0].mac);
-    if (wire::to_text(entry.mac).ends_with("0a:00:00:64")) masks.insert(wire::to_text(entry.mac).substr(0, 5));
+    if (wire::to_text(entry.mac).ends_with("0a:00:00:64"))
+      masks.insert(wire::to_text(entry.mac).substr(0, 5));
   }
   EXPECT_EQ(masks, (std::set<std::string>{"02:01", "02:02", "02:03"}));
   // And the client has been told that very address.
@@ -164,8 +165,8 @@ links:
   - [r2:core, core:2]
   - [s:eth0, core:3]
 shared:
-)" + shared + "traffic:\n  - {from: a, to: s, kind: request, every: 100ms}\n" +
-         more;
+)" + shared +
+         "traffic:\n  - {from: a, to: s, kind: request, every: 100ms}\n" + more;
 }
 const char* const kVrrp =
     "  lan-gw: {kind: vrrp, vrid: 10, ip: 10.1.0.1, members: [r1:lan, r2:lan]}\n"
@@ -274,8 +275,8 @@ TEST(FirstHop, ASegmentInTwoHasAMasterInEach) {
   EXPECT_NE(f->headline.find("a master in each of 2 segments"), std::string::npos);
 }
 
-// The article of every campus: each VLAN has its gateway at another router, so that answers come back by the other
-// one, past switches that never hear the receiver.
+// The article of every campus: each VLAN has its gateway at another router, so that answers come back by the
+// other one, past switches that never hear the receiver.
 TEST(FirstHop, AsymmetricReturnWithFourHoursOfArpFloods) {
   const char* const text = R"(
 hosts:
