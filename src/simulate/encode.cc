@@ -146,7 +146,7 @@ void append_discovery(const model::Model& model, const Addresses& addresses, con
   } else if (frame.kind == FrameKind::kNeighborSolicitation) {
     const wire::Ipv6 group = wire::solicited_node(about);
     send_to(group);
-    const auto own = frame.src_ip == 0 ? std::nullopt : std::optional(shape.source);
+    const auto own = frame.src_ip == 0 ? std::nullopt : std::optional(addresses.mac(frame.number));
     wire::append_neighbor(out, shape, sender, frame.dst == kBroadcastAddress ? group : about,
                           {.type = Icmpv6::kNeighborSolicitation, .target = about, .source_mac = own});
   } else {
@@ -160,7 +160,7 @@ void append_discovery(const model::Model& model, const Addresses& addresses, con
                            .from_router = routes,
                            .solicited = solicited,
                            .overrides = true,
-                           .target_mac = shape.source});
+                           .target_mac = addresses.mac(frame.number)});
   }
 }
 

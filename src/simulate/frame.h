@@ -48,8 +48,8 @@ struct Frame {
   AddressIndex src = 0, dst = 0;
   std::uint32_t src_ip = 0, dst_ip = 0;
   std::uint32_t flow = kNone;  // index into Model::flows; kNone: ARP
-  std::uint32_t number = 0;    // of the packet in its flow; TCP: of the segment; ARP: the sender's address as
-                               // told (sha), an AddressIndex
+  std::uint32_t number = 0;    // of the packet in its flow; TCP: of the segment; ARP and Neighbor Discovery:
+                               // the sender's address as told (sha), an AddressIndex
   std::uint32_t ack = 0;       // TCP: next segment expected
   std::uint16_t bytes = 60;    // without FCS and VLAN tag
   std::uint16_t tag = 0;       // VLAN ID on the wire; 0: untagged

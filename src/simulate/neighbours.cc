@@ -199,7 +199,7 @@ Frame Neighbours::discovery(std::uint32_t station, FrameKind kind, std::uint32_t
                             AddressIndex to) const {
   Frame frame;
   frame.kind = kind;
-  frame.src = addresses_.of_station(station);
+  frame.number = addresses_.of_station(station);
   frame.dst = to;
   frame.src_ip = addresses_.ip6_of_station(station);
   frame.dst_ip = about;
@@ -215,8 +215,8 @@ void Neighbours::receive_discovery(std::uint32_t station, const Frame& frame) {
   if (own == 0 || frame.kind == FrameKind::kRouterAdvertisement) return;
   const bool is_probe = frame.src_ip == 0;
   const bool claims = frame.src_ip == own || (is_probe && frame.dst_ip == own);
-  if (claims && frame.src != addresses_.of_station(station)) {
-    const auto& others = addresses_.stations_with(frame.src);
+  if (claims && frame.number != addresses_.of_station(station)) {
+    const auto& others = addresses_.stations_with(frame.number);
     observer_.conflict(own, station, others.empty() ? kNone : others.front(), wires_.now());
   }
   if (frame.kind == FrameKind::kNeighborAdvertisement) {
@@ -233,7 +233,7 @@ void Neighbours::receive_discovery(std::uint32_t station, const Frame& frame) {
     return;
   }
   learn(neighbours_[entry(station, frame.src_ip)], frame, false);
-  Frame answer = discovery(station, FrameKind::kNeighborAdvertisement, frame.src_ip, frame.src);
+  Frame answer = discovery(station, FrameKind::kNeighborAdvertisement, frame.src_ip, frame.number);
   out_.transmit(station, answer);
 }
 
