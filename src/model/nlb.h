@@ -12,8 +12,8 @@
 // that has failed is missed. On one NIC the members can't talk to each other: their frames would be for their
 // own address.
 //
-// Sources: Windows Server, "Network Load Balancing Technical Overview" (unicast mode), MaskSourceMacEnabled in
-// Microsoft-Windows-NetworkLoadBalancing-Core; Microsoft KB 4494444 (what each mode asks of switches);
+// Sources: Windows Server, "Network Load Balancing Technical Overview" (unicast mode), MaskSourceMacEnabled
+// in Microsoft-Windows-NetworkLoadBalancing-Core; Microsoft KB 4494444 (what each mode asks of switches);
 // https://blog.ipspace.net/2009/08/turn-switch-into-hub-microsoft-way.html
 #pragma once
 
