@@ -15,7 +15,8 @@ using findings::LinkLoad;
 
 namespace {
 
-constexpr std::size_t kBar = 8;  // columns
+constexpr std::size_t kBar = 8;     // columns
+constexpr double kBoundless = 1e7;  // Mbit/s: the most that a site may say, and what a tunnel has
 
 // Wanted, then flooded, then room: "██▒▒▒···" or "==###...". A little is a thin stroke; what does not fit is
 // not shown.
@@ -99,7 +100,9 @@ void link_table(Page& page, std::size_t indent, std::span<const LinkLoad> links,
   for (const LinkLoad& load : links.first(shown)) {
     const bool full = load.dropped_mbit >= 0.05;
     table.rows.push_back({.cells = {{name(page, load)},
-                                    {load.capacity_mbit > 0 ? base::short_number(load.capacity_mbit) : "-"},
+                                    {load.capacity_mbit > 0 && load.capacity_mbit < kBoundless
+                                         ? base::short_number(load.capacity_mbit)
+                                         : "-"},
                                     {column_number(load.wanted_mbit)},
                                     {column_number(load.flooded_mbit),
                                      load.flooded_mbit >= 0.05 ? Style::kYellow : Style::kPlain},
