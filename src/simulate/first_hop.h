@@ -14,10 +14,9 @@ namespace sekimori::simulate {
 
 class FirstHops {
  public:
-  FirstHops(const model::Model& model, const Addresses& addresses, Wires& wires, Observer& observer,
-            Fabric& fabric, Neighbours& neighbours, Neighbours::Transmitter& transmitter)
+  FirstHops(const model::Model& model, Wires& wires, Observer& observer, Fabric& fabric,
+            Neighbours& neighbours, Neighbours::Transmitter& transmitter)
       : model_(model),
-        addresses_(addresses),
         wires_(wires),
         observer_(observer),
         fabric_(fabric),
@@ -53,7 +52,6 @@ class FirstHops {
   void advertise(const Member& m, std::uint32_t station);
 
   const model::Model& model_;
-  const Addresses& addresses_;
   Wires& wires_;
   Observer& observer_;
   Fabric& fabric_;

@@ -36,7 +36,7 @@ Stacks::Stacks(const model::Model& model, const Addresses& addresses, Audience& 
       observer_(observer),
       fabric_(fabric),
       neighbours_(model, addresses, audience, wires, observer, *this),
-      first_hops_(model, addresses, wires, observer, fabric, neighbours_, *this),
+      first_hops_(model, wires, observer, fabric, neighbours_, *this),
       sent_(model.stations.size(), 0) {
   for (const model::Machine& machine : model.machines) running_.push_back(machine.running);
   for (const model::Flow& flow : model.flows) {

@@ -4,7 +4,6 @@
 
 #include "lab/run.h"
 #include "lab/scale.h"
-#include "simulate/run.h"
 #include "support.h"
 #include "sys/packet_socket.h"
 
@@ -63,15 +62,12 @@ Counted count(const model::Model& site, base::Duration time, const std::string& 
     counted.measured += std::memcmp(frame.data(), guest.data(), guest.size()) == 0;
   });
 
-  simulate::Options options;
-  options.until = time;
-  const auto predicted = simulate::run(lab.site(), options);
-  EXPECT_TRUE(predicted.has_value());
+  const auto predicted = predict(lab, time);
   for (std::size_t l = 0; l < site.links.size(); ++l) {
     const model::Link& link = site.links[l];
     for (const auto& [far, lane] : {std::pair(link.a, 2 * l + 1), std::pair(link.b, 2 * l)}) {
       if (name_of(site, far) == at + ":e")
-        counted.predicted += static_cast<int>(predicted->lanes[lane].flooded_frames);
+        counted.predicted += static_cast<int>(predicted.lanes[lane].flooded_frames);
     }
   }
   return counted;
@@ -166,14 +162,11 @@ TEST(Article, OpenLoopTrafficIsAsPredicted) {
   ASSERT_TRUE(built.has_value()) << built.error().what;
   const auto measured = run(lab.site(), lab.plan(), {.time = base::seconds(3), .progress = {}});
   ASSERT_TRUE(measured.has_value()) << measured.error().what;
-  simulate::Options options;
-  options.until = measured->time;
-  const auto predicted = simulate::run(lab.site(), options);
-  ASSERT_TRUE(predicted.has_value());
+  const auto predicted = predict(lab, measured->time);
   std::size_t compared = 0;
   for (std::size_t l = 0; l < measured->lanes.size(); ++l) {
     ASSERT_TRUE(measured->lanes[l].has_value());
-    const auto& there = predicted->lanes[l];
+    const auto& there = predicted.lanes[l];
     const auto& here = *measured->lanes[l];
     if (there.frames < 100) {
       EXPECT_NEAR(static_cast<double>(here.frames), static_cast<double>(there.frames), 6);  // ARP

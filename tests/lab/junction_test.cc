@@ -1,6 +1,5 @@
 // VLANs of NICs, and guests that move to another host, in a lab. Needs root.
 #include "lab/run.h"
-#include "simulate/run.h"
 #include "support.h"
 
 namespace sekimori::lab {
@@ -38,13 +37,10 @@ TEST(JunctionLab, ANicHasADeviceForEachVlan) {
 
   const auto measured = run(lab.site(), lab.plan(), {.time = base::seconds(2), .progress = {}});
   ASSERT_TRUE(measured.has_value()) << measured.error().what;
-  simulate::Options options;
-  options.until = measured->time;
-  const auto predicted = simulate::run(lab.site(), options);
-  ASSERT_TRUE(predicted.has_value());
+  const auto predicted = predict(lab, measured->time);
   for (std::size_t lane = 8; lane < 10; ++lane) {  // the trunk of the router: tagged, both ways
     ASSERT_TRUE(measured->lanes[lane].has_value());
-    const auto bytes = static_cast<double>(predicted->lanes[lane].bytes);
+    const auto bytes = static_cast<double>(predicted.lanes[lane].bytes);
     EXPECT_GT(bytes, 300'000);
     EXPECT_NEAR(static_cast<double>(measured->lanes[lane]->bytes), bytes, 0.02 * bytes) << lane;
   }
@@ -100,14 +96,11 @@ TEST(JunctionLab, WithoutAnAnnouncementItIsLostAsPredicted) {
   ASSERT_TRUE(measured.has_value()) << measured.error().what;
   EXPECT_GT(measured->flows[0].answered, 20);
   EXPECT_LT(measured->flows[0].answered, measured->flows[0].sent - 30);
-  simulate::Options options;
-  options.until = measured->time;
-  const auto predicted = simulate::run(lab.site(), options);
-  ASSERT_TRUE(predicted.has_value());
+  const auto predicted = predict(lab, measured->time);
   for (std::size_t lane = 0; lane < 4; ++lane) {  // the uplinks of the hosts
     ASSERT_TRUE(measured->lanes[lane].has_value());
     EXPECT_NEAR(static_cast<double>(measured->lanes[lane]->frames),
-                static_cast<double>(predicted->lanes[lane].frames), 20)
+                static_cast<double>(predicted.lanes[lane].frames), 20)
         << lane;
   }
 }

@@ -1,6 +1,5 @@
 // Switches of the kind `macvlan` as real devices in a lab. Needs root.
 #include "lab/run.h"
-#include "simulate/run.h"
 #include "support.h"
 
 namespace sekimori::lab {
@@ -105,13 +104,10 @@ TEST(MacvlanLab, LinksCarryWhatIsPredicted) {
   ASSERT_TRUE(lab.up().has_value());
   const auto measured = run(lab.site(), lab.plan(), {.time = base::seconds(2), .progress = {}});
   ASSERT_TRUE(measured.has_value()) << measured.error().what;
-  simulate::Options options;
-  options.until = measured->time;
-  const auto predicted = simulate::run(lab.site(), options);
-  ASSERT_TRUE(predicted.has_value());
+  const auto predicted = predict(lab, measured->time);
   std::size_t compared = 0;
   for (std::size_t l = 0; l < measured->lanes.size(); ++l) {
-    const auto& there = predicted->lanes[l];
+    const auto& there = predicted.lanes[l];
     if (there.frames < 100 || !measured->lanes[l]) continue;
     ++compared;
     EXPECT_NEAR(static_cast<double>(measured->lanes[l]->frames), static_cast<double>(there.frames),

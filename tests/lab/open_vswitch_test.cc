@@ -2,7 +2,6 @@
 #include "lab/open_vswitch.h"
 
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): kill is POSIX's
-#include <sys/wait.h>
 
 #include <chrono>
 #include <filesystem>
@@ -138,14 +137,7 @@ TEST(OpenVSwitchLab, AfterAKilledUpDownEndsTheDaemons) {
   const model::Model site = ovs_site();
   for (const int milliseconds : {30, 80, 150, 250, 400}) {
     const TestLab lab(site, kWithOpenVSwitch);
-    const pid_t child = ::fork();
-    if (child == 0) {
-      [[maybe_unused]] const auto built = lab.up();
-      ::_exit(0);
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
-    ::kill(child, SIGKILL);
-    ::waitpid(child, nullptr, 0);
+    lab.up_killed_after(std::chrono::milliseconds(milliseconds));
     const auto gone = down(lab.plan().lab);
     ASSERT_TRUE(gone.has_value()) << gone.error().what;
     // A process that had not yet come to listen finds its namespace gone within a second.

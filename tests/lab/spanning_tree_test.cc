@@ -7,7 +7,6 @@
 
 #include "lab/live.h"
 #include "lab/run.h"
-#include "simulate/run.h"
 #include "support.h"
 #include "sys/links.h"
 #include "sys/service.h"
@@ -110,15 +109,12 @@ changes: [{at: 1s, link-down: ["s3:to1", "s1:to3"]}]
   ASSERT_TRUE(becomes(lab, "s3:to2 alternate discarding\n"));
   const auto measured = run(lab.site(), lab.plan(), {.time = base::seconds(5), .progress = {}});
   ASSERT_TRUE(measured.has_value()) << measured.error().what;
-  simulate::Options options;
-  options.until = measured->time;
-  const auto predicted = simulate::run(lab.site(), options);
-  ASSERT_TRUE(predicted.has_value());
+  const auto predicted = predict(lab, measured->time);
   for (std::size_t f = 0; f < 2; ++f) {
     EXPECT_LT(measured->flows[f].sent - measured->flows[f].answered, 100) << f;  // two seconds
   }
   // What had gone between s1 and s3 goes by s2: as much as is predicted, but for what was lost.
-  const auto& there = predicted->lanes[2];
+  const auto& there = predicted.lanes[2];
   ASSERT_TRUE(measured->lanes[2].has_value());
   EXPECT_NEAR(static_cast<double>(measured->lanes[2]->frames), static_cast<double>(there.frames),
               100 + 0.05 * static_cast<double>(there.frames));

@@ -4,13 +4,19 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): kill is POSIX's
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <string>
+#include <thread>
+#include <utility>
 
 #include "importers/site.h"
 #include "lab/lab.h"
 #include "lab/plan.h"
+#include "simulate/run.h"
 #include "sys/namespaces.h"
 
 namespace sekimori::lab {
@@ -47,6 +53,17 @@ class TestLab {
   ~TestLab() { [[maybe_unused]] const auto gone = down(plan_.lab); }
 
   base::Result<void> up(const UpOptions& options = {}) const { return lab::up(site_, plan_, options); }
+  // A process that builds it and has no chance to clean up.
+  void up_killed_after(std::chrono::milliseconds while_it_builds) const {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      [[maybe_unused]] const auto built = up();
+      ::_exit(0);
+    }
+    std::this_thread::sleep_for(while_it_builds);
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+  }
   const model::Model& site() const { return site_; }
   const Plan& plan() const { return plan_; }
   std::string ip(const std::string& machine, const std::string& command) const {
@@ -58,5 +75,14 @@ class TestLab {
   model::Model site_;
   Plan plan_;
 };
+
+// What the simulator says of the lab's site.
+inline simulate::RunResult predict(const TestLab& lab, base::Time until) {
+  simulate::Options options;
+  options.until = until;
+  auto predicted = simulate::run(lab.site(), options);
+  EXPECT_TRUE(predicted.has_value());
+  return std::move(*predicted);
+}
 
 }  // namespace sekimori::lab

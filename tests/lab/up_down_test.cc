@@ -1,6 +1,4 @@
 // Labs come and go on this machine's kernel, and leave nothing.
-#include <signal.h>  // NOLINT(modernize-deprecated-headers): kill is POSIX's
-#include <sys/wait.h>
 
 #include <chrono>
 #include <thread>
@@ -128,14 +126,7 @@ TEST(UpDown, AfterAKilledUpDownFindsEverything) {
   const model::Model site = two_hundred_guests();
   for (const int milliseconds : {1, 10, 40, 120, 250}) {
     const TestLab lab(site);
-    const pid_t child = ::fork();
-    if (child == 0) {
-      [[maybe_unused]] const auto built = lab.up();
-      ::_exit(0);
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
-    ::kill(child, SIGKILL);
-    ::waitpid(child, nullptr, 0);
+    lab.up_killed_after(std::chrono::milliseconds(milliseconds));
     const auto gone = down(lab.plan().lab);
     ASSERT_TRUE(gone.has_value()) << gone.error().what;
     EXPECT_EQ(lab.namespaces(), 0);
