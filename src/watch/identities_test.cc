@@ -381,7 +381,7 @@ wire::Buffer dhcp(Mac source, const DhcpMessage& m) {
   wire::Buffer frame;
   const bool client = m.op == 1;
   wire::append_udp(frame, {wire::kBroadcast, source, {}, 42 + payload.size()},
-                   {.source = {m.server}, .destination = {~0u}},
+                   wire::Ipv4Header{.source = {m.server}, .destination = {~0u}},
                    {.source_port = client ? std::uint16_t{68} : std::uint16_t{67},
                     .destination_port = client ? std::uint16_t{67} : std::uint16_t{68}});
   std::ranges::copy(payload, frame.begin() + 42);
