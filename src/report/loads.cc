@@ -100,7 +100,7 @@ void link_table(Page& page, std::size_t indent, std::span<const LinkLoad> links,
   for (const LinkLoad& load : links.first(shown)) {
     const bool full = load.dropped_mbit >= 0.05;
     table.rows.push_back({.cells = {{name(page, load)},
-                                    {load.capacity_mbit > 0 && load.capacity_mbit < kBoundless
+                                    {load.capacity_mbit > 0 && load.capacity_mbit != kBoundless
                                          ? base::short_number(load.capacity_mbit)
                                          : "-"},
                                     {column_number(load.wanted_mbit)},
