@@ -166,8 +166,9 @@ class Prover {
     std::ranges::stable_sort(list, std::ranges::greater{}, weight);
     for (std::size_t i = 0; i < list.size(); ++i) {
       Finding f = flood_finding(list[i].first, list[i].second, i < kMostDetailed);
-      // A cluster that has its segment to itself floods nobody else.
-      if (f.code == Code::kFloodMasked && f.links.empty()) continue;
+      // What gets to nobody who does not want it harms nobody: that of a cluster with a segment to itself,
+      // and of a bridge with two ports.
+      if ((f.code == Code::kFloodMasked || f.code == Code::kFloodNoLearning) && f.links.empty()) continue;
       add(std::move(f));
     }
     leaks_without_flood();

@@ -154,8 +154,9 @@ class Explainer {
     for (auto& [key, list] : groups) {
       std::ranges::stable_sort(list, std::ranges::greater{}, &FloodRecord::frames);
       Finding f = flood_finding(key.first, key.second, list);
-      // A cluster that has its segment to itself floods nobody else.
-      if (f.code == Code::kFloodMasked && f.links.empty()) continue;
+      // What gets to nobody who does not want it harms nobody: that of a cluster with a segment to itself,
+      // and of a bridge with two ports.
+      if ((f.code == Code::kFloodMasked || f.code == Code::kFloodNoLearning) && f.links.empty()) continue;
       report_.findings.push_back(std::move(f));
     }
   }

@@ -103,6 +103,35 @@ TEST(NoLearning, AgeingZero) {
   EXPECT_EQ(codes(diagnose(cured, seconds(60))), "");
 }
 
+// With two ports a flood goes where the frame should: the kernel's recommendation for a guest's own bridge
+// (https://github.com/kubevirt/kubevirt/issues/1620), and a tunnel of two endpoints that learns nothing.
+TEST(NoLearning, TwoPortsHarmNobody) {
+  EXPECT_EQ(codes(diagnose(site(R"(
+hosts: {a: {nics: {eth0: 10.0.0.1/24}}, b: {nics: {eth0: 10.0.0.2/24}}}
+switches: {sw: {ageing: 0}}
+links: [[a:eth0, sw:1], [b:eth0, sw:2]]
+traffic: [{from: a, to: b, kind: request, every: 10ms}]
+)"))),
+            "");
+  EXPECT_EQ(codes(diagnose(site(R"(
+hosts:
+  h1:
+    nics: {eth0: 10.0.0.1/24}
+    switches: {br0: {kind: linux-bridge}}
+    guests: {a: {nics: {net0: {on: br0, ip: 10.8.0.1/24}}}}
+  h2:
+    nics: {eth0: 10.0.0.2/24}
+    switches: {br0: {kind: linux-bridge}}
+    guests: {b: {nics: {net0: {on: br0, ip: 10.8.0.2/24}}}}
+switches: {sw: {}}
+links: [[h1:eth0, sw:1], [h2:eth0, sw:2]]
+tunnels: {x: {members: [h1/br0, h2/br0], learning: off}}
+traffic: [{from: a, to: b, kind: request, every: 10ms}]
+)"),
+                           seconds(30))),
+            "");
+}
+
 TEST(TableFull, WhoComesTooLateIsFlooded) {
   const model::Model m = story("full-table");
   const auto report = diagnose(m, seconds(60));
