@@ -400,10 +400,15 @@ base::Result<std::vector<LinkState>> Links::list() {
     link.up = (header.ifi_flags & IFF_UP) != 0;
     link.carrier = attributes.get<std::uint8_t>(IFLA_CARRIER).value_or(0) != 0;
     const auto state = attributes.get<std::uint8_t>(IFLA_OPERSTATE).value_or(IF_OPER_UNKNOWN);
-    const auto port = attributes.nested(IFLA_LINKINFO).nested(IFLA_INFO_SLAVE_DATA);
-    link.passes =
-        (state == IF_OPER_UP || state == IF_OPER_UNKNOWN) &&
-        port.get<std::uint8_t>(IFLA_BRPORT_STATE).value_or(BR_STATE_FORWARDING) == BR_STATE_FORWARDING;
+    const auto info = attributes.nested(IFLA_LINKINFO);
+    // Of a device whose carrier comes and goes, "unknown" means that the kernel has not looked yet: until
+    // then a bridge port may well forward, and the device drops all that it is to send
+    // (net/sched/sch_generic.c, dev_activate).
+    const std::string_view kind = info.text(IFLA_INFO_KIND);
+    const bool has_carrier_events = kind == "veth" || kind == "macvlan";
+    const auto port_state = info.nested(IFLA_INFO_SLAVE_DATA).get<std::uint8_t>(IFLA_BRPORT_STATE);
+    link.passes = (state == IF_OPER_UP || (state == IF_OPER_UNKNOWN && !has_carrier_events)) &&
+                  port_state.value_or(BR_STATE_FORWARDING) == BR_STATE_FORWARDING;
     // Older kernels send fewer counters.
     rtnl_link_stats64 stats{};
     const auto bytes = attributes.find(IFLA_STATS64);
