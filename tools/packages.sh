@@ -33,6 +33,7 @@ sekimori_test_packages='
   openvswitch-switch  ovs-vsctl
   qemu-system-x86     qemu-system-x86_64
   openssl             openssl
+  tshark              tshark
   clang-19            clang++-19
   clang-format-19     clang-format-19
   clang-tidy-19       clang-tidy-19
