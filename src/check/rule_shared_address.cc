@@ -1,12 +1,10 @@
 // Virtual routers with two masters. VRRP and HSRP have one router of a group answer for the shared address;
 // it is master because the others hear it. Two faults make two of them speak from one virtual MAC in one
 // segment, which is a duplicate MAC like any other, but with causes of its own:
-//   - the advertisements don't get from one to the other: ports isolated from each other, or without
-//   broadcasts
-//     and multicasts, carry everybody's frames but these;
-//   - two groups of one segment have the same number, and so the same virtual MAC (RFC 5798 section 7.3: the
-//   MAC
-//     is made of the VRID alone).
+// - the advertisements don't get from one to the other: ports isolated from each other, or without broadcasts
+//   and multicasts, carry everybody's frames but these;
+// - two groups of one segment have the same number, and so the same virtual MAC (RFC 5798 section 7.3: the
+//   MAC is made of the VRID alone).
 // A group whose members are in segments apart (a trunk without the VLAN, a cable that is down) has a master
 // in each: nothing is at two places, but each half has a gateway of its own, and when the halves are joined
 // there is a moment with two. That is told, too, as latent.

@@ -164,15 +164,29 @@ void append_discovery(const model::Model& model, const Addresses& addresses, con
   }
 }
 
-}  // namespace
-
-void encode(const model::Model& model, const Addresses& addresses, const Frame& frame, wire::Buffer& out) {
-  out.clear();
+wire::FrameShape shape_of(const Addresses& addresses, const Frame& frame) {
   wire::FrameShape shape;
   shape.destination = addresses.mac(frame.dst);
   shape.source = addresses.mac(frame.src);
   if (frame.tag != 0) shape.tag = wire::VlanTag{.vid = frame.tag};
   shape.bytes = frame.wire_bytes();
+  return shape;
+}
+
+wire::Ipv4Header ipv4_of(const Frame& frame) {
+  wire::Ipv4Header ip;
+  ip.source = {frame.src_ip};
+  ip.destination = {frame.dst_ip};
+  ip.ttl = frame.ttl;
+  ip.id = static_cast<std::uint16_t>(frame.number);
+  return ip;
+}
+
+}  // namespace
+
+void encode(const model::Model& model, const Addresses& addresses, const Frame& frame, wire::Buffer& out) {
+  out.clear();
+  wire::FrameShape shape = shape_of(addresses, frame);
   if (frame.kind == FrameKind::kArpRequest || frame.kind == FrameKind::kArpReply) {
     const bool reply = frame.kind == FrameKind::kArpReply;
     wire::append_arp(out, shape,
@@ -202,31 +216,16 @@ void encode(const model::Model& model, const Addresses& addresses, const Frame& 
                               .hop_limit = frame.ttl};
     append_packet(model.flows[frame.flow], frame, shape, ip, out);
   } else {
-    wire::Ipv4Header ip;
-    ip.source = {frame.src_ip};
-    ip.destination = {frame.dst_ip};
-    ip.ttl = frame.ttl;
-    ip.id = static_cast<std::uint16_t>(frame.number);
-    append_packet(model.flows[frame.flow], frame, shape, ip, out);
+    append_packet(model.flows[frame.flow], frame, shape, ipv4_of(frame), out);
   }
 }
 
 void encode_vxlan(const Addresses& addresses, const Frame& packet, std::uint32_t vni, wire::Bytes inner,
                   wire::Buffer& out) {
   out.clear();
-  wire::FrameShape shape;
-  shape.destination = addresses.mac(packet.dst);
-  shape.source = addresses.mac(packet.src);
-  if (packet.tag != 0) shape.tag = wire::VlanTag{.vid = packet.tag};
-  shape.bytes = packet.wire_bytes();
-  wire::Ipv4Header ip;
-  ip.source = {packet.src_ip};
-  ip.destination = {packet.dst_ip};
-  ip.ttl = packet.ttl;
-  ip.id = static_cast<std::uint16_t>(packet.number);
   // A port for each conversation inside, so that links side by side share the load (RFC 7348 section 4.3).
   const auto source_port = static_cast<std::uint16_t>(49'152 + packet.flow % 16'384);
-  wire::append_vxlan(out, shape, ip, source_port, vni, inner);
+  wire::append_vxlan(out, shape_of(addresses, packet), ipv4_of(packet), source_port, vni, inner);
 }
 
 }  // namespace sekimori::simulate

@@ -357,7 +357,6 @@ void put_hsrp2(Buffer& out, const FirstHop& m, Mac own) {
 }  // namespace
 
 void append_first_hop(Buffer& out, FrameShape shape, Ipv4Header ip, const FirstHop& m) {
-  constexpr std::uint8_t kVrrpProtocol = 112, kUdpProtocol = 17;
   constexpr Ipv4 kVrrpGroup{0xe000'0012}, kAllRouters{0xe000'0002}, kHsrp2Group{0xe000'0066};
   const bool vrrp = m.protocol == FirstHop::Protocol::vrrp, second = m.version == 2;
   ip.destination = vrrp ? kVrrpGroup : second ? kHsrp2Group : kAllRouters;
@@ -366,18 +365,18 @@ void append_first_hop(Buffer& out, FrameShape shape, Ipv4Header ip, const FirstH
   shape.destination = Mac{0x0100'5e00'0000u | std::uint64_t{ip.destination.bits & 0x7f'ffffu}};
   const std::size_t start = out.size(), message = vrrp ? 12u : second ? 8u + 42u : 8u + 20u;
   put_ethernet(out, shape, ethertype::kIpv4);
-  put_ipv4(out, ip, vrrp ? kVrrpProtocol : kUdpProtocol, message);
+  put_ipv4(out, ip, vrrp ? ip_protocol::kVrrp : ip_protocol::kUdp, message);
   const std::size_t segment = out.size();
   if (vrrp) {
     put_vrrp(out, m);
-    store_be16(out, segment + 6, segment_checksum(out, segment, ip, kVrrpProtocol));
+    store_be16(out, segment + 6, segment_checksum(out, segment, ip, ip_protocol::kVrrp));
   } else {
     put_be16(out, kHsrpPort);
     put_be16(out, kHsrpPort);
     put_be16(out, static_cast<std::uint16_t>(message));
     put_be16(out, 0);
     second ? put_hsrp2(out, m, shape.source) : put_hsrp1(out, m);
-    store_be16(out, segment + 6, segment_checksum(out, segment, ip, kUdpProtocol));
+    store_be16(out, segment + 6, segment_checksum(out, segment, ip, ip_protocol::kUdp));
   }
   pad(out, start, shape);
 }
