@@ -35,6 +35,7 @@ sekimori_test_packages='
   openssl             openssl
   tshark              tshark
   clang-19            clang++-19
+  libclang-rt-19-dev  <sanitizer/asan_interface.h>
   clang-format-19     clang-format-19
   clang-tidy-19       clang-tidy-19
 '
