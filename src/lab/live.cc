@@ -11,6 +11,7 @@
 #include <sstream>
 #include <unordered_set>
 
+#include "lab/live_bond.h"
 #include "lab/live_switch.h"
 #include "lab/live_tree.h"
 #include "switching/kinds.h"
@@ -30,7 +31,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kAddressBytes = 12, kTagBytes = 4;
 constexpr std::size_t kFramesPerTurn = 256;  // of one port, before the others have theirs
 constexpr std::size_t kMostDelayedBytes = std::size_t{16} << 20;  // in a delay line
-constexpr std::uint32_t kFirstWatch = 0x8000'0000u;               // of the poller's tokens, for trees
+constexpr std::uint32_t kFirstWatch = 0x8000'0000u;               // of the poller's tokens, for links
 constexpr std::size_t kLongestCopy = sys::kMostFrameBytes;
 
 std::uint16_t read16(Bytes frame, std::size_t at) {
@@ -92,6 +93,7 @@ struct LivePort {
   sys::PacketSocket socket;
   LiveSwitch* bridge = nullptr;  // of a switch,
   LiveTree* tree = nullptr;      // which may have one,
+  LiveBond* bond = nullptr;      // or of a bond
   model::PortId port{};
   std::uint32_t line = kNone;  // or of a delay line: frames that come in here leave at `to`
   std::uint32_t to = kNone;
@@ -127,14 +129,17 @@ class Live {
     by_model_port_.assign(site_.ports.size(), kNone);
     for (const PlannedBridge& bridge : plan_.bridges) {
       if (!bridge.live()) continue;
-      switches_.push_back(std::make_unique<LiveSwitch>(site_, bridge.bridge));
-      bridges_.push_back(bridge.bridge);
+      const bool is_bond = site_[bridge.bridge].kind == model::BridgeKind::kBond;
+      if (!is_bond) {
+        switches_.push_back(std::make_unique<LiveSwitch>(site_, bridge.bridge));
+        bridges_.push_back(bridge.bridge);
+      }
       for (const model::PortId port : site_[bridge.bridge].ports) {
         const Device& device = plan_.ports[port.index()];
         if (!device.built()) continue;
         by_model_port_[port.index()] = static_cast<std::uint32_t>(ports_.size());
         if (auto added = add_port(device, is_shaped(port)); !added) return added;
-        ports_.back().bridge = switches_.back().get();
+        if (!is_bond) ports_.back().bridge = switches_.back().get();
         ports_.back().port = port;
       }
     }
@@ -149,6 +154,7 @@ class Live {
       if (auto added = poller_->add(ports_[i].socket.fd(), i); !added) return added;
     }
     if (auto begun = begin_trees(); !begun) return begun;
+    if (auto begun = begin_bonds(); !begun) return begun;
     return listen();
   }
 
@@ -158,14 +164,15 @@ class Live {
         if (token == kNone) {
           go_on_ = service_->serve([this](std::string_view word) { return answer(word); });
         } else if (token >= kFirstWatch) {
-          look_at_links(trees_[token - kFirstWatch]);
+          look_at_links(*watched_[token - kFirstWatch]);
         } else {
           turn(ports_[token]);
         }
       });
       release();
-      for (PlayedTree& played : trees_) {
-        if (played.tree->next_due() <= now()) played.tree->on_time(now());
+      for (const auto& played : watched_) {
+        if (played->tree && played->tree->next_due() <= now()) played->tree->on_time(now());
+        if (played->bond && played->bond->next_due() <= now()) played->bond->on_time(now());
       }
       for (LivePort& port : ports_) port.socket.flush();
       if (now() - looked_ > base::seconds(1)) look_around();
@@ -240,13 +247,15 @@ class Live {
     return plan_.junctions.empty() ? 0 : plan_.junctions.front().legs.front().here.space;
   }
 
-  // ---------------------------------------------------------------- spanning trees
+  // ---------------------------------------------------------------- spanning trees and bonds
 
-  struct PlayedTree {
+  // A switch or bond that minds the carriers of its ports.
+  struct Watched {
     model::BridgeId bridge;
-    std::unique_ptr<LiveTree> tree;
     sys::LinkWatcher watcher;
     sys::Links links;
+    std::unique_ptr<LiveTree> tree;  // one of the two
+    std::unique_ptr<LiveBond> bond;
   };
 
   base::Result<void> begin_trees() {
@@ -256,35 +265,57 @@ class Live {
     const auto settled = switching::settled_tree(site_, link_up);
     for (std::size_t b = 0; b < bridges_.size(); ++b) {
       if (!site_[bridges_[b]].stp) continue;
-      if (auto added = add_tree(bridges_[b], *switches_[b]); !added) return added;
-      PlayedTree& played = trees_.back();
-      const auto carriers = carriers_of(played);
+      auto played = watch(bridges_[b]);
+      if (!played) return std::unexpected(played.error());
+      (*played)->tree = std::make_unique<LiveTree>(site_, plan_, bridges_[b], *switches_[b], sender());
+      for (LivePort& port : ports_) {
+        if (port.bridge == switches_[b].get()) port.tree = (*played)->tree.get();
+      }
+      const auto carriers = carriers_of(**played);
       if (!carriers) return std::unexpected(carriers.error());
-      played.tree->settle(settled, [&](model::PortId port) { return carriers->contains(port); }, now());
+      (*played)->tree->settle(settled, [&](model::PortId port) { return carriers->contains(port); }, now());
     }
     return {};
   }
 
-  base::Result<void> add_tree(model::BridgeId id, LiveSwitch& bridge) {
+  base::Result<void> begin_bonds() {
+    for (const PlannedBridge& bridge : plan_.bridges) {
+      if (!bridge.live() || site_[bridge.bridge].kind != model::BridgeKind::kBond) continue;
+      auto played = watch(bridge.bridge);
+      if (!played) return std::unexpected(played.error());
+      const auto carriers = carriers_of(**played);
+      if (!carriers) return std::unexpected(carriers.error());
+      const auto is_up = [&](model::PortId port) { return carriers->contains(port); };
+      (*played)->bond = std::make_unique<LiveBond>(site_, bridge.bridge, is_up, sender());
+      for (const model::PortId port : site_[bridge.bridge].ports) {
+        if (const std::uint32_t at = by_model_port_[port.index()]; at != kNone)
+          ports_[at].bond = (*played)->bond.get();
+      }
+    }
+    return {};
+  }
+
+  std::function<void(model::PortId, Bytes)> sender() {
+    return [this](model::PortId port, Bytes frame) {
+      if (const std::uint32_t at = by_model_port_[port.index()]; at != kNone) ports_[at].socket.queue(frame);
+    };
+  }
+
+  base::Result<Watched*> watch(model::BridgeId id) {
     auto space = sys::Namespace::open(plan_.namespace_of(plan_.bridges[id.index()].space));
     if (!space) return std::unexpected(space.error());
     auto watcher = sys::LinkWatcher::open(*space);
     if (!watcher) return std::unexpected(watcher.error());
     auto links = sys::Links::open(*space);
     if (!links) return std::unexpected(links.error());
-    auto tree = std::make_unique<LiveTree>(site_, plan_, id, bridge, [this](model::PortId port, Bytes frame) {
-      ports_[by_model_port_[port.index()]].socket.queue(frame);
-    });
-    for (LivePort& port : ports_) {
-      if (port.bridge == &bridge) port.tree = tree.get();
-    }
-    const auto token = static_cast<std::uint32_t>(kFirstWatch + trees_.size());
-    if (auto added = poller_->add(watcher->fd(), token); !added) return added;
-    trees_.push_back({id, std::move(tree), std::move(*watcher), std::move(*links)});
-    return {};
+    const auto token = static_cast<std::uint32_t>(kFirstWatch + watched_.size());
+    if (auto added = poller_->add(watcher->fd(), token); !added) return std::unexpected(added.error());
+    watched_.push_back(
+        std::make_unique<Watched>(Watched{id, std::move(*watcher), std::move(*links), nullptr, nullptr}));
+    return watched_.back().get();
   }
 
-  base::Result<std::unordered_set<model::PortId>> carriers_of(PlayedTree& played) {
+  base::Result<std::unordered_set<model::PortId>> carriers_of(Watched& played) {
     const auto list = played.links.list();
     if (!list) return std::unexpected(list.error());
     std::unordered_set<std::string> devices;
@@ -298,12 +329,14 @@ class Live {
     return ports;
   }
 
-  void look_at_links(PlayedTree& played) {
+  void look_at_links(Watched& played) {
     played.watcher.take();
     const auto carriers = carriers_of(played);
     if (!carriers) return;
-    for (const model::PortId port : site_[played.bridge].ports)
-      played.tree->set_carrier(port, carriers->contains(port), now());
+    for (const model::PortId port : site_[played.bridge].ports) {
+      if (played.tree) played.tree->set_carrier(port, carriers->contains(port), now());
+      if (played.bond) played.bond->set_carrier(port, carriers->contains(port));
+    }
   }
 
   // By a BPDU guard, until somebody opens the port by hand.
@@ -334,6 +367,8 @@ class Live {
     port.socket.receive(kFramesPerTurn, [&](int, std::span<std::byte> frame) {
       if (port.bridge != nullptr) {
         relay(port, frame);
+      } else if (port.bond != nullptr) {
+        port.bond->receive(port.port, frame);
       } else if (port.line != kNone) {
         hold(lines_[port.line], frame);
       } else {
@@ -397,9 +432,9 @@ class Live {
 
   std::chrono::nanoseconds patience() {
     base::Duration least = base::seconds(1);
-    for (const PlayedTree& played : trees_) {
-      if (const base::Time due = played.tree->next_due(); due != base::kNever)
-        least = std::min(least, due - now());
+    for (const auto& played : watched_) {
+      const base::Time due = played->tree ? played->tree->next_due() : played->bond->next_due();
+      if (due != base::kNever) least = std::min(least, due - now());
     }
     for (const DelayLine& line : lines_) {
       if (!line.queue.empty()) least = std::min(least, line.queue.front().due - now());
@@ -419,8 +454,8 @@ class Live {
     for (LiveJunction& junction : junctions_) {
       if (word == "home") junction.place = 0;
     }
-    for (const PlayedTree& played : trees_) {
-      if (word == "tree") text += played.tree->text();
+    for (const auto& played : watched_) {
+      if (word == "tree" && played->tree) text += played->tree->text();
     }
     for (std::size_t b = 0; b < switches_.size(); ++b) {
       if (word == "flush") switches_[b]->flush();
@@ -446,7 +481,7 @@ class Live {
   std::vector<std::uint32_t> by_model_port_;
   std::vector<DelayLine> lines_;
   std::vector<LiveJunction> junctions_;
-  std::vector<PlayedTree> trees_;
+  std::vector<std::unique_ptr<Watched>> watched_;
   std::array<std::byte, kLongestCopy> scratch_;
   base::Time looked_{0};
   bool go_on_ = true;
