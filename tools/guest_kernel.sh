@@ -28,7 +28,7 @@ fi
 dpkg -x "$work"/*.deb "$work/root"
 mkdir -p "$work/kernel/modules"
 number=10
-for module in llc stp garp mrp bridge 8021q veth; do
+for module in llc stp garp mrp bridge 8021q veth tls bonding; do
   file=$(find "$work/root/lib/modules" -name "$module.ko" -print -quit)
   if [[ -z $file ]]; then
     echo "guest_kernel.sh: $package has no module $module" >&2

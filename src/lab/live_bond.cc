@@ -35,14 +35,14 @@ switching::BondPacket read_packet(const wire::Packet& frame, const wire::Etherne
     packet.source_ip = switching::folded(ip6->source);
     packet.destination_ip = switching::folded(ip6->destination);
   }
-  const auto set_ports = [&](unsigned source, std::uint16_t destination) {
-    packet.source_port = static_cast<std::uint16_t>(source);
+  const auto set_ports = [&](std::uint16_t source, std::uint16_t destination) {
+    packet.source_port = source;
     packet.destination_port = destination;
   };
   if (const auto* udp = frame.get<wire::Udp>()) set_ports(udp->source_port, udp->destination_port);
   if (const auto* tcp = frame.get<wire::Tcp>()) set_ports(tcp->source_port, tcp->destination_port);
   if (const auto* icmp = frame.get<wire::Icmp>(); icmp != nullptr && icmp->is_echo())
-    set_ports(icmp->type << 8U | icmp->code, icmp->id);
+    packet.set_echo(icmp->type, icmp->code, icmp->id);
   return packet;
 }
 
@@ -82,10 +82,6 @@ void LiveBond::receive(PortId in, Bytes bytes) {
   }
   if (balances_ && balance_arp(frame, bytes)) return;
   for (const Nic nic : bond_.leaves_by(read_packet(frame, *ethernet))) leave(nic, bytes);
-  const auto* arp = frame.get<wire::Arp>();
-  if (balances_ && arp != nullptr && arp->operation == wire::Arp::kRequest &&
-      arp->sender_mac == bond_.own_mac())
-    tell_clients(arp->sender_ip);
 }
 
 void LiveBond::leave(Nic nic, Bytes frame) {
@@ -100,10 +96,16 @@ void LiveBond::leave(Nic nic, Bytes frame) {
 bool LiveBond::balance_arp(const wire::Packet& frame, Bytes bytes) {
   const auto* arp = frame.get<wire::Arp>();
   const auto* ethernet = frame.get<wire::Ethernet>();
-  if (arp == nullptr || arp->operation != wire::Arp::kReply || arp->sender_mac != bond_.own_mac())
-    return false;
+  const bool is_reply = arp != nullptr && arp->operation == wire::Arp::kReply;
+  const bool is_request = arp != nullptr && arp->operation == wire::Arp::kRequest;
+  if ((!is_reply && !is_request) || arp->sender_mac != bond_.own_mac()) return false;
   const Nic nic = bond_.nic_of_client(arp->target_ip.bits);
   if (nic == Bond::kNoNic) return false;
+  if (is_request) {
+    leave(nic, bytes);
+    tell_clients(arp->sender_ip);
+    return true;
+  }
   clients_.insert_or_assign({arp->target_ip, arp->sender_ip},
                             Client{arp->target_mac, ethernet->outer_vlan()});
   scratch_.assign(bytes.begin(), bytes.end());

@@ -38,6 +38,10 @@ switching::BondPacket packet_of(const Addresses& addresses, const Frame& frame) 
   packet.source_ip = word_of(addresses, frame.src_ip);
   packet.destination_ip = word_of(addresses, frame.dst_ip);
   const Ports ports = ports_of(frame);
+  if (frame.kind == FrameKind::kEchoRequest || frame.kind == FrameKind::kEchoReply) {
+    packet.set_echo(static_cast<std::uint8_t>(ports.source >> 8), 0, ports.destination);
+    return packet;
+  }
   packet.source_port = ports.source;
   packet.destination_port = ports.destination;
   return packet;
@@ -83,8 +87,6 @@ void Fabric::relay_bond(std::uint32_t in, Frame& frame) {
   }
   if (play.timer != kNone && balance_arp(play, frame)) return;
   for (const Bond::Nic nic : play.bond.leaves_by(packet_of(addresses_, frame))) leave_bond(play, nic, frame);
-  if (play.timer != kNone && frame.kind == FrameKind::kArpRequest && frame.number == play.own)
-    tell_clients(play, frame.src_ip);
 }
 
 void Fabric::leave_bond(const BondPlay& play, Bond::Nic nic, Frame frame) {
@@ -92,12 +94,18 @@ void Fabric::leave_bond(const BondPlay& play, Bond::Nic nic, Frame frame) {
   emit(play.bond.port(nic).value, frame);
 }
 
-// balance-alb: an answer of the machine itself leaves by the NIC that the client is to use, and says that
+// balance-alb: ARP of the machine itself leaves by the NIC that the client is to use, and an answer says that
 // NIC's MAC. True when that was all.
 bool Fabric::balance_arp(BondPlay& play, Frame& frame) {
-  if (frame.kind != FrameKind::kArpReply || frame.number != play.own) return false;
+  const bool is_request = frame.kind == FrameKind::kArpRequest;
+  if ((!is_request && frame.kind != FrameKind::kArpReply) || frame.number != play.own) return false;
   const Bond::Nic nic = play.bond.nic_of_client(frame.dst_ip);
   if (nic == Bond::kNoNic) return false;
+  if (is_request) {
+    leave_bond(play, nic, frame);
+    tell_clients(play, frame.src_ip);
+    return true;
+  }
   play.clients.insert_or_assign({frame.dst_ip, frame.src_ip}, BondPlay::Client{frame.dst, frame.tag});
   frame.number = addresses_.find(play.bond.mac(nic));
   leave_bond(play, nic, frame);

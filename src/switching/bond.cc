@@ -165,7 +165,9 @@ std::span<const Bond::Nic> Bond::leaves_by(const BondPacket& packet) {
       nic = active_;
       break;
     case BondMode::kBalanceRr:
-      nic = next_from(++sent_ % nics_.size());
+      // One without a carrier is not asked to send.
+      nic = next_from((sent_ + 1) % nics_.size());
+      sent_ += nic != kNoNic;
       break;
     case BondMode::kBalanceXor:
     case BondMode::kLacp:

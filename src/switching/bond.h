@@ -12,7 +12,7 @@
 //                   aggregator
 //   balance-tlb     one by a hash; what is no     the active one   MAC of the NIC it     any switches
 //                   unicast IP, the active one                     leaves by
-//   balance-alb     the same; an ARP reply, the   the active one,  the same, and ARP     any switches
+//   balance-alb     the same; its own ARP, the    the active one,  the same, and ARP     any switches
 //                   client's                      each for its MAC replies tell it
 //
 // Without an aggregation group at the other end the first group of modes shows the switches one MAC at
@@ -35,6 +35,8 @@
 // the tables, and those reach the first switch only, which has no other port for them. balance-alb spreads
 // what is received, too: each client that asks by ARP is told the MAC of one NIC, and after the machine has
 // asked something by broadcast itself, which tells everybody the bond's MAC, the clients are told again.
+//
+// ARP requests of balance-alb leave by the client's NIC as well, but say the bond's MAC.
 //
 // Which NIC: hash modulo the NICs that are up. layer2 is the last bytes of the MACs and the EtherType XORed;
 // layer2+3 XORs the IP addresses to it and folds; layer3+4 begins with the ports instead and drops the lowest
@@ -65,6 +67,13 @@ struct BondPacket {
   // Its addresses as 32-bit words in the machine's order, of IPv6 the four words XORed (ipv6_addr_hash).
   std::uint32_t source_ip = 0, destination_ip = 0;
   std::uint16_t source_port = 0, destination_port = 0;
+
+  // An ICMP echo has type and code in place of the ports, and its identifier, which the kernel keeps in the
+  // machine's order (net/core/flow_dissector.c, skb_flow_get_icmp_tci).
+  void set_echo(std::uint8_t type, std::uint8_t code, std::uint16_t id) {
+    source_port = static_cast<std::uint16_t>(type << 8 | code);
+    destination_port = id == 0 ? 0x100 : __builtin_bswap16(id);
+  }
 };
 
 // An IPv6 address as the hash takes it.
@@ -118,7 +127,8 @@ class Bond {
   bool takes(Nic nic, wire::Mac destination) const;
   // The NICs that a frame leaves by: one, in mode `broadcast` all, none when all are down.
   std::span<const Nic> leaves_by(const BondPacket& packet);
-  // balance-alb: the NIC that is to receive what this client sends; kNoNic: nothing is told.
+  // balance-alb: the NIC that is to receive what this client sends, and by which the machine speaks to it in
+  // ARP; kNoNic: nothing is told.
   Nic nic_of_client(std::uint32_t client_ip) const;
 
   // The MAC that the NIC has, which balance-tlb and -alb give to what leaves there.

@@ -1,6 +1,6 @@
 // The only program of the guest: it is its init. It loads the modules that lie in /modules, in the order of
-// their names, plays what is in /sites, writes what happened to the second serial line, and switches the
-// machine off. Linked statically, as there is nothing else in the guest.
+// their names, plays what is in /sites and /bonds, writes what happened to the second serial line, and
+// switches the machine off. Linked statically, as there is nothing else in the guest.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mount.h>
@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -22,6 +23,7 @@
 #include <vector>
 
 #include "tests/differential/test_bed.h"
+#include "tests/guest/bonds.h"
 #include "tests/guest/replay.h"
 
 namespace sekimori::guest {
@@ -56,12 +58,21 @@ void load_modules() {
   }
 }
 
-std::vector<Site> read_sites() {
-  std::ifstream in("/sites", std::ios::binary);
+template <class Site>
+std::vector<Site> read_all(const char* path) {
+  std::ifstream in(path, std::ios::binary);
   const std::string bytes{std::istreambuf_iterator<char>(in), {}};
   std::vector<Site> sites(bytes.size() / sizeof(Site));
   std::memcpy(static_cast<void*>(sites.data()), bytes.data(), sites.size() * sizeof(Site));
   return sites;
+}
+
+void answer(int line, const std::string& text) {
+  for (std::size_t sent = 0; sent < text.size();) {
+    const ssize_t put = ::write(line, text.data() + sent, text.size() - sent);
+    if (put <= 0) give_up("the serial line");
+    sent += static_cast<std::size_t>(put);
+  }
 }
 
 // A serial line that changes no byte.
@@ -187,16 +198,10 @@ void play(const std::vector<Site>& sites, int line) {
     auto bed = TestBed::make();
     if (!bed) give_up(bed.error().what);
     Bridges bridges(std::move(*bed), &sites[first], std::min(kAtOnce, sites.size() - first));
-    const std::string text = bridges.play();
-    for (std::size_t sent = 0; sent < text.size();) {
-      const ssize_t put = ::write(line, text.data() + sent, text.size() - sent);
-      if (put <= 0) give_up("the serial line");
-      sent += static_cast<std::size_t>(put);
-    }
+    answer(line, bridges.play());
     std::printf("%zu sites\n", first + kAtOnce);
     std::fflush(stdout);
   }
-  ::tcdrain(line);
 }
 
 }  // namespace
@@ -213,7 +218,13 @@ int main() {
   ::dup2(console, 2);
   load_modules();
   const int line = open_line("/dev/ttyS1");
-  play(read_sites(), line);
+  play(read_all<Site>("/sites"), line);
+  try {
+    answer(line, play_bonds(read_all<BondSite>("/bonds")));
+  } catch (const std::exception& failure) {
+    give_up(failure.what());
+  }
+  ::tcdrain(line);
   std::printf("ALL PLAYED\n");
   std::fflush(stdout);
   ::tcdrain(1);
