@@ -64,10 +64,16 @@ std::string bridge_words(const model::Model& site, const PlannedBridge& planned)
   return text;
 }
 
+// Of both versions.
+std::string addresses_of(const model::Station& nic) {
+  std::string text = nic.ip.address.is_zero() ? "" : wire::to_text(nic.ip);
+  if (nic.ip6.address.is_zero()) return text;
+  return text + (text.empty() ? "" : ", ") + wire::to_text(nic.ip6);
+}
+
 std::string address_of(const model::Model& site, model::PortId port) {
   const model::StationId station = site[port].station;
-  if (!station.valid() || site[station].ip.address.is_zero() || site[station].vlan != 0) return "";
-  return wire::to_text(site[station].ip);
+  return !station.valid() || site[station].vlan != 0 ? "" : addresses_of(site[station]);
 }
 
 std::vector<std::string> port_flags(const model::Model& site, model::PortId id) {
@@ -142,7 +148,7 @@ std::vector<std::vector<Row>> rows_by_space(const model::Model& site, const Plan
       const model::Station& nic = site[leg.station];
       std::string what = "to " + leg.here.name;
       if (nic.vlan != 0) what += fmt::format(", VLAN {}", nic.vlan);
-      const std::string ip = nic.ip.address.is_zero() ? "" : wire::to_text(nic.ip);
+      const std::string ip = addresses_of(nic);
       rows[leg.there.space].push_back({leg.there.name, wire::to_text(leg.there.mac), ip, what});
       rows[leg.here.space].push_back({leg.here.name, wire::to_text(leg.here.mac), "",
                                       fmt::format("to {}", model::name_of(site, leg.station))});

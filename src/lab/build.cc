@@ -7,6 +7,7 @@
 #include <optional>
 #include <thread>
 
+#include "lab/build_ip.h"
 #include "lab/lab.h"
 #include "lab/live.h"
 #include "lab/open_vswitch.h"
@@ -136,6 +137,10 @@ class Builder {
         {"net/ipv4/conf/all/arp_announce", "2"}};
     for (const auto& [name, value] : settings) {
       if (auto written = sys::write_setting(name, value); !written) return written;
+    }
+    if (machine.valid() && speaks_ipv6(site_, machine) && !without(Feature::kIpv6)) {
+      auto prepared = prepare_ipv6(*spaces_[s], forwards, !without(Feature::kListenerFilter));
+      if (!prepared) return prepared;
     }
     auto links = sys::Links::open(*spaces_[s]);
     if (!links) return std::unexpected(links.error());
@@ -326,10 +331,13 @@ class Builder {
     auto inside = sys::InNamespace::enter(*spaces_[device.space]);
     if (!inside) return std::unexpected(inside.error());
     if (auto set = set_arp(device.name, site_[station.machine].arp); !set) return set;
-    if (station.ip.address.is_zero()) return {};
     auto links = links_of(device.space);
     if (!links) return std::unexpected(links.error());
-    return links->add_address(device.name, station.ip);
+    if (!without(Feature::kIpv6)) {
+      auto given = give_ipv6(site_, station, device.name, *spaces_[device.space], *links);
+      if (!given) return given;
+    }
+    return station.ip.address.is_zero() ? Result<void>{} : links->add_address(device.name, station.ip);
   }
 
   // Documentation/networking/ip-sysctl.rst, net/core/neighbour.c. The kernel draws the time for which an
@@ -348,7 +356,11 @@ class Builder {
   }
 
   Result<void> add_routes(std::size_t m) {
-    return enter_routes(site_, plan_, model::MachineId(m), *spaces_[m], WhenThere::kRefuse);
+    const model::MachineId machine(m);
+    const auto when_there = without(Feature::kIpv6) ? WhenThere::kLeave : WhenThere::kRefuse;
+    auto entered = enter_routes(site_, plan_, machine, *spaces_[m], when_there);
+    if (!entered || without(Feature::kTranslation)) return entered;
+    return translate(site_, plan_, machine, *spaces_[m]);
   }
 
   const model::Model& site_;
@@ -362,12 +374,18 @@ class Builder {
 Result<void> enter_routes(const model::Model& site, const Plan& plan, model::MachineId id,
                           const sys::Namespace& space, WhenThere when_there) {
   const model::Machine& machine = site[id];
-  if (machine.routes.empty()) return {};
+  if (machine.routes.empty() && machine.routes6.empty()) return {};
   auto links = sys::Links::open(space);
   if (!links) return std::unexpected(links.error());
   for (const model::Route& route : machine.routes) {
     const model::NextHop hop = model::next_hop(site, id, route.via);
     // A gateway behind a NIC that is not built.
+    if (!hop.station.valid() || !plan.stations[hop.station.index()].built()) continue;
+    auto added = links->add_route(route.destination, route.via);
+    if (!added && when_there == WhenThere::kRefuse) return added;
+  }
+  for (const model::Route6& route : machine.routes6) {
+    const model::NextHop6 hop = model::next_hop(site, id, route.via);
     if (!hop.station.valid() || !plan.stations[hop.station.index()].built()) continue;
     auto added = links->add_route(route.destination, route.via);
     if (!added && when_there == WhenThere::kRefuse) return added;

@@ -70,9 +70,10 @@ std::vector<EntryComparison> compare_tables(const model::Model& site, const Pred
 
 std::vector<NeighbourComparison> compare_neighbours(const Prediction& prediction,
                                                     const Measurement& measurement) {
-  std::map<std::pair<model::StationId, model::Ipv4>, NeighbourComparison> pairs;
+  std::map<std::tuple<model::StationId, model::Ipv4, model::Ipv6>, NeighbourComparison> pairs;
   const auto at = [&](const NeighbourEntry& e) -> NeighbourComparison& {
-    return pairs.try_emplace({e.station, e.ip}, NeighbourComparison{e.station, e.ip, {}, {}}).first->second;
+    const NeighbourComparison none{e.station, e.ip, e.ip6, {}, {}};
+    return pairs.try_emplace({e.station, e.ip, e.ip6}, none).first->second;
   };
   for (const NeighbourEntry& e : prediction.neighbours) at(e).predicted = e.mac;
   for (const NeighbourEntry& e : measurement.neighbours) at(e).measured = e.mac;

@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <map>
 
+#include "lab/build_ip.h"
 #include "lab/live.h"
 #include "lab/open_vswitch.h"
 #include "sys/links.h"
 #include "sys/namespaces.h"
+#include "sys/nf_tables.h"
 #include "sys/service.h"
 
 namespace sekimori::lab {
@@ -60,6 +62,19 @@ Result<void> try_feature(Feature feature) {
       if (made) made = links->enslave("a", "br");
       return made ? links->add_fdb_entry("a", model::Mac{0x0200'0000'0001}, true) : made;
     }
+    case Feature::kIpv6:
+      return prepare_ipv6(*here, false, false);
+    case Feature::kListenerFilter:
+      return sys::add_filter(*here, sys::FilterFamily::kIpv6, "t",
+                             {{.hook = sys::FilterChain::Hook::kOutput,
+                               .rules = {{.icmpv6 = {{1, 2}}, .verdict = sys::FilterRule::Verdict::kDrop}}}});
+    case Feature::kTranslation:
+      return sys::add_filter(
+          *here, sys::FilterFamily::kIpv4, "t",
+          {{.hook = sys::FilterChain::Hook::kForward, .rules = {{.out = "a", .of_known_connection = true}}},
+           {.hook = sys::FilterChain::Hook::kPostrouting,
+            .translates = true,
+            .rules = {{.in = "a", .not_out = "a", .verdict = sys::FilterRule::Verdict::kMasquerade}}}});
   }
   return {};
 }

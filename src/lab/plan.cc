@@ -83,10 +83,6 @@ class Planner {
     for (std::size_t m = 0; m < site_.machines.size(); ++m) remark_on_machine(MachineId(m));
     for (const model::SharedAddress& shared : site_.shared)
       leave_out(shared.name, "Nobody has a shared address; its members keep their own.");
-    for (std::size_t f = 0; f < site_.flows.size(); ++f) {
-      if (site_.flows[f].ipv6)
-        leave_out(model::name_of(site_, model::FlowId(f)), "IPv6 is off in the lab, so it is not sent.");
-    }
     for (const model::Change& change : site_.changes) {
       if (const auto* option = std::get_if<model::SetBridge>(&change.what);
           option != nullptr && !can_set(*option))
@@ -142,8 +138,7 @@ class Planner {
       if (planned.of_the_kernel()) need_bridge(id, planned);
       if (planned.engine == Engine::kOpenVSwitch)
         planned.device = device_names_[planned.space].take(bridge.name, kLongestDevice);
-      if (bridge.routing == model::Routing::kNat)
-        leave_out(model::name_of(site_, id), "Addresses are not translated, so answers don't find back.");
+      if (bridge.routing == model::Routing::kNat) need(Feature::kTranslation, model::name_of(site_, id));
       if (bridge.kind == BridgeKind::kVtep)
         leave_out(model::name_of(site_, id), "Tunnels are not built, so what it joins stays apart.");
       if (bridge.beacon_probing) leave_out(model::name_of(site_, id), "It sends no beacons.");
@@ -374,7 +369,12 @@ class Planner {
     for (const StationId s : machine.stations) {
       const Station& station = site_[s];
       if (station.shared.valid()) continue;
-      if (!plan_.stations[s.index()].built() && !station.ip.address.is_zero())
+      const bool has_ipv6 = !station.ip6.address.is_zero();
+      if (plan_.stations[s.index()].built() && has_ipv6) {
+        need(Feature::kIpv6, model::name_of(site_, s));
+        need(Feature::kListenerFilter, model::name_of(site_, s));
+      }
+      if (!plan_.stations[s.index()].built() && (has_ipv6 || !station.ip.address.is_zero()))
         leave_out(model::name_of(site_, s), "Nothing is plugged in, so it is not built.");
     }
     if (!machine.arp.confirm_by_progress && !machine.stations.empty())
@@ -410,6 +410,12 @@ std::string_view to_text(Feature feature) {
       return "bounded tables of bridges (fdb_max_learned, Linux 6.7)";
     case Feature::kStickyEntries:
       return "sticky table entries (Linux 4.20)";
+    case Feature::kIpv6:
+      return "IPv6 (CONFIG_IPV6)";
+    case Feature::kListenerFilter:
+      return "a packet filter for IPv6 (CONFIG_NF_TABLES_IPV6)";
+    case Feature::kTranslation:
+      return "address translation (CONFIG_NFT_MASQ, CONFIG_NF_TABLES_IPV4)";
   }
   return "?";
 }

@@ -98,7 +98,10 @@ enum class Feature : std::uint8_t {
   kTokenBucket,
   kSpanningTree,
   kSmallTables,
-  kStickyEntries
+  kStickyEntries,
+  kIpv6,
+  kListenerFilter,  // that keeps the kernel from reporting its IPv6 groups
+  kTranslation,
 };
 std::string_view to_text(Feature feature);  // "veth pairs (CONFIG_VETH)"
 

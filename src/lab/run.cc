@@ -145,7 +145,7 @@ class Run {
     const Clock::time_point start = Clock::now();
     std::size_t change = 0;
     Time now{0};
-    while ((now = std::chrono::duration_cast<Time>(Clock::now() - start)) < options_.time) {
+    while ((now = now_ = std::chrono::duration_cast<Time>(Clock::now() - start)) < options_.time) {
       if (options_.progress && !options_.progress(base::to_seconds(now) / base::to_seconds(options_.time))) {
         result_.stopped = true;
         break;
@@ -164,7 +164,16 @@ class Run {
   Result<void> make(const model::Change& change) {
     return std::visit([this](const auto& what) { return apply(what); }, change.what);
   }
-  Result<void> apply(const model::StartMachine& change) { return switch_machine(change.machine, true); }
+  Result<void> apply(const model::StartMachine& change) {
+    if (auto on = switch_machine(change.machine, true); !on) return on;
+    for (const model::StationId station : site_[change.machine].stations) {
+      const PortId far = model::peer(site_, at_[station.index()]);
+      if (!far.valid() || !plan_.ports[far.index()].built()) continue;
+      if (auto passes = wait_until_it_passes(far); !passes) return passes;
+    }
+    if (traffic_ != nullptr) traffic_->announcements().start(change.machine, now_);
+    return {};
+  }
   Result<void> apply(const model::StopMachine& change) { return switch_machine(change.machine, false); }
   Result<void> apply(const model::SetLink& change) { return switch_link(change.link, change.up); }
   // The guest is off while it moves. When it is heard at the new place is its announcement's business.
@@ -180,7 +189,7 @@ class Run {
       if (auto joined = switch_link(site_[port].link, true); !joined) return joined;
       if (auto passes = wait_until_it_passes(model::peer(site_, port)); !passes) return passes;
     }
-    if (change.announce && traffic_ != nullptr) traffic_->announce(change.machine);
+    if (change.announce && traffic_ != nullptr) traffic_->announcements().announce(change.machine);
     return {};
   }
 
@@ -310,10 +319,15 @@ class Run {
   }
 
   Result<void> read_neighbours() {
+    std::unordered_map<model::Ipv6, model::Ipv6> by_link_local;
+    for (const model::Station& station : site_.stations) {
+      if (!station.ip6.address.is_zero())
+        by_link_local.emplace(wire::link_local(station.mac), station.ip6.address);
+    }
     for (std::size_t s = 0; s < site_.stations.size(); ++s) {
       const model::Station& station = site_.stations[s];
       const Device& device = plan_.stations[s];
-      if (!device.built() || station.ip.address.is_zero()) continue;
+      if (!device.built() || (station.ip.address.is_zero() && station.ip6.address.is_zero())) continue;
       auto links = links_of(device.space);
       if (!links) return std::unexpected(links.error());
       const auto index = links->index(device.name);
@@ -321,8 +335,11 @@ class Run {
       if (!index) return std::unexpected(index.error());
       if (!all) return std::unexpected(all.error());
       for (const sys::NeighbourState& neighbour : *all) {
-        if (neighbour.device == *index && neighbour.usable)
-          result_.neighbours.push_back({model::StationId(s), neighbour.ip, neighbour.mac});
+        if (neighbour.device != *index || !neighbour.usable) continue;
+        // Linux asks from link-local addresses where the model's stations do from their own (build_ip.h).
+        const auto known = by_link_local.find(neighbour.ip6);
+        result_.neighbours.push_back({model::StationId(s), neighbour.ip, neighbour.mac,
+                                      known == by_link_local.end() ? neighbour.ip6 : known->second});
       }
     }
     return {};
@@ -334,6 +351,7 @@ class Run {
   std::vector<sys::Namespace> spaces_;
   std::vector<PortId> at_;  // by station: where it is plugged in now
   Traffic* traffic_ = nullptr;
+  Time now_{0};  // of the run
   Measurement result_;
 };
 

@@ -4,9 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <unordered_set>
-
-#include "wire/emit.h"
 
 namespace sekimori::lab {
 
@@ -41,7 +38,9 @@ Result<Traffic> Traffic::open(const model::Model& site, const Plan& plan,
                               const std::vector<sys::Namespace>& spaces) {
   auto poller = sys::Poller::make();
   if (!poller) return std::unexpected(poller.error());
-  Traffic traffic(site, spaces, std::move(*poller));
+  auto announcements = Announcements::open(site, plan, spaces);
+  if (!announcements) return std::unexpected(announcements.error());
+  Traffic traffic(site, spaces, std::move(*poller), std::move(*announcements));
   traffic.results_.resize(site.flows.size());
   double packets = 0;
   for (const model::Flow& flow : site.flows) {
@@ -58,7 +57,6 @@ Result<Traffic> Traffic::open(const model::Model& site, const Plan& plan,
   for (std::size_t f = 0; f < site.flows.size(); ++f) {
     if (auto added = traffic.add_flow(f, plan); !added) return std::unexpected(added.error());
   }
-  if (auto added = traffic.add_announcers(plan); !added) return std::unexpected(added.error());
   if (auto watched = traffic.watch(); !watched) return std::unexpected(watched.error());
   return traffic;
 }
@@ -67,20 +65,9 @@ Result<Traffic> Traffic::open(const model::Model& site, const Plan& plan,
 
 Result<void> Traffic::add_flow(std::size_t f, const Plan& plan) {
   const model::Flow& flow = site_.flows[f];
-  if (flow.ipv6) return {};
   Source source;
   source.flow = f;
-  for (const model::StationId s : site_[flow.to].stations) {
-    if (source.remote.address.is_zero()) source.remote.address = site_[s].ip.address;
-  }
-  if (flow.to_station.valid()) source.remote.address = site_[flow.to_station].ip.address;
-  const model::StationId from = flow.from_station.valid()
-                                    ? flow.from_station
-                                    : model::next_hop(site_, flow.from, source.remote.address).station;
-  if (!from.valid() || source.remote.address.is_zero()) return {};
-  if (!plan.stations[from.index()].built()) return {};
-  source.local = {site_[from].ip.address, static_cast<std::uint16_t>(kFirstPort + 2 * f)};
-  source.remote.port = static_cast<std::uint16_t>(kFirstPort + 2 * f + 1);
+  if (!find_ends(source, flow, plan)) return {};
   source.bytes = flow.payload + (flow.kind == FlowKind::kPing ? kEchoHeader : 0);
   source.interval =
       flow.rate.bits_per_second > 0 ? base::transmission_time(flow.payload, flow.rate) : flow.interval;
@@ -95,6 +82,28 @@ Result<void> Traffic::add_flow(std::size_t f, const Plan& plan) {
   return {};
 }
 
+// False for a flow that has no way, or one from a NIC that is not built.
+bool Traffic::find_ends(Source& source, const model::Flow& flow, const Plan& plan) const {
+  const auto take = [&](sys::Endpoint& end, model::StationId s) {
+    if (end.has_address()) return;
+    if (flow.ipv6)
+      end.address6 = site_[s].ip6.address;
+    else
+      end.address = site_[s].ip.address;
+  };
+  if (flow.to_station.valid()) take(source.remote, flow.to_station);
+  for (const model::StationId s : site_[flow.to].stations) take(source.remote, s);
+  if (!source.remote.has_address()) return false;
+  model::StationId from = flow.from_station;
+  if (!from.valid() && flow.ipv6) from = model::next_hop(site_, flow.from, source.remote.address6).station;
+  if (!from.valid() && !flow.ipv6) from = model::next_hop(site_, flow.from, source.remote.address).station;
+  if (!from.valid() || !plan.stations[from.index()].built()) return false;
+  take(source.local, from);
+  source.local.port = static_cast<std::uint16_t>(kFirstPort + 2 * source.flow);
+  source.remote.port = static_cast<std::uint16_t>(kFirstPort + 2 * source.flow + 1);
+  return source.local.has_address();
+}
+
 // Makes a socket in the machine's namespace.
 template <class Make>
 Result<void> Traffic::open_in(model::MachineId machine, Make make, std::optional<sys::IpSocket>& into) {
@@ -107,7 +116,7 @@ Result<void> Traffic::open_in(model::MachineId machine, Make make, std::optional
 }
 
 Result<void> Traffic::open_sockets(Source& source, const model::Flow& flow) {
-  const auto ping = [&] { return sys::IpSocket::ping(source.local.address, source.remote.address); };
+  const auto ping = [&] { return sys::IpSocket::ping(source.local, source.remote); };
   const auto listen = [&] { return sys::IpSocket::listen(source.remote); };
   const auto receiver = [&] { return sys::IpSocket::udp(source.remote, {}); };
   const auto sender = [&] { return sys::IpSocket::udp(source.local, source.remote); };
@@ -122,42 +131,6 @@ Result<void> Traffic::open_sockets(Source& source, const model::Flow& flow) {
   }
   const auto opened = open_in(flow.to, receiver, source.in);
   return opened ? open_in(flow.from, sender, source.out) : opened;
-}
-
-// Who announces itself at the start, now and then, or after a move.
-Result<void> Traffic::add_announcers(const Plan& plan) {
-  std::unordered_set<model::MachineId> moving;
-  for (const model::Change& change : site_.changes) {
-    if (const auto* move = std::get_if<model::MigrateMachine>(&change.what)) moving.insert(move->machine);
-  }
-  for (std::size_t s = 0; s < site_.stations.size(); ++s) {
-    const model::Station& station = site_.stations[s];
-    const model::ArpSettings& arp = site_[station.machine].arp;
-    const Device& device = plan.stations[s];
-    if (!device.built() || station.ip.address.is_zero()) continue;
-    const bool repeats = arp.announce_every.count() != 0;
-    if (!arp.announce_at_start && !repeats && !moving.contains(station.machine)) continue;
-    auto inside = sys::InNamespace::enter(spaces_[device.space]);
-    if (!inside) return std::unexpected(inside.error());
-    auto socket = sys::PacketSocket::open(device.name, {.receive_buffer = 4096});
-    if (!socket) return std::unexpected(socket.error());
-    wire::Buffer bytes;
-    wire::append_arp(bytes, {.destination = wire::kBroadcast, .source = station.mac},
-                     wire::gratuitous_arp(station.mac, station.ip.address));
-    const auto frame = std::as_bytes(std::span(bytes));
-    const Time first = arp.announce_at_start ? Time{0} : repeats ? arp.announce_every : base::kNever;
-    announcers_.push_back(
-        {station.machine, std::move(*socket), {frame.begin(), frame.end()}, first, arp.announce_every});
-  }
-  return {};
-}
-
-void Traffic::announce(model::MachineId machine) {
-  for (Announcer& announcer : announcers_) {
-    if (announcer.machine != machine) continue;
-    announcer.socket.queue(announcer.frame);
-    announcer.socket.flush();
-  }
 }
 
 Result<void> Traffic::watch() {
@@ -175,15 +148,7 @@ Result<void> Traffic::watch() {
 // ---------------------------------------------------------------- moving
 
 void Traffic::turn(Time now, Time until) {
-  Time next = until;
-  for (Announcer& announcer : announcers_) {
-    while (announcer.due <= now) {
-      announcer.socket.queue(announcer.frame);
-      announcer.socket.flush();
-      announcer.due = announcer.every.count() > 0 ? announcer.due + announcer.every : base::kNever;
-    }
-    next = std::min(next, announcer.due);
-  }
+  Time next = std::min(until, announcements_.turn(now));
   for (Source& source : sources_) {
     if (site_.flows[source.flow].stop <= now) continue;
     if (source.due <= now) send(source, now);
@@ -212,7 +177,7 @@ void Traffic::send(Source& source, Time now) {
     if (kind == FlowKind::kPing) {
       const auto echo = std::span(message).first(source.bytes);
       std::ranges::fill(echo, std::byte{0});
-      sys::write_echo(echo, source.local.port, ++source.number);
+      sys::write_echo(echo, source.local.port, ++source.number, source.local.is_ipv6());
       gone = source.out->send(echo);
     } else {
       gone = source.out->send(zeros(source.bytes));
@@ -265,7 +230,8 @@ void Traffic::take(std::uint32_t token) {
     if (got == 0) return;
     if (side == Side::kOut) {
       const bool answer =
-          kind != FlowKind::kPing || sys::is_echo_reply(std::span(room).first(got), source.local.port);
+          kind != FlowKind::kPing ||
+          sys::is_echo_reply(std::span(room).first(got), source.local.port, source.local.is_ipv6());
       result.answered += answer;
       continue;
     }

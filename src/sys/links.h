@@ -12,6 +12,7 @@
 #include "sys/namespaces.h"
 #include "sys/netlink.h"
 #include "wire/ipv4.h"
+#include "wire/ipv6.h"
 #include "wire/mac.h"
 
 namespace sekimori::sys {
@@ -68,7 +69,8 @@ struct FdbEntry {
 };
 
 struct NeighbourState {
-  wire::Ipv4 ip;
+  wire::Ipv4 ip;  // or, when this is 0.0.0.0,
+  wire::Ipv6 ip6;
   wire::Mac mac;
   int device = 0;
   bool usable = false;  // resolved: reachable, stale, delay, probe or permanent
@@ -109,6 +111,9 @@ class Links {
 
   base::Result<void> add_address(const std::string& name, wire::Ipv4Prefix address);
   base::Result<void> add_route(wire::Ipv4Prefix destination, wire::Ipv4 via);
+  // In use at once: nobody is asked whether it is taken (RFC 4862 section 5.4).
+  base::Result<void> add_address(const std::string& name, const wire::Ipv6Prefix& address);
+  base::Result<void> add_route(const wire::Ipv6Prefix& destination, const wire::Ipv6& via);
   // Makes a port of a bridge with VLAN filtering, or the bridge's own interface, a member. The PVID is the
   // VLAN of untagged frames, which leave untagged.
   base::Result<void> add_vlan(const std::string& name, std::uint16_t vlan, bool is_pvid, bool is_bridge);
@@ -123,12 +128,13 @@ class Links {
   base::Result<std::vector<LinkState>> list();
   base::Result<std::uint32_t> most_learnt(const std::string& bridge);  // 0 on kernels that know no bound
   base::Result<std::vector<FdbEntry>> fdb(const std::string& bridge);
-  base::Result<std::vector<NeighbourState>> neighbours();
+  base::Result<std::vector<NeighbourState>> neighbours();  // of both versions of IP
   base::Result<int> index(const std::string& name);
 
  private:
   Links(NetlinkSocket netlink, int control) : netlink_(std::move(netlink)), control_(control) {}
   base::Result<void> execute(NetlinkRequest& request, const std::string& what);
+  base::Result<void> list_neighbours(std::uint8_t family, std::vector<NeighbourState>& into);
 
   NetlinkSocket netlink_;
   int control_;  // a datagram socket, for ioctl
