@@ -53,6 +53,8 @@ std::string link_words(const model::Model& site, const PlannedLink& planned) {
 
 std::string bridge_words(const model::Model& site, const PlannedBridge& planned) {
   const model::Bridge& bridge = site[planned.bridge];
+  if (planned.engine == lab::Engine::kVxlan)
+    return fmt::format("VXLAN {} over {}", bridge.vni, wire::to_text(site[bridge.underlay].ip.address));
   if (bridge.kind == model::BridgeKind::kHub) return "bridge that learns nothing";
   std::string text = fmt::format("{}, ageing {}",
                                  planned.engine == lab::Engine::kOpenVSwitch
@@ -96,6 +98,8 @@ std::string_view made_of(lab::Engine engine) {
       return "open-vswitch";
     case lab::Engine::kMacvlan:
       return "macvlan";
+    case lab::Engine::kVxlan:
+      return "vxlan";
   }
   return "?";
 }
@@ -192,6 +196,8 @@ std::string summary(const Plan& plan) {
     text += fmt::format(", {} of Open vSwitch", count);
   if (const auto count = made_of(lab::Engine::kMacvlan); count > 0)
     text += fmt::format(", {} of macvlan devices", count);
+  if (const auto count = made_of(lab::Engine::kVxlan); count > 0)
+    text += fmt::format(", {} ends of tunnels", count);
   return text + fmt::format(", {} links, {} delay lines", plan.links.size(),
                             std::ranges::count_if(plan.links, &PlannedLink::delayed));
 }

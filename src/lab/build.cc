@@ -11,6 +11,7 @@
 #include "lab/lab.h"
 #include "lab/live.h"
 #include "lab/open_vswitch.h"
+#include "lab/tunnels.h"
 #include "model/routing.h"
 #include "switching/spanning_tree.h"
 #include "sys/links.h"
@@ -54,6 +55,7 @@ class Builder {
                             {plan_.bridges.size(), &Builder::make_bridge},
                             {plan_.links.size(), &Builder::make_link},
                             {plan_.links.size(), &Builder::make_macvlan},
+                            {plan_.links.size(), &Builder::make_tunnel},
                             {plan_.junctions.size(), &Builder::make_junction},
                             {plan_.open_vswitch != kNone ? 1u : 0u, &Builder::make_open_vswitch},
                             {site_.stations.size(), &Builder::set_station},
@@ -244,6 +246,21 @@ class Builder {
     return inside ? inside->disable_offloads(device.name) : std::unexpected(inside.error());
   }
 
+  Result<void> make_tunnel(std::size_t l) {
+    const PlannedLink& planned = plan_.links[l];
+    if (planned.kind != LinkKind::kVxlan || without(Feature::kVxlan)) return {};
+    for (const PortId port : {site_[planned.link].a, site_[planned.link].b}) {
+      const PlannedBridge& end = plan_.bridges[site_[port].bridge.index()];
+      const bool is_end = end.engine == Engine::kVxlan;
+      const std::size_t machine = site_[end.bridge].machine.index();
+      auto made =
+          is_end ? make_tunnel_end(site_, end, *spaces_[machine], *spaces_[end.space]) : Result<void>{};
+      if (!made) return made;
+    }
+    auto joined = join_bridge(site_[planned.link].a);
+    return joined ? join_bridge(site_[planned.link].b) : joined;
+  }
+
   Result<void> make_junction(std::size_t j) {
     for (const Junction::Leg& leg : plan_.junctions[j].legs) {
       if (auto made = make_pair(leg.there, leg.here); !made) return made;
@@ -267,6 +284,7 @@ class Builder {
       auto links = links_of(end->space);
       if (!links) return std::unexpected(links.error());
       made = links->disable_offloads(end->name);
+      if (made && has_tunnels(site_)) made = links->set_mtu(end->name, kRoomyMtu);
     }
     return made;
   }
@@ -294,6 +312,9 @@ class Builder {
     switch (planned.kind) {
       case LinkKind::kBridgeInterface:
         return set_up(plan_.ports[link.a.index()], true);
+      case LinkKind::kVxlan:
+        if (without(Feature::kVxlan)) return {};
+        [[fallthrough]];
       case LinkKind::kMacvlan:
         return set_up(plan_.ports[link.a.index()], up);
       case LinkKind::kMacvlanHost:  // switched by the uplink's

@@ -150,8 +150,9 @@ Choice choose_engine(const Model& site, BridgeId id, const Facilities& facilitie
     case BridgeKind::kLinuxBridge:
     case BridgeKind::kHub:
     case BridgeKind::kELan:
-    case BridgeKind::kVtep:
       return unless(Engine::kLinuxBridge, beyond_linux(site, bridge));
+    case BridgeKind::kVtep:
+      return {Engine::kVxlan};
     case BridgeKind::kOvs:
       if (!facilities.open_vswitch) return {Engine::kLive, "Open vSwitch is not installed"};
       return unless(Engine::kOpenVSwitch, beyond_open_vswitch(site, bridge));

@@ -20,6 +20,7 @@ enum class Engine : std::uint8_t {
   kLive,         // our own switching code, on packet sockets
   kOpenVSwitch,  // in its user-space datapath
   kMacvlan,      // devices on the NIC of the host
+  kVxlan,        // a device that is an endpoint of a tunnel and the port of its switch
 };
 
 // What this system has that not all have.

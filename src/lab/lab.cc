@@ -68,6 +68,8 @@ Result<void> try_feature(Feature feature) {
       return sys::add_filter(*here, sys::FilterFamily::kIpv6, "t",
                              {{.hook = sys::FilterChain::Hook::kOutput,
                                .rules = {{.icmpv6 = {{1, 2}}, .verdict = sys::FilterRule::Verdict::kDrop}}}});
+    case Feature::kVxlan:
+      return links->add_vxlan({*there, "x", model::Mac{0x0e5e'0000'0002}}, {.vni = 1, .local = {}});
     case Feature::kTranslation:
       return sys::add_filter(
           *here, sys::FilterFamily::kIpv4, "t",

@@ -121,6 +121,7 @@ class Planner {
         return is_ageing || change.option == model::BridgeOption::kTableSize;
       case Engine::kLive:
       case Engine::kMacvlan:
+      case Engine::kVxlan:
         break;
     }
     return false;
@@ -139,15 +140,27 @@ class Planner {
       if (planned.engine == Engine::kOpenVSwitch)
         planned.device = device_names_[planned.space].take(bridge.name, kLongestDevice);
       if (bridge.routing == model::Routing::kNat) need(Feature::kTranslation, model::name_of(site_, id));
-      if (bridge.kind == BridgeKind::kVtep)
-        leave_out(model::name_of(site_, id), "Tunnels are not built, so what it joins stays apart.");
+      if (planned.engine == Engine::kVxlan) plan_tunnel_end(planned);
       if (bridge.beacon_probing) leave_out(model::name_of(site_, id), "It sends no beacons.");
       plan_.bridges.push_back(std::move(planned));
     }
   }
 
+  void plan_tunnel_end(PlannedBridge& planned) {
+    const Bridge& bridge = site_[planned.bridge];
+    const std::string name = model::name_of(site_, planned.bridge);
+    planned.device = device_names_[planned.space].take(bridge.name, kLongestDevice);
+    need(Feature::kVxlan, name);
+    if ((bridge.ageing % base::seconds(1)).count() != 0)
+      approximate(name, "Linux counts the ageing time of a tunnel's endpoint in whole seconds.");
+  }
+
   SpaceIndex space_for(const PlannedBridge& planned) {
     const Bridge& bridge = site_[planned.bridge];
+    if (planned.engine == Engine::kVxlan) {  // that of the switch which has it as a port, and came before it
+      const PortId member = model::peer(site_, bridge.ports.front());
+      return plan_.bridges[site_[member].bridge.index()].space;
+    }
     if (planned.engine == Engine::kOpenVSwitch) {
       if (plan_.open_vswitch == kNone) {
         plan_.open_vswitch = add_space("open-vswitch", MachineId(), BridgeId());
@@ -250,7 +263,7 @@ class Planner {
       plan_.links.push_back(std::move(planned));
       return;
     }
-    if (add_macvlan_link(planned)) {
+    if (add_vxlan_link(planned) || add_macvlan_link(planned)) {
       plan_.links.push_back(std::move(planned));
       return;
     }
@@ -321,6 +334,19 @@ class Planner {
     const Port& port = site_[id];
     return port.lag != 0 && port.bridge.valid() &&
            !groups_.insert(std::uint64_t{port.bridge.value} << 16 | port.lag).second;
+  }
+
+  bool add_vxlan_link(PlannedLink& planned) {
+    const model::Link& link = site_[planned.link];
+    for (const PortId end : {link.a, link.b}) {
+      const BridgeId bridge = site_[end].bridge;
+      if (!bridge.valid() || plan_.bridges[bridge.index()].engine != Engine::kVxlan) continue;
+      planned.kind = LinkKind::kVxlan;
+      const PlannedBridge& tunnel = plan_.bridges[bridge.index()];
+      plan_.ports[link.a.index()] = plan_.ports[link.b.index()] = {tunnel.space, tunnel.device, tunnel.mac};
+      return true;
+    }
+    return false;
   }
 
   // True when it is one between macvlan devices and their switch, which is none.
@@ -416,6 +442,8 @@ std::string_view to_text(Feature feature) {
       return "a packet filter for IPv6 (CONFIG_NF_TABLES_IPV6)";
     case Feature::kTranslation:
       return "address translation (CONFIG_NFT_MASQ, CONFIG_NF_TABLES_IPV4)";
+    case Feature::kVxlan:
+      return "VXLAN devices (CONFIG_VXLAN)";
   }
   return "?";
 }

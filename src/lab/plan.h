@@ -10,6 +10,7 @@
 //                               is the bridge's own interface
 //   ovs                         Open vSwitch, where it is installed; all of them in one namespace
 //   macvlan                     macvlan devices on the NIC of the host
+//   endpoint of a tunnel        a VXLAN device, which is the port of its switch
 //   other virtual switches      live, in a namespace of their own beside the machine's
 //   VLANs, storm control, MAC limits, guards                   live
 //   link                        a veth pair; slower than 1 Gbit/s: a token bucket filter at each end
@@ -62,6 +63,7 @@ enum class LinkKind : std::uint8_t {
   kBridgeInterface,  // one end is the own interface of the bridge at the other end: one device
   kMacvlan,          // one device, which is a guest's NIC and its port
   kMacvlanHost,      // the NIC of the host, with macvlan devices on it: the device of the uplink
+  kVxlan,            // one device, which is the endpoint of a tunnel and its port of the switch
 };
 
 struct PlannedLink {
@@ -102,6 +104,7 @@ enum class Feature : std::uint8_t {
   kIpv6,
   kListenerFilter,  // that keeps the kernel from reporting its IPv6 groups
   kTranslation,
+  kVxlan,
 };
 std::string_view to_text(Feature feature);  // "veth pairs (CONFIG_VETH)"
 

@@ -11,6 +11,7 @@
 #include "lab/lab.h"
 #include "lab/live.h"
 #include "lab/open_vswitch.h"
+#include "lab/tunnels.h"
 #include "sys/links.h"
 #include "sys/namespaces.h"
 #include "sys/service.h"
@@ -78,6 +79,9 @@ class Run {
       if (auto flushed = links->flush_neighbours(); !flushed) return flushed;
     }
     for (const PlannedBridge& bridge : plan_.bridges) {
+      if (bridge.engine == Engine::kVxlan) {
+        if (auto flushed = flush_tunnel_end(bridge, spaces_[bridge.space]); !flushed) return flushed;
+      }
       if (!bridge.of_the_kernel()) continue;
       auto links = links_of(bridge.space);
       if (!links) return std::unexpected(links.error());
@@ -266,6 +270,10 @@ class Run {
         const PortId from = from_a ? link.a : link.b;
         const auto counted = gained(plan_.ports[from.index()]);
         if (!counted) continue;
+        if (planned.kind == LinkKind::kVxlan) {
+          result_.lanes[2 * planned.link.index() + (from_a ? 0 : 1)] = tunnel_lane(from, *counted);
+          continue;
+        }
         // To a device that is both ends is what that receives.
         const bool inward = planned.kind != LinkKind::kVeth && site_[from].bridge.valid();
         result_.lanes[2 * planned.link.index() + (from_a ? 0 : 1)] =
@@ -275,8 +283,25 @@ class Run {
     }
   }
 
+  // What a VXLAN device receives it counts without the Ethernet header, and what it sends once for each
+  // remote end (drivers/net/vxlan/vxlan_core.c, vxlan_rcv, vxlan_xmit_one).
+  std::optional<LaneCount> tunnel_lane(PortId from, const sys::LinkCounters& counted) const {
+    constexpr std::int64_t kEthernetHeader = 14;
+    const model::Bridge& bridge = site_[site_[from].bridge];
+    if (bridge.kind == model::BridgeKind::kVtep)
+      return LaneCount{counted.rx_frames, counted.rx_bytes + kEthernetHeader * counted.rx_frames};
+    const model::Bridge& end = site_[site_[model::peer(site_, from)].bridge];
+    if (std::ranges::count_if(end.ports, [&](PortId p) { return site_[p].tunnel; }) > 1) return std::nullopt;
+    return LaneCount{counted.tx_frames, counted.tx_bytes};
+  }
+
   Result<void> read_bridges() {
     for (const PlannedBridge& bridge : plan_.bridges) {
+      if (bridge.engine == Engine::kVxlan) {
+        auto entries = read_tunnel_end(site_, bridge, spaces_[bridge.space]);
+        if (!entries) return std::unexpected(entries.error());
+        std::ranges::move(*entries, std::back_inserter(result_.tables));
+      }
       if (!bridge.of_the_kernel() || site_[bridge.bridge].kind == model::BridgeKind::kHub) continue;
       auto links = links_of(bridge.space);
       if (!links) return std::unexpected(links.error());

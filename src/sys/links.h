@@ -84,6 +84,22 @@ struct Shaper {
   std::uint32_t queue_bytes = 128 * 1024;
 };
 
+// An endpoint of VXLAN tunnels.
+struct VxlanSettings {
+  std::uint32_t vni = 0;
+  wire::Ipv4 local{};  // of the namespace in which it is made
+  std::uint16_t port = 4789;
+  bool learning = true;
+  base::Duration ageing = base::seconds(300);  // whole seconds count
+  std::uint32_t mtu = 1500;
+};
+struct RemoteEntry {
+  wire::Mac mac;
+  wire::Ipv4 remote;
+  bool is_static = false;
+  base::Duration unheard{0};
+};
+
 class Links {
  public:
   static base::Result<Links> open(const Namespace& where);
@@ -98,6 +114,14 @@ class Links {
   // A device with an address of its own on `lower`, which takes all groups; made where it belongs. passthru:
   // it has the lower device's address, whatever the end says.
   base::Result<void> add_macvlan(const VethEnd& end, const std::string& lower, MacvlanMode mode);
+  // A device that belongs to another namespace, and whose packets belong to this one.
+  base::Result<void> add_vxlan(const VethEnd& end, const VxlanSettings& settings);
+  // Sends frames for that address there; for the address of zeros all that are for nobody known. Several
+  // remotes can have that one.
+  base::Result<void> add_remote(const std::string& vxlan, wire::Mac mac, wire::Ipv4 remote);
+  base::Result<std::vector<RemoteEntry>> remotes(const std::string& vxlan);  // without those of zeros
+  base::Result<void> flush_remotes(const std::string& vxlan);                // what was learnt
+  base::Result<void> set_mtu(const std::string& name, std::uint32_t bytes);
   base::Result<void> set_ageing(const std::string& bridge, base::Duration ageing);
   base::Result<void> set_stp(const std::string& bridge, bool on);
   base::Result<void> remove(const std::string& name);
