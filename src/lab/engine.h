@@ -35,6 +35,9 @@ struct Choice {
   std::string why_live{};  // "Linux' bridge is no hosted-bridge", "sw1:3 has storm control"
 };
 
+// Whether this setting can be changed in use. What has no meaning for a kind is no change.
+bool can_change(Engine engine, model::BridgeOption option);
+
 Choice choose_engine(const model::Model& site, model::BridgeId bridge, const Facilities& facilities);
 
 }  // namespace sekimori::lab

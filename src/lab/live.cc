@@ -165,7 +165,7 @@ class Live {
       });
       release();
       for (PlayedTree& played : trees_) {
-        if (played.tree->next_due() <= now()) played.tree->on_time(now());
+        if (played.tree && played.tree->next_due() <= now()) played.tree->on_time(now());
       }
       for (LivePort& port : ports_) port.socket.flush();
       if (now() - looked_ > base::seconds(1)) look_around();
@@ -244,7 +244,7 @@ class Live {
 
   struct PlayedTree {
     model::BridgeId bridge;
-    std::unique_ptr<LiveTree> tree;
+    std::unique_ptr<LiveTree> tree;  // none: switched off
     sys::LinkWatcher watcher;
     sys::Links links;
   };
@@ -272,16 +272,57 @@ class Live {
     if (!watcher) return std::unexpected(watcher.error());
     auto links = sys::Links::open(*space);
     if (!links) return std::unexpected(links.error());
-    auto tree = std::make_unique<LiveTree>(site_, plan_, id, bridge, [this](model::PortId port, Bytes frame) {
-      ports_[by_model_port_[port.index()]].socket.queue(frame);
-    });
-    for (LivePort& port : ports_) {
-      if (port.bridge == &bridge) port.tree = tree.get();
-    }
     const auto token = static_cast<std::uint32_t>(kFirstWatch + trees_.size());
     if (auto added = poller_->add(watcher->fd(), token); !added) return added;
-    trees_.push_back({id, std::move(tree), std::move(*watcher), std::move(*links)});
+    trees_.push_back({id, nullptr, std::move(*watcher), std::move(*links)});
+    give_tree(trees_.back(), bridge);
     return {};
+  }
+
+  void give_tree(PlayedTree& played, LiveSwitch& bridge) {
+    const auto send = [this](model::PortId port, Bytes frame) {
+      ports_[by_model_port_[port.index()]].socket.queue(frame);
+    };
+    played.tree = std::make_unique<LiveTree>(site_, plan_, played.bridge, bridge, send);
+    for (LivePort& port : ports_) {
+      if (port.bridge == &bridge) port.tree = played.tree.get();
+    }
+  }
+
+  // In use. Switched on, its ports begin as those of a bridge that has just been plugged in.
+  void switch_tree(model::BridgeId id, LiveSwitch& bridge, bool on) {
+    auto played = std::ranges::find(trees_, id, &PlayedTree::bridge);
+    if (on == (played != trees_.end() && played->tree != nullptr)) return;
+    if (!on) {
+      for (LivePort& port : ports_) {
+        if (port.bridge == &bridge) port.tree = nullptr;
+      }
+      played->tree.reset();
+      return bridge.clear_states();
+    }
+    if (played == trees_.end()) {
+      if (!add_tree(id, bridge)) return;
+      played = trees_.end() - 1;
+    } else {
+      give_tree(*played, bridge);
+    }
+    look_at_links(*played);
+  }
+
+  // "set 3 0 5000".
+  void set(std::string_view words) {
+    std::size_t bridge = 0, option = 0;
+    std::int64_t value = 0;
+    std::istringstream numbers{std::string(words)};
+    if (!(numbers >> bridge >> option >> value) ||
+        option > static_cast<std::size_t>(model::BridgeOption::kStp))
+      return;
+    const auto at = std::ranges::find(bridges_, model::BridgeId(bridge));
+    if (at == bridges_.end()) return;
+    LiveSwitch& changed = *switches_[static_cast<std::size_t>(at - bridges_.begin())];
+    changed.set(static_cast<model::BridgeOption>(option), value);
+    if (static_cast<model::BridgeOption>(option) == model::BridgeOption::kStp)
+      switch_tree(*at, changed, value != 0);
   }
 
   base::Result<std::unordered_set<model::PortId>> carriers_of(PlayedTree& played) {
@@ -300,6 +341,7 @@ class Live {
 
   void look_at_links(PlayedTree& played) {
     played.watcher.take();
+    if (!played.tree) return;
     const auto carriers = carriers_of(played);
     if (!carriers) return;
     for (const model::PortId port : site_[played.bridge].ports)
@@ -398,6 +440,7 @@ class Live {
   std::chrono::nanoseconds patience() {
     base::Duration least = base::seconds(1);
     for (const PlayedTree& played : trees_) {
+      if (!played.tree) continue;
       if (const base::Time due = played.tree->next_due(); due != base::kNever)
         least = std::min(least, due - now());
     }
@@ -416,11 +459,12 @@ class Live {
   std::string answer(std::string_view word) {
     std::string text;
     if (word.starts_with("move ")) move(word.substr(5));
+    if (word.starts_with("set ")) set(word.substr(4));
     for (LiveJunction& junction : junctions_) {
       if (word == "home") junction.place = 0;
     }
     for (const PlayedTree& played : trees_) {
-      if (word == "tree") text += played.tree->text();
+      if (word == "tree" && played.tree) text += played.tree->text();
     }
     for (std::size_t b = 0; b < switches_.size(); ++b) {
       if (word == "flush") switches_[b]->flush();

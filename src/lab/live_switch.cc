@@ -105,6 +105,30 @@ void LiveSwitch::set_fast_ageing(base::Duration ageing, base::Time now) {
   ageing_ = ageing.count() == 0 ? bridge_.ageing : std::min(ageing, bridge_.ageing);
 }
 
+void LiveSwitch::clear_states() {
+  states_.clear();
+  ageing_ = bridge_.ageing;
+}
+
+void LiveSwitch::set(model::BridgeOption option, std::int64_t value) {
+  switch (option) {
+    case model::BridgeOption::kAgeing:
+      ageing_ = bridge_.ageing = base::Duration(value);
+      break;
+    case model::BridgeOption::kLearning:
+      bridge_.learning = value != 0;
+      break;
+    case model::BridgeOption::kTableSize:
+      bridge_.table_size = static_cast<std::uint32_t>(value);
+      break;
+    case model::BridgeOption::kFiltersLocal:
+      bridge_.filters_local = value != 0;
+      break;
+    case model::BridgeOption::kStp:
+      break;
+  }
+}
+
 // A flow of Open vSwitch that outputs by itself, whatever the VLANs of the ports. True when that was all.
 bool LiveSwitch::by_rule(PortId in, const Frame& frame) {
   if (bridge_.flow_rules.empty()) return false;

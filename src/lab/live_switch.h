@@ -53,6 +53,10 @@ class LiveSwitch {
   void set_state(model::PortId port, switching::tree::State state) { states_[port] = state; }
   void forget(model::PortId port) { fdb_.forget_port(port.value); }
   void set_fast_ageing(base::Duration ageing, base::Time now);
+  void clear_states();  // its spanning tree is switched off
+
+  // A change of its settings in use; of the spanning tree it knows nothing.
+  void set(model::BridgeOption option, std::int64_t value);
 
  private:
   struct Policer {
@@ -84,8 +88,8 @@ class LiveSwitch {
   bool is_plugged_in_at(model::PortId port, model::Mac mac) const;
 
   const model::Model& site_;
-  const model::Bridge& bridge_;
-  base::Duration ageing_;  // as it is now
+  model::Bridge bridge_;   // as it is now
+  base::Duration ageing_;  // likewise
   switching::Fdb fdb_;
   std::unordered_map<model::PortId, switching::tree::State> states_;  // by a spanning tree
   std::unordered_map<model::Mac, switching::AddressIndex> addresses_;

@@ -83,11 +83,7 @@ class Planner {
     for (std::size_t m = 0; m < site_.machines.size(); ++m) remark_on_machine(MachineId(m));
     for (const model::SharedAddress& shared : site_.shared)
       leave_out(shared.name, "Nobody has a shared address; its members keep their own.");
-    for (const model::Change& change : site_.changes) {
-      if (const auto* option = std::get_if<model::SetBridge>(&change.what);
-          option != nullptr && !can_set(*option))
-        leave_out(model::name_of(site_, option->bridge), "This change of its settings is not made.");
-    }
+    for (const model::Change& change : site_.changes) remark_on_change(change);
     return std::move(plan_);
   }
 
@@ -109,22 +105,6 @@ class Planner {
   void add_machines() {
     for (std::size_t m = 0; m < site_.machines.size(); ++m)
       add_space(site_.machines[m].name, MachineId(m), BridgeId());
-  }
-
-  // Whether this setting of a switch can be changed in use.
-  bool can_set(const model::SetBridge& change) const {
-    const bool is_ageing = change.option == model::BridgeOption::kAgeing;
-    switch (plan_.bridges[change.bridge.index()].engine) {
-      case Engine::kLinuxBridge:
-        return is_ageing;
-      case Engine::kOpenVSwitch:
-        return is_ageing || change.option == model::BridgeOption::kTableSize;
-      case Engine::kLive:
-      case Engine::kMacvlan:
-      case Engine::kVxlan:
-        break;
-    }
-    return false;
   }
 
   void add_bridges() {
@@ -388,6 +368,16 @@ class Planner {
     const auto relay = [&](char end) { return make_piece(fmt::format("l{}{}", planned.link.value, end)); };
     planned.relay_a = relay('a');
     planned.relay_b = relay('b');
+  }
+
+  void remark_on_change(const model::Change& change) {
+    const auto* set = std::get_if<model::SetBridge>(&change.what);
+    if (set == nullptr) return;
+    const PlannedBridge& bridge = plan_.bridges[set->bridge.index()];
+    const std::string name = model::name_of(site_, set->bridge);
+    if (!can_change(bridge.engine, set->option)) leave_out(name, "This change of its settings is not made.");
+    if (bridge.of_the_kernel() && set->option == model::BridgeOption::kTableSize)
+      need(Feature::kSmallTables, name);
   }
 
   void remark_on_machine(MachineId id) {

@@ -31,6 +31,22 @@ using Counters = std::unordered_map<std::string, sys::LinkCounters>;  // of one 
 // After the last packet, for what is still under way in queues and delay lines.
 constexpr std::chrono::milliseconds kSettles{150};
 
+std::int64_t as_declared(const model::Bridge& bridge, model::BridgeOption option) {
+  switch (option) {
+    case model::BridgeOption::kAgeing:
+      return bridge.ageing.count();
+    case model::BridgeOption::kLearning:
+      return bridge.learning ? 1 : 0;
+    case model::BridgeOption::kTableSize:
+      return bridge.table_size;
+    case model::BridgeOption::kFiltersLocal:
+      return bridge.filters_local ? 1 : 0;
+    case model::BridgeOption::kStp:
+      break;
+  }
+  return bridge.stp ? 1 : 0;
+}
+
 class Run {
  public:
   Run(const model::Model& site, const Plan& plan, const RunOptions& options)
@@ -107,6 +123,9 @@ class Run {
       if (const auto* link = std::get_if<model::SetLink>(&change.what))
         done = switch_link(link->link, site_[link->link].up);
       if (const auto* move = std::get_if<model::MigrateMachine>(&change.what)) done = bring_home(*move);
+      if (const auto* set = std::get_if<model::SetBridge>(&change.what))
+        done =
+            apply(model::SetBridge{set->bridge, set->option, as_declared(site_[set->bridge], set->option)});
       if (!done) return done;
     }
     if (!plan_.junctions.empty()) ask_live("home");
@@ -214,13 +233,37 @@ class Run {
 
   Result<void> apply(const model::SetBridge& change) {
     const PlannedBridge& bridge = plan_.bridges[change.bridge.index()];
-    if (bridge.engine == Engine::kOpenVSwitch && OpenVSwitch::can_set(change))
-      return OpenVSwitch(site_, plan_).set(change);
-    if (!bridge.of_the_kernel() || change.option != model::BridgeOption::kAgeing)
-      return {};  // the plan says so
+    if (!can_change(bridge.engine, change.option)) return {};  // the plan says so
+    if (bridge.engine == Engine::kOpenVSwitch) return OpenVSwitch(site_, plan_).set(change);
+    if (bridge.live()) {
+      ask_live(
+          fmt::format("set {} {} {}", change.bridge.value, static_cast<int>(change.option), change.value));
+      return {};
+    }
     auto links = links_of(bridge.space);
     if (!links) return std::unexpected(links.error());
-    return links->set_ageing(bridge.device, Duration(change.value));
+    switch (change.option) {
+      case model::BridgeOption::kAgeing:
+        return links->set_ageing(bridge.device, Duration(change.value));
+      case model::BridgeOption::kTableSize:
+        return links->set_most_learnt(bridge.device, static_cast<std::uint32_t>(change.value));
+      case model::BridgeOption::kLearning:
+        return switch_learning(bridge, *links, change.value != 0);
+      case model::BridgeOption::kFiltersLocal:
+      case model::BridgeOption::kStp:
+        break;
+    }
+    return {};
+  }
+
+  // Linux has it for ports.
+  Result<void> switch_learning(const PlannedBridge& bridge, sys::Links& links, bool on) const {
+    for (const PortId port : site_[bridge.bridge].ports) {
+      const Device& device = plan_.ports[port.index()];
+      if (!device.built() || device.name == bridge.device) continue;
+      if (auto set = links.set_learning(device.name, on && site_[port].learning); !set) return set;
+    }
+    return {};
   }
 
   Result<void> switch_machine(model::MachineId machine, bool on) {

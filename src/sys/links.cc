@@ -194,6 +194,29 @@ base::Result<void> Links::set_stp(const std::string& bridge, bool on) {
   return execute(request, fmt::format("Can't set the spanning tree of {}", bridge));
 }
 
+base::Result<void> Links::set_most_learnt(const std::string& bridge, std::uint32_t most) {
+  const auto at = index(bridge);
+  if (!at) return std::unexpected(at.error());
+  NetlinkRequest request(RTM_NEWLINK, 0);
+  request.header(link_header(*at));
+  put_bridge_option(request, kBridgeMostLearnt, most);
+  return execute(request, fmt::format("Can't bound the table of {}", bridge));
+}
+
+base::Result<void> Links::set_learning(const std::string& port, bool on) {
+  const auto at = index(port);
+  if (!at) return std::unexpected(at.error());
+  NetlinkRequest request(RTM_NEWLINK, 0);
+  request.header(link_header(*at));
+  const auto info = request.begin(IFLA_LINKINFO);
+  request.put_text(IFLA_INFO_SLAVE_KIND, "bridge");
+  const auto data = request.begin(IFLA_INFO_SLAVE_DATA);
+  request.put(IFLA_BRPORT_LEARNING, static_cast<std::uint8_t>(on));
+  request.end(data);
+  request.end(info);
+  return execute(request, fmt::format("Can't set the learning of {}", port));
+}
+
 base::Result<void> Links::flush_fdb(const std::string& bridge) {
   const auto at = index(bridge);
   if (!at) return std::unexpected(at.error());

@@ -124,6 +124,8 @@ class Links {
   base::Result<void> set_mtu(const std::string& name, std::uint32_t bytes);
   base::Result<void> set_ageing(const std::string& bridge, base::Duration ageing);
   base::Result<void> set_stp(const std::string& bridge, bool on);
+  base::Result<void> set_most_learnt(const std::string& bridge, std::uint32_t most);  // Linux 6.7 and later
+  base::Result<void> set_learning(const std::string& port, bool on);
   base::Result<void> remove(const std::string& name);
 
   base::Result<void> set_up(const std::string& name, bool up);
