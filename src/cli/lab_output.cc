@@ -73,6 +73,17 @@ std::string addresses_of(const model::Station& nic) {
   return text + (text.empty() ? "" : ", ") + wire::to_text(nic.ip6);
 }
 
+// The second address of a member of a cluster.
+std::string cluster_address(const model::Model& site, model::StationId nic) {
+  for (const model::SharedAddress& shared : site.shared) {
+    for (const auto& member : shared.members) {
+      if (member.nic == nic && shared.kind == model::SharedKind::kNlb)
+        return ", " + wire::to_text(site[member.alias].ip);
+    }
+  }
+  return "";
+}
+
 std::string address_of(const model::Model& site, model::PortId port) {
   const model::StationId station = site[port].station;
   return !station.valid() || site[station].vlan != 0 ? "" : addresses_of(site[station]);
@@ -152,7 +163,8 @@ std::vector<std::vector<Row>> rows_by_space(const model::Model& site, const Plan
       const model::Station& nic = site[leg.station];
       std::string what = "to " + leg.here.name;
       if (nic.vlan != 0) what += fmt::format(", VLAN {}", nic.vlan);
-      const std::string ip = addresses_of(nic);
+      if (leg.of_master) what += fmt::format(", on where it is master of {}", site[nic.shared].name);
+      const std::string ip = addresses_of(nic) + cluster_address(site, leg.station);
       rows[leg.there.space].push_back({leg.there.name, wire::to_text(leg.there.mac), ip, what});
       rows[leg.here.space].push_back({leg.here.name, wire::to_text(leg.here.mac), "",
                                       fmt::format("to {}", model::name_of(site, leg.station))});

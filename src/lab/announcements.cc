@@ -88,7 +88,7 @@ Result<void> Announcements::add_speakers(const Plan& plan, const std::vector<sys
     const bool says =
         (!station.ip.address.is_zero() && speaks(machine.arp)) ||
         (!station.ip6.address.is_zero() && (speaks(machine.nd) || machine.advertise_every.count() != 0));
-    if (!device.built() || station.shared.valid() || (!says && !changing.contains(station.machine))) continue;
+    if (!device.built() || (!says && !changing.contains(station.machine))) continue;
     auto inside = sys::InNamespace::enter(spaces[device.space]);
     if (!inside) return std::unexpected(inside.error());
     auto socket = sys::PacketSocket::open(device.name, {.receive_buffer = 4096});

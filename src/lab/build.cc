@@ -271,6 +271,7 @@ class Builder {
   Result<void> switch_on_junction(std::size_t j) {
     for (const Junction::Leg& leg : plan_.junctions[j].legs) {
       for (const Device* device : {&leg.there, &leg.here}) {
+        if (leg.of_master && device == &leg.there) continue;  // the live piece switches it
         if (auto set = set_up(*device, true); !set) return set;
       }
     }
@@ -346,7 +347,6 @@ class Builder {
 
   Result<void> set_station(std::size_t s) {
     const model::Station& station = site_.stations[s];
-    if (station.shared.valid()) return {};  // see Plan::unsupported
     const Device& device = plan_.stations[s];
     if (!device.built()) return {};
     auto inside = sys::InNamespace::enter(*spaces_[device.space]);

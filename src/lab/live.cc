@@ -11,6 +11,7 @@
 #include <sstream>
 #include <unordered_set>
 
+#include "lab/live_shared.h"
 #include "lab/live_switch.h"
 #include "lab/live_tree.h"
 #include "switching/kinds.h"
@@ -31,6 +32,7 @@ constexpr std::size_t kAddressBytes = 12, kTagBytes = 4;
 constexpr std::size_t kFramesPerTurn = 256;  // of one port, before the others have theirs
 constexpr std::size_t kMostDelayedBytes = std::size_t{16} << 20;  // in a delay line
 constexpr std::uint32_t kFirstWatch = 0x8000'0000u;               // of the poller's tokens, for trees
+constexpr std::uint32_t kSharedWatch = kNone - 1;                 // and for the members of shared addresses
 constexpr std::size_t kLongestCopy = sys::kMostFrameBytes;
 
 std::uint16_t read16(Bytes frame, std::size_t at) {
@@ -98,6 +100,7 @@ struct LivePort {
   std::uint32_t junction = kNone;  // or of a junction: a place of it, or the leg of a VLAN
   std::uint32_t place = kNone;
   std::uint16_t vlan = 0;
+  model::StationId leg{};
 };
 
 struct LiveJunction {
@@ -149,6 +152,7 @@ class Live {
       if (auto added = poller_->add(ports_[i].socket.fd(), i); !added) return added;
     }
     if (auto begun = begin_trees(); !begun) return begun;
+    if (auto begun = begin_shared(); !begun) return begun;
     return listen();
   }
 
@@ -157,6 +161,8 @@ class Live {
       poller_->wait(patience(), [this](std::uint32_t token) {
         if (token == kNone) {
           go_on_ = service_->serve([this](std::string_view word) { return answer(word); });
+        } else if (token == kSharedWatch) {
+          shared_->look_at_cables();
         } else if (token >= kFirstWatch) {
           look_at_links(trees_[token - kFirstWatch]);
         } else {
@@ -167,6 +173,7 @@ class Live {
       for (PlayedTree& played : trees_) {
         if (played.tree && played.tree->next_due() <= now()) played.tree->on_time(now());
       }
+      if (shared_ && shared_->next_due() <= now()) shared_->on_time(now());
       for (LivePort& port : ports_) port.socket.flush();
       if (now() - looked_ > base::seconds(1)) look_around();
     }
@@ -213,6 +220,7 @@ class Live {
       if (auto added = add_port(leg.here, false); !added) return added;
       ports_.back().junction = number;
       ports_.back().vlan = site_[leg.station].vlan;
+      ports_.back().leg = leg.station;
       made.legs.push_back(static_cast<std::uint32_t>(ports_.size() - 1));
     }
     return {};
@@ -370,6 +378,32 @@ class Live {
     }
   }
 
+  // ---------------------------------------------------------------- shared addresses
+
+  base::Result<void> begin_shared() {
+    if (site_.shared.empty()) return {};
+    const auto send = [this](model::StationId nic, Bytes frame) {
+      for (const LivePort& port : ports_) {
+        if (port.leg != nic) continue;
+        const LiveJunction& junction = junctions_[port.junction];
+        ports_[junction.places[junction.place]].socket.queue(frame);
+      }
+    };
+    auto shared = LiveShared::open(site_, plan_, send, now());
+    if (!shared) return std::unexpected(shared.error());
+    shared_.emplace(std::move(*shared));
+    return poller_->add(shared_->watch_fd(), kSharedWatch);
+  }
+
+  // "machine 3 1": the machine has been switched on.
+  void set_running(std::string_view words) {
+    std::size_t machine = 0;
+    bool running = false;
+    std::istringstream numbers{std::string(words)};
+    if (shared_ && numbers >> machine >> running && machine < site_.machines.size())
+      shared_->set_running(model::MachineId(machine), running, now());
+  }
+
   // ---------------------------------------------------------------- frames
 
   void turn(LivePort& port) {
@@ -397,10 +431,11 @@ class Live {
   }
 
   // From the machine to where it is plugged in, with the tag of the NIC's VLAN; and back, without.
-  void pass(const LivePort& port, Bytes frame) {
+  void pass(const LivePort& port, std::span<std::byte> frame) {
     const LiveJunction& junction = junctions_[port.junction];
     const std::uint16_t tag = is_tagged(frame) ? read16(frame, 14) & 0xfff : 0;
     if (port.place == kNone) {
+      if (const model::Station& nic = site_[port.leg]; nic.hides_its_mac()) mask(frame, nic.source);
       const std::uint32_t out = junction.places[junction.place];
       if (port.vlan == 0 || tag == 0)
         ports_[out].socket.queue(with_tag(frame, tag, tag | port.vlan, scratch_));
@@ -408,8 +443,16 @@ class Live {
     }
     if (port.place != junction.place) return;
     for (const std::uint32_t leg : junction.legs) {
-      if (ports_[leg].vlan == tag) ports_[leg].socket.queue(with_tag(frame, tag, 0, scratch_));
+      if (ports_[leg].vlan != tag) continue;
+      if (shared_) shared_->hear(ports_[leg].leg, frame, now());
+      if (!shared_ || shared_->gets(ports_[leg].leg, frame))
+        ports_[leg].socket.queue(with_tag(frame, tag, 0, scratch_));
     }
+  }
+
+  static void mask(std::span<std::byte> frame, model::Mac source) {
+    const auto octets = source.octets();
+    std::memcpy(&frame[6], octets.data(), octets.size());
   }
 
   // "move 3 1": the junction's number, and that of the place.
@@ -444,6 +487,7 @@ class Live {
       if (const base::Time due = played.tree->next_due(); due != base::kNever)
         least = std::min(least, due - now());
     }
+    if (shared_ && shared_->next_due() != base::kNever) least = std::min(least, shared_->next_due() - now());
     for (const DelayLine& line : lines_) {
       if (!line.queue.empty()) least = std::min(least, line.queue.front().due - now());
     }
@@ -460,6 +504,8 @@ class Live {
     std::string text;
     if (word.starts_with("move ")) move(word.substr(5));
     if (word.starts_with("set ")) set(word.substr(4));
+    if (word.starts_with("machine ")) set_running(word.substr(8));
+    if (word == "begin" && shared_) shared_->settle(now());
     for (LiveJunction& junction : junctions_) {
       if (word == "home") junction.place = 0;
     }
@@ -491,6 +537,7 @@ class Live {
   std::vector<DelayLine> lines_;
   std::vector<LiveJunction> junctions_;
   std::vector<PlayedTree> trees_;
+  std::optional<LiveShared> shared_;  // when the site has any
   std::array<std::byte, kLongestCopy> scratch_;
   base::Time looked_{0};
   bool go_on_ = true;

@@ -81,8 +81,6 @@ class Planner {
       if (!device.built()) device = plan_.ports[site_.stations[n].port.index()];
     }
     for (std::size_t m = 0; m < site_.machines.size(); ++m) remark_on_machine(MachineId(m));
-    for (const model::SharedAddress& shared : site_.shared)
-      leave_out(shared.name, "Nobody has a shared address; its members keep their own.");
     for (const model::Change& change : site_.changes) remark_on_change(change);
     return std::move(plan_);
   }
@@ -189,8 +187,7 @@ class Planner {
       wanted = fmt::format("j{}-{}", junction->second, wanted);
     } else if (port.station.valid()) {
       device.space = static_cast<SpaceIndex>(site_[port.station].machine.value);
-      const Station& station = site_[port.station];
-      device.mac = station.hides_its_mac() ? station.source : station.mac;
+      device.mac = site_[port.station].mac;
     } else {
       device.space = plan_.bridges[port.bridge.index()].space;
       device.mac = own_mac();
@@ -272,7 +269,7 @@ class Planner {
     return {space, device_names_[space].take(wanted, kLongestDevice), own_mac()};
   }
 
-  // Every NIC with a VLAN or with a second place.
+  // Every NIC with a VLAN, with a second place, or with a part in a shared address.
   void add_junctions() {
     std::unordered_map<PortId, std::vector<PortId>> standbys;
     for (const model::Change& change : site_.changes) {
@@ -286,9 +283,9 @@ class Planner {
     for (std::size_t n = 0; n < site_.stations.size(); ++n) {
       const PortId port = site_.stations[n].port;
       const auto places = standbys.find(port);
-      const bool has_vlan = site_.stations[n].vlan != 0;
+      const bool needs_one = site_.stations[n].vlan != 0 || site_.stations[n].shared.valid();
       if (!site_[port].link.valid() || junction_of_.contains(port)) continue;
-      if (has_vlan || places != standbys.end())
+      if (needs_one || places != standbys.end())
         add_junction(port, places == standbys.end() ? std::vector<PortId>{} : places->second);
     }
   }
@@ -299,11 +296,17 @@ class Planner {
     for (const PortId place : places) junction_of_[place] = number;
     Junction junction{.legs = {}, .places = std::move(places)};
     for (StationId s = site_[port].station; s.valid(); s = site_[s].next_on_port) {
-      if (site_[s].shared.valid()) continue;
+      const model::SharedId shared = site_[s].shared;
+      if (shared.valid() && site_[shared].kind == model::SharedKind::kNlb) {
+        plan_.stations[s.index()] = junction.legs.back().there;  // a second address of the NIC before it
+        continue;
+      }
       const auto space = static_cast<SpaceIndex>(site_[s].machine.value);
       const Device there{space, device_names_[space].take(site_[s].name, kLongestDevice), site_[s].mac};
       plan_.stations[s.index()] = there;
-      junction.legs.push_back({s, there, make_piece(fmt::format("j{}.{}", number, site_[s].vlan))});
+      const std::string piece =
+          fmt::format("j{}.{}", number, shared.valid() ? there.name : std::to_string(site_[s].vlan));
+      junction.legs.push_back({s, there, make_piece(piece), shared.valid()});
     }
     need(Feature::kVeth, model::name_of(site_, port));
     plan_.junctions.push_back(std::move(junction));

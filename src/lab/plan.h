@@ -74,14 +74,16 @@ struct PlannedLink {
   Device relay_a{}, relay_b{};  // delayed: the far ends of the two pairs
 };
 
-// Between a machine's NIC and its cable, where the NIC has VLANs or moves to another host: a live piece that
-// gives each station of the NIC a device of its own, puts the VLAN's tag on what comes from it and takes it
-// off what goes to it, and has a cable for each place, of which one is plugged in. A guest that moves keeps
-// its device, addresses, routes and ARP cache, as one that is really moved does.
+// Between a machine's NIC and its cable, where the NIC has VLANs, has a part in a shared address or moves to
+// another host: a live piece that gives each station of the NIC a device of its own, puts the VLAN's tag on
+// what comes from it and takes it off what goes to it, and has a cable for each place, of which one is
+// plugged in. A guest that moves keeps its device, addresses, routes and ARP cache, as one that is really
+// moved does. What it does for shared addresses is in live_shared.h.
 struct Junction {
   struct Leg {
     model::StationId station;
-    Device there, here;  // a pair: in the machine, and in the namespace of the live pieces
+    Device there, here;      // a pair: in the machine, and in the namespace of the live pieces
+    bool of_master = false;  // a virtual router's address: on where it is master
   };
   std::vector<Leg> legs;
   std::vector<model::PortId> places;  // the first is where it is at the start; their devices are in `ports`

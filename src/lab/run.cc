@@ -61,6 +61,7 @@ class Run {
     const auto before = counters();
     if (!before) return std::unexpected(before.error());
     traffic_ = &*traffic;
+    if (!site_.shared.empty()) ask_live("begin");
     if (auto played = play(*traffic); !played) return std::unexpected(played.error());
     std::this_thread::sleep_for(kSettles);
     traffic->drain();
@@ -272,6 +273,7 @@ class Run {
       if (!link.valid()) continue;
       if (auto done = switch_link(link, on); !done) return done;
     }
+    if (!site_.shared.empty()) ask_live(fmt::format("machine {} {}", machine.value, on ? 1 : 0));
     return {};
   }
   Result<void> switch_link(model::LinkId link, bool up) {

@@ -73,6 +73,10 @@ model::Model scaled(model::Model site, Scale scale) {
     }
     machine.advertise_every = scaled(machine.advertise_every, scale);
   }
+  for (model::SharedAddress& shared : site.shared) {
+    shared.interval = scaled(shared.interval, scale);
+    shared.hold = scaled(shared.hold, scale);
+  }
   for (model::Flow& flow : site.flows) {
     flow.interval = scaled(flow.interval, scale);
     flow.start = scaled(flow.start, scale);

@@ -23,8 +23,11 @@ constexpr int kMostCatchingUp = 64;                   // packets of a source in 
 // What a token of the poller stands for.
 enum class Side : std::uint32_t { kIn = 0, kOut = 1, kConnection = 2 };
 
-std::uint32_t token_of(std::size_t source, Side side) {
-  return static_cast<std::uint32_t>(source << 2) | static_cast<std::uint32_t>(side);
+constexpr std::uint32_t kReceiverBits = 7;  // a shared address has at most 32 members
+
+std::uint32_t token_of(std::size_t source, Side side, std::size_t receiver = 0) {
+  return static_cast<std::uint32_t>((source << kReceiverBits | receiver) << 2) |
+         static_cast<std::uint32_t>(side);
 }
 
 std::span<const std::byte> zeros(std::size_t count) {
@@ -106,37 +109,54 @@ bool Traffic::find_ends(Source& source, const model::Flow& flow, const Plan& pla
 
 // Makes a socket in the machine's namespace.
 template <class Make>
-Result<void> Traffic::open_in(model::MachineId machine, Make make, std::optional<sys::IpSocket>& into) {
+Result<sys::IpSocket> Traffic::open_in(model::MachineId machine, Make make) {
   auto inside = sys::InNamespace::enter(spaces_[machine.index()]);
   if (!inside) return std::unexpected(inside.error());
   auto socket = make();
   if (!socket) return base::fail(fmt::format("{}: {}", site_[machine].name, socket.error().what));
-  into.emplace(std::move(*socket));
+  return socket;
+}
+
+// With one at each member of a shared address, of which any may come to serve it.
+Result<void> Traffic::open_receivers(Source& source, const model::Flow& flow) {
+  std::vector<model::MachineId> machines{flow.to};
+  if (const model::SharedId shared =
+          flow.to_station.valid() ? site_[flow.to_station].shared : model::SharedId{};
+      shared.valid()) {
+    for (const auto& member : site_[shared].members) {
+      if (site_[member.nic].machine != flow.to) machines.push_back(site_[member.nic].machine);
+    }
+  }
+  for (const model::MachineId machine : machines) {
+    auto socket = open_in(machine, [&] {
+      return flow.kind == FlowKind::kTcp ? sys::IpSocket::listen(source.remote)
+                                         : sys::IpSocket::udp(source.remote, {});
+    });
+    if (!socket) return std::unexpected(socket.error());
+    source.in.push_back(std::move(*socket));
+  }
   return {};
 }
 
 Result<void> Traffic::open_sockets(Source& source, const model::Flow& flow) {
-  const auto ping = [&] { return sys::IpSocket::ping(source.local, source.remote); };
-  const auto listen = [&] { return sys::IpSocket::listen(source.remote); };
-  const auto receiver = [&] { return sys::IpSocket::udp(source.remote, {}); };
-  const auto sender = [&] { return sys::IpSocket::udp(source.local, source.remote); };
-  switch (flow.kind) {
-    case FlowKind::kPing:
-      return open_in(flow.from, ping, source.out);
-    case FlowKind::kTcp:
-      return open_in(flow.to, listen, source.in);  // the sender connects when the flow starts
-    case FlowKind::kUdp:
-    case FlowKind::kRequest:
-      break;
+  const bool is_ping = flow.kind == FlowKind::kPing;
+  if (!is_ping) {
+    if (auto opened = open_receivers(source, flow); !opened) return opened;
   }
-  const auto opened = open_in(flow.to, receiver, source.in);
-  return opened ? open_in(flow.from, sender, source.out) : opened;
+  if (flow.kind == FlowKind::kTcp) return {};  // the sender connects when the flow starts
+  auto sender = open_in(flow.from, [&] {
+    return is_ping ? sys::IpSocket::ping(source.local, source.remote)
+                   : sys::IpSocket::udp(source.local, source.remote);
+  });
+  if (!sender) return std::unexpected(sender.error());
+  source.out.emplace(std::move(*sender));
+  return {};
 }
 
 Result<void> Traffic::watch() {
   for (std::size_t s = 0; s < sources_.size(); ++s) {
-    if (sources_[s].in) {
-      if (auto added = poller_.add(sources_[s].in->fd(), token_of(s, Side::kIn)); !added) return added;
+    for (std::size_t i = 0; i < sources_[s].in.size(); ++i) {
+      if (auto added = poller_.add(sources_[s].in[i].fd(), token_of(s, Side::kIn, i)); !added) return added;
     }
     if (sources_[s].out) {
       if (auto added = poller_.add(sources_[s].out->fd(), token_of(s, Side::kOut)); !added) return added;
@@ -189,8 +209,11 @@ void Traffic::send(Source& source, Time now) {
 
 void Traffic::send_tcp(Source& source) {
   const auto connect = [&] { return sys::IpSocket::connect(source.local, source.remote); };
-  if (!source.out && !open_in(site_.flows[source.flow].from, connect, source.out))
-    return;  // next time, perhaps
+  if (!source.out) {
+    auto made = open_in(site_.flows[source.flow].from, connect);
+    if (!made) return;  // next time, perhaps
+    source.out.emplace(std::move(*made));
+  }
   const bool unbounded = source.interval.count() == 0;
   if (unbounded) source.owed = std::max<std::int64_t>(source.owed, std::int64_t{kTcpPiece} * 4);
   while (source.out && source.owed > 0) {
@@ -203,17 +226,18 @@ void Traffic::send_tcp(Source& source) {
 }
 
 void Traffic::take(std::uint32_t token) {
-  Source& source = sources_[token >> 2];
+  const std::size_t number = token >> (kReceiverBits + 2);
+  const std::size_t receiver = token >> 2 & ((1u << kReceiverBits) - 1);
+  Source& source = sources_[number];
   FlowResult& result = results_[source.flow];
   const auto side = static_cast<Side>(token & 3);
   const FlowKind kind = site_.flows[source.flow].kind;
   std::array<std::byte, 65'536> room;
   if (kind == FlowKind::kTcp && side == Side::kIn) {
-    auto connection = source.in->accept();
+    auto connection = source.in[receiver].accept();
     if (!connection) return;
     source.connection.emplace(std::move(*connection));
-    if (!poller_.add(source.connection->fd(), token_of(token >> 2, Side::kConnection)))
-      source.connection.reset();
+    if (!poller_.add(source.connection->fd(), token_of(number, Side::kConnection))) source.connection.reset();
     return;
   }
   if (side == Side::kConnection) {
@@ -223,7 +247,7 @@ void Traffic::take(std::uint32_t token) {
     if (all == 0) source.connection.reset();  // closed
     return;
   }
-  sys::IpSocket& socket = side == Side::kIn ? *source.in : *source.out;
+  sys::IpSocket& socket = side == Side::kIn ? source.in[receiver] : *source.out;
   sys::Endpoint from;
   for (int most = 256; most > 0; --most) {
     const std::size_t got = socket.receive(room, &from);

@@ -40,7 +40,9 @@ class Traffic {
  private:
   struct Source {
     std::size_t flow;
-    std::optional<sys::IpSocket> out, in;  // `in`: at the receiver; TCP: listens first
+    std::optional<sys::IpSocket> out;
+    // At the receiver; TCP: listens first. Of a shared address there is one at each member.
+    std::vector<sys::IpSocket> in;
     std::optional<sys::IpSocket> connection;
     base::Duration interval{0};
     base::Time due{0};
@@ -56,7 +58,8 @@ class Traffic {
   bool find_ends(Source& source, const model::Flow& flow, const Plan& plan) const;
   base::Result<void> open_sockets(Source& source, const model::Flow& flow);
   template <class Make>
-  base::Result<void> open_in(model::MachineId machine, Make make, std::optional<sys::IpSocket>& into);
+  base::Result<sys::IpSocket> open_in(model::MachineId machine, Make make);
+  base::Result<void> open_receivers(Source& source, const model::Flow& flow);
   base::Result<void> watch();
   void send(Source& source, base::Time now);
   void send_tcp(Source& source);

@@ -60,6 +60,12 @@ void bound_segments(int fd, const Endpoint& end) {
   ::setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &most, sizeof most);
 }
 
+// A receiver's address may come later: that of a router that takes over.
+void allow_any_address(int fd) {
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof on);
+}
+
 int family_of(const Endpoint& end) { return end.is_ipv6() ? AF_INET6 : AF_INET; }
 
 std::unexpected<base::Error> failed(std::string_view what, const Endpoint& end) {
@@ -91,6 +97,7 @@ IpSocket::~IpSocket() {
 base::Result<IpSocket> IpSocket::udp(Endpoint local, Endpoint remote) {
   IpSocket made(::socket(family_of(local), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   const auto here = address_of(local), there = address_of(remote);
+  if (remote.port == 0) allow_any_address(made.fd_);
   if (made.fd_ < 0 || ::bind(made.fd_, here.plain(), here.size) != 0)
     return failed("Can't send and receive UDP at", local);
   ::setsockopt(made.fd_, SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBuffer, sizeof kReceiveBuffer);
@@ -113,6 +120,7 @@ base::Result<IpSocket> IpSocket::listen(Endpoint local) {
   IpSocket made(::socket(family_of(local), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   const auto here = address_of(local);
   bound_segments(made.fd_, local);
+  allow_any_address(made.fd_);
   if (made.fd_ < 0 || ::bind(made.fd_, here.plain(), here.size) != 0 || ::listen(made.fd_, 8) != 0)
     return failed("Can't listen at", local);
   return made;
