@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "switching/lag.h"
 #include "switching/spanning_tree.h"
 
 namespace sekimori::lab {
@@ -18,6 +19,12 @@ using model::Port;
 using model::PortId;
 
 namespace {
+
+bool is_aggregated(const Model& site, const Bridge& bridge, const Port& port) {
+  return std::ranges::count_if(bridge.ports, [&](PortId other) {
+           return switching::is_one_group(port, site[other]) && site[other].link.valid();
+         }) > 1;
+}
 
 // The first port of which the judge has something to say, and that; ports without a cable don't count.
 template <class Judge>
@@ -67,6 +74,7 @@ std::string beyond_linux(const Model& site, BridgeId id) {
   std::uint16_t pvid = 0;
   return first_objection(site, bridge, [&](const Port& port) -> std::string {
     if (std::string what = beyond_others(port); !what.empty()) return what;
+    if (is_aggregated(site, bridge, port)) return "is of an aggregation group";
     if (std::string what = beyond_linux_stp(site, bridge, port); !what.empty()) return what;
     if (!bridge.vlan_aware) return "";
     if (site.vlan_sets[port.tagged_vlans].any()) return "carries tagged VLANs";

@@ -99,15 +99,16 @@ TEST(Plan, WhatLinuxBridgesCantDoIsLive) {
   EXPECT_EQ(because("{9: {mac-limit: 2}}"), "");  // nothing is plugged in there
 }
 
-TEST(Plan, OneLinkOfAnAggregationGroupIsBuilt) {
+TEST(Plan, AllLinksOfAnAggregationGroupAreBuiltBetweenLiveSwitches) {
   const model::Model site = parse(R"(
 switches: {s1: {ports: {1: {lag: 1}, 2: {lag: 1}}}, s2: {ports: {1: {lag: 4}, 2: {lag: 4}}}}
 links: [[s1:1, s2:2], [s1:2, s2:1]]
 )");
   const Plan plan = make_plan(site, "t");
-  EXPECT_EQ(plan.links.size(), 1u);
-  ASSERT_EQ(plan.unsupported.size(), 1u);
-  EXPECT_THAT(plan.unsupported[0].what, HasSubstr("loop"));
+  EXPECT_EQ(plan.links.size(), 2u);
+  EXPECT_THAT(plan.unsupported, IsEmpty());
+  for (const PlannedBridge& bridge : plan.bridges)
+    EXPECT_THAT(bridge.live_because, HasSubstr("aggregation group"));
 }
 
 TEST(Plan, SlowLinksAreShapedAndLongOnesDelayed) {

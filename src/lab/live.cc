@@ -16,10 +16,12 @@
 #include "lab/live_tree.h"
 #include "switching/kinds.h"
 #include "switching/spanning_tree.h"
+#include "switching/vlan.h"
 #include "sys/link_watcher.h"
 #include "sys/links.h"
 #include "sys/namespaces.h"
 #include "sys/packet_socket.h"
+#include "wire/emit.h"
 #include "wire/stp.h"
 
 namespace sekimori::lab {
@@ -31,7 +33,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kAddressBytes = 12, kTagBytes = 4;
 constexpr std::size_t kFramesPerTurn = 256;  // of one port, before the others have theirs
 constexpr std::size_t kMostDelayedBytes = std::size_t{16} << 20;  // in a delay line
-constexpr std::uint32_t kFirstWatch = 0x8000'0000u;               // of the poller's tokens, for trees
+constexpr std::uint32_t kFirstWatch = 0x8000'0000u;               // of the poller's tokens, for switches
 constexpr std::uint32_t kSharedWatch = kNone - 1;                 // and for the members of shared addresses
 constexpr std::size_t kLongestCopy = sys::kMostFrameBytes;
 
@@ -151,7 +153,7 @@ class Live {
     for (std::uint32_t i = 0; i < ports_.size(); ++i) {
       if (auto added = poller_->add(ports_[i].socket.fd(), i); !added) return added;
     }
-    if (auto begun = begin_trees(); !begun) return begun;
+    if (auto watched = watch_switches(); !watched) return watched;
     if (auto begun = begin_shared(); !begun) return begun;
     return listen();
   }
@@ -164,14 +166,14 @@ class Live {
         } else if (token == kSharedWatch) {
           shared_->look_at_cables();
         } else if (token >= kFirstWatch) {
-          look_at_links(trees_[token - kFirstWatch]);
+          look_at_links(watched_[token - kFirstWatch]);
         } else {
           turn(ports_[token]);
         }
       });
       release();
-      for (PlayedTree& played : trees_) {
-        if (played.tree && played.tree->next_due() <= now()) played.tree->on_time(now());
+      for (Watched& watched : watched_) {
+        if (watched.tree && watched.tree->next_due() <= now()) watched.tree->on_time(now());
       }
       if (shared_ && shared_->next_due() <= now()) shared_->on_time(now());
       for (LivePort& port : ports_) port.socket.flush();
@@ -248,73 +250,75 @@ class Live {
     return plan_.junctions.empty() ? 0 : plan_.junctions.front().legs.front().here.space;
   }
 
-  // ---------------------------------------------------------------- spanning trees
+  // ---------------------------------------------------------------- carriers and spanning trees
 
-  struct PlayedTree {
+  // What is seen of the cables of a switch.
+  struct Watched {
     model::BridgeId bridge;
-    std::unique_ptr<LiveTree> tree;  // none: switched off
+    LiveSwitch* live;
     sys::LinkWatcher watcher;
     sys::Links links;
+    std::unique_ptr<LiveTree> tree;  // none: it has none, or that is switched off
   };
 
-  base::Result<void> begin_trees() {
-    std::vector<bool> link_up;
-    for (const model::Link& link : site_.links) link_up.push_back(link.up);
-    for (const model::PortId port : switching::shut_by_guards(site_, link_up)) shut(port);
-    const auto settled = switching::settled_tree(site_, link_up);
+  base::Result<void> watch_switches() {
     for (std::size_t b = 0; b < bridges_.size(); ++b) {
-      if (!site_[bridges_[b]].stp) continue;
-      if (auto added = add_tree(bridges_[b], *switches_[b]); !added) return added;
-      PlayedTree& played = trees_.back();
-      const auto carriers = carriers_of(played);
-      if (!carriers) return std::unexpected(carriers.error());
-      played.tree->settle(settled, [&](model::PortId port) { return carriers->contains(port); }, now());
+      if (auto added = watch(bridges_[b], *switches_[b]); !added) return added;
     }
-    return {};
+    return begin_trees();
   }
 
-  base::Result<void> add_tree(model::BridgeId id, LiveSwitch& bridge) {
+  base::Result<void> watch(model::BridgeId id, LiveSwitch& live) {
     auto space = sys::Namespace::open(plan_.namespace_of(plan_.bridges[id.index()].space));
     if (!space) return std::unexpected(space.error());
     auto watcher = sys::LinkWatcher::open(*space);
     if (!watcher) return std::unexpected(watcher.error());
     auto links = sys::Links::open(*space);
     if (!links) return std::unexpected(links.error());
-    const auto token = static_cast<std::uint32_t>(kFirstWatch + trees_.size());
+    const auto token = static_cast<std::uint32_t>(kFirstWatch + watched_.size());
     if (auto added = poller_->add(watcher->fd(), token); !added) return added;
-    trees_.push_back({id, nullptr, std::move(*watcher), std::move(*links)});
-    give_tree(trees_.back(), bridge);
+    watched_.push_back({id, &live, std::move(*watcher), std::move(*links), nullptr});
+    look_at_links(watched_.back());
     return {};
   }
 
-  void give_tree(PlayedTree& played, LiveSwitch& bridge) {
-    const auto send = [this](model::PortId port, Bytes frame) {
-      ports_[by_model_port_[port.index()]].socket.queue(frame);
+  base::Result<void> begin_trees() {
+    std::vector<bool> link_up;
+    for (const model::Link& link : site_.links) link_up.push_back(link.up);
+    for (const model::PortId port : switching::shut_by_guards(site_, link_up)) shut(port);
+    const auto settled = switching::settled_tree(site_, link_up);
+    for (Watched& watched : watched_) {
+      if (!site_[watched.bridge].stp) continue;
+      give_tree(watched);
+      look_at_links(watched);
+      const auto carries = [&](model::PortId port) { return watched.live->group_carries(port); };
+      watched.tree->settle(settled, carries, now());
+    }
+    return {};
+  }
+
+  void give_tree(Watched& watched) {
+    const auto send = [this, live = watched.live](model::PortId port, Bytes frame) {
+      ports_[by_model_port_[live->any_member(port).index()]].socket.queue(frame);
     };
-    played.tree = std::make_unique<LiveTree>(site_, plan_, played.bridge, bridge, send);
+    watched.tree = std::make_unique<LiveTree>(site_, plan_, watched.bridge, *watched.live, send);
     for (LivePort& port : ports_) {
-      if (port.bridge == &bridge) port.tree = played.tree.get();
+      if (port.bridge == watched.live) port.tree = watched.tree.get();
     }
   }
 
   // In use. Switched on, its ports begin as those of a bridge that has just been plugged in.
-  void switch_tree(model::BridgeId id, LiveSwitch& bridge, bool on) {
-    auto played = std::ranges::find(trees_, id, &PlayedTree::bridge);
-    if (on == (played != trees_.end() && played->tree != nullptr)) return;
-    if (!on) {
-      for (LivePort& port : ports_) {
-        if (port.bridge == &bridge) port.tree = nullptr;
-      }
-      played->tree.reset();
-      return bridge.clear_states();
+  void switch_tree(Watched& watched, bool on) {
+    if (on == (watched.tree != nullptr)) return;
+    if (on) {
+      give_tree(watched);
+      return look_at_links(watched);
     }
-    if (played == trees_.end()) {
-      if (!add_tree(id, bridge)) return;
-      played = trees_.end() - 1;
-    } else {
-      give_tree(*played, bridge);
+    for (LivePort& port : ports_) {
+      if (port.bridge == watched.live) port.tree = nullptr;
     }
-    look_at_links(*played);
+    watched.tree.reset();
+    watched.live->clear_states();
   }
 
   // "set 3 0 5000".
@@ -327,33 +331,46 @@ class Live {
       return;
     const auto at = std::ranges::find(bridges_, model::BridgeId(bridge));
     if (at == bridges_.end()) return;
-    LiveSwitch& changed = *switches_[static_cast<std::size_t>(at - bridges_.begin())];
-    changed.set(static_cast<model::BridgeOption>(option), value);
+    Watched& changed = watched_[static_cast<std::size_t>(at - bridges_.begin())];
+    changed.live->set(static_cast<model::BridgeOption>(option), value);
     if (static_cast<model::BridgeOption>(option) == model::BridgeOption::kStp)
-      switch_tree(*at, changed, value != 0);
+      switch_tree(changed, value != 0);
   }
 
-  base::Result<std::unordered_set<model::PortId>> carriers_of(PlayedTree& played) {
-    const auto list = played.links.list();
-    if (!list) return std::unexpected(list.error());
-    std::unordered_set<std::string> devices;
+  void look_at_links(Watched& watched) {
+    watched.watcher.take();
+    const auto list = watched.links.list();
+    if (!list) return;
+    std::unordered_set<std::string> carriers;
     for (const sys::LinkState& link : *list) {
-      if (link.up && link.carrier) devices.insert(link.name);
+      if (link.up && link.carrier) carriers.insert(link.name);
     }
-    std::unordered_set<model::PortId> ports;
-    for (const model::PortId port : site_[played.bridge].ports) {
-      if (devices.contains(plan_.ports[port.index()].name)) ports.insert(port);
+    const auto& ports = site_[watched.bridge].ports;
+    for (const model::PortId port : ports) {
+      if (const Device& device = plan_.ports[port.index()]; device.built())
+        watched.live->set_carrier(port, carriers.contains(device.name));
     }
-    return ports;
+    if (watched.tree) {
+      for (const model::PortId port : ports)
+        watched.tree->set_carrier(port, watched.live->group_carries(port), now());
+    }
+    for (const auto& [nic, uplink] : watched.live->moved_nics()) notify(nic, uplink);
   }
 
-  void look_at_links(PlayedTree& played) {
-    played.watcher.take();
-    if (!played.tree) return;
-    const auto carriers = carriers_of(played);
-    if (!carriers) return;
-    for (const model::PortId port : site_[played.bridge].ports)
-      played.tree->set_carrier(port, carriers->contains(port), now());
+  // "Notify switches": RARP in the NIC's name, where its frames leave from now on.
+  void notify(model::PortId nic, model::PortId uplink) {
+    const model::Port& out = site_[uplink];
+    const model::Mac mac = model::nic_address(site_, nic);
+    wire::FrameShape shape{.destination = wire::kBroadcast, .source = mac};
+    const auto tag =
+        switching::egress_tag(out, site_.vlan_sets[out.tagged_vlans], site_[nic].pvid).value_or(0);
+    if (tag != 0) {
+      shape.tag = wire::VlanTag{.vid = tag};
+      shape.bytes += kTagBytes;
+    }
+    wire::Buffer frame;
+    wire::append_arp(frame, shape, wire::notify_rarp(mac));
+    ports_[by_model_port_[uplink.index()]].socket.queue(std::as_bytes(std::span(frame)));
   }
 
   // By a BPDU guard, until somebody opens the port by hand.
@@ -369,12 +386,14 @@ class Live {
   void receive_bpdu(LivePort& in, Bytes frame, wire::Bytes bpdu) {
     if (site_[in.port].bpdu_filter) return;
     if (site_[in.port].bpdu_guard) return shut(in.port);
-    if (in.tree != nullptr) return in.tree->receive(in.port, bpdu, now());
+    if (in.tree != nullptr) return in.tree->receive(in.bridge->group_of(in.port), bpdu, now());
     const model::Bridge& bridge = site_[site_[in.port].bridge];
     if (!switching::relays_bpdus(bridge.kind)) return;
     for (const model::PortId out : bridge.ports) {
       const std::uint32_t to = by_model_port_[out.index()];
-      if (out != in.port && to != kNone && !site_[out].bpdu_filter) ports_[to].socket.queue(frame);
+      const bool is_other = in.bridge->group_of(out) == out && out != in.bridge->group_of(in.port);
+      if (is_other && to != kNone && !site_[out].bpdu_filter)
+        ports_[by_model_port_[in.bridge->any_member(out).index()]].socket.queue(frame);
     }
   }
 
@@ -482,9 +501,9 @@ class Live {
 
   std::chrono::nanoseconds patience() {
     base::Duration least = base::seconds(1);
-    for (const PlayedTree& played : trees_) {
-      if (!played.tree) continue;
-      if (const base::Time due = played.tree->next_due(); due != base::kNever)
+    for (const Watched& watched : watched_) {
+      if (!watched.tree) continue;
+      if (const base::Time due = watched.tree->next_due(); due != base::kNever)
         least = std::min(least, due - now());
     }
     if (shared_ && shared_->next_due() != base::kNever) least = std::min(least, shared_->next_due() - now());
@@ -506,11 +525,15 @@ class Live {
     if (word.starts_with("set ")) set(word.substr(4));
     if (word.starts_with("machine ")) set_running(word.substr(8));
     if (word == "begin" && shared_) shared_->settle(now());
+    if (word == "look") {
+      for (Watched& watched : watched_) look_at_links(watched);
+      if (shared_) shared_->look_at_cables();
+    }
     for (LiveJunction& junction : junctions_) {
       if (word == "home") junction.place = 0;
     }
-    for (const PlayedTree& played : trees_) {
-      if (word == "tree" && played.tree) text += played.tree->text();
+    for (const Watched& watched : watched_) {
+      if (word == "tree" && watched.tree) text += watched.tree->text();
     }
     for (std::size_t b = 0; b < switches_.size(); ++b) {
       if (word == "flush") switches_[b]->flush();
@@ -536,7 +559,7 @@ class Live {
   std::vector<std::uint32_t> by_model_port_;
   std::vector<DelayLine> lines_;
   std::vector<LiveJunction> junctions_;
-  std::vector<PlayedTree> trees_;
+  std::vector<Watched> watched_;      // by switch, as bridges_
   std::optional<LiveShared> shared_;  // when the site has any
   std::array<std::byte, kLongestCopy> scratch_;
   base::Time looked_{0};

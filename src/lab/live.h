@@ -22,7 +22,8 @@ inline constexpr const char* kLiveService = "sekimori-lab-live";
 // forgets what the switches learnt; to "set 3 0 5000", it changes a setting: the numbers of the bridge and
 // of the option (model::BridgeOption), and its value. Asked to "begin",
 // it lets the members of shared addresses begin as at the start of a run; "machine 3 1" tells it that a
-// machine has been switched on. "move 3 1" plugs a junction in elsewhere, "home" all of them where they were.
+// machine has been switched on, and "look" that cables have been plugged in or out. "move 3 1" plugs a
+// junction in elsewhere, "home" all of them where they were.
 void run_live(const model::Model& site, const Plan& plan, const sys::Ready& ready);
 
 }  // namespace sekimori::lab

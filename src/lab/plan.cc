@@ -226,10 +226,6 @@ class Planner {
   void add_link(LinkId id) {
     const model::Link& link = site_[id];
     if (site_[link.a].tunnel) return;
-    if (is_further_member(link.a) || is_further_member(link.b)) {
-      return leave_out(model::name_of(site_, id),
-                       "Of an aggregation group one link is built: without LACP more would be a loop.");
-    }
     PlannedLink planned{.link = id};
     for (const auto& [near, far] : {std::pair(link.a, link.b), std::pair(link.b, link.a)}) {
       if (!takes_bridge_interface(near, far)) continue;
@@ -310,13 +306,6 @@ class Planner {
     }
     need(Feature::kVeth, model::name_of(site_, port));
     plan_.junctions.push_back(std::move(junction));
-  }
-
-  // False for what is in no group, and for the first that is asked for.
-  bool is_further_member(PortId id) {
-    const Port& port = site_[id];
-    return port.lag != 0 && port.bridge.valid() &&
-           !groups_.insert(std::uint64_t{port.bridge.value} << 16 | port.lag).second;
   }
 
   bool add_vxlan_link(PlannedLink& planned) {
@@ -407,7 +396,6 @@ class Planner {
   std::unordered_set<std::uint64_t> used_macs_;
   std::unordered_set<std::uint32_t> with_interface_;  // bridges whose interface is a station's
   std::uint64_t own_macs_ = 0x0e5e'0000'0000;         // the last one given
-  std::unordered_set<std::uint64_t> groups_;          // of links, of which one is built
   SpaceIndex cables_ = kNone;
   std::unordered_map<PortId, std::size_t> junction_of_;
   std::unordered_map<std::uint32_t, Device> lower_devices_;  // by switch

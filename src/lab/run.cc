@@ -142,11 +142,15 @@ class Run {
     return {};
   }
 
-  std::string ask_live(std::string_view word) const {
-    for (const sys::Namespace& space : spaces_) {
-      auto inside = sys::InNamespace::enter(space);
+  std::string ask_live(std::string_view word) {
+    for (std::size_t s = 0; s < spaces_.size(); ++s) {
+      const std::size_t at = (live_at_ + s) % spaces_.size();  // where it was last time, first
+      auto inside = sys::InNamespace::enter(spaces_[at]);
       if (!inside) continue;
-      if (auto answer = sys::ask_service(kLiveService, word)) return *answer;
+      if (auto answer = sys::ask_service(kLiveService, word)) {
+        live_at_ = at;
+        return *answer;
+      }
     }
     return "";
   }
@@ -282,7 +286,10 @@ class Run {
     if (auto cut = switch_far_end(link, up); !cut) return cut;
     auto links = links_of(device.space);
     if (!links) return std::unexpected(links.error());
-    if (auto set = links->set_up(device.name, up); !set || !up) return set;
+    auto set = links->set_up(device.name, up);
+    // The kernel tells of a carrier up to a second late (net/core/link_watch.c).
+    if (plan_.has_live()) ask_live("look");
+    if (!set || !up) return set;
     const model::MachineId machine = plan_.spaces[device.space].machine;
     if (!machine.valid()) return {};
     return enter_routes(site_, plan_, machine, spaces_[device.space], WhenThere::kLeave);
@@ -419,7 +426,8 @@ class Run {
   const Plan& plan_;
   const RunOptions& options_;
   std::vector<sys::Namespace> spaces_;
-  std::vector<PortId> at_;  // by station: where it is plugged in now
+  std::size_t live_at_ = 0;  // the space in which the live parts were found
+  std::vector<PortId> at_;   // by station: where it is plugged in now
   Traffic* traffic_ = nullptr;
   Time now_{0};  // of the run
   Measurement result_;
