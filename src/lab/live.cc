@@ -2,100 +2,37 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <chrono>
 #include <cstring>
 #include <deque>
 #include <memory>
 #include <optional>
 #include <sstream>
-#include <unordered_set>
 
+#include "lab/live_cables.h"
+#include "lab/live_frames.h"
 #include "lab/live_shared.h"
 #include "lab/live_switch.h"
-#include "lab/live_tree.h"
 #include "switching/kinds.h"
 #include "switching/spanning_tree.h"
-#include "switching/vlan.h"
-#include "sys/link_watcher.h"
 #include "sys/links.h"
 #include "sys/namespaces.h"
 #include "sys/packet_socket.h"
-#include "wire/emit.h"
-#include "wire/stp.h"
 
 namespace sekimori::lab {
 namespace {
 
-using Bytes = std::span<const std::byte>;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kAddressBytes = 12, kTagBytes = 4;
 constexpr std::size_t kFramesPerTurn = 256;  // of one port, before the others have theirs
 constexpr std::size_t kMostDelayedBytes = std::size_t{16} << 20;  // in a delay line
 constexpr std::uint32_t kFirstWatch = 0x8000'0000u;               // of the poller's tokens, for switches
 constexpr std::uint32_t kSharedWatch = kNone - 1;                 // and for the members of shared addresses
-constexpr std::size_t kLongestCopy = sys::kMostFrameBytes;
-
-std::uint16_t read16(Bytes frame, std::size_t at) {
-  return static_cast<std::uint16_t>(std::to_integer<unsigned>(frame[at]) << 8 |
-                                    std::to_integer<unsigned>(frame[at + 1]));
-}
-
-bool is_tagged(Bytes frame) { return frame.size() >= 18 && read16(frame, kAddressBytes) == 0x8100; }
-
-std::uint32_t read32(Bytes frame, std::size_t at) {
-  return std::uint32_t{read16(frame, at)} << 16 | read16(frame, at + 2);
-}
-
-LiveSwitch::Frame read_frame(Bytes bytes) {
-  const auto* octets = reinterpret_cast<const std::uint8_t*>(bytes.data());
-  LiveSwitch::Frame frame{.destination = model::Mac::from_octets(octets),
-                          .source = model::Mac::from_octets(octets + 6),
-                          .bytes = static_cast<std::uint32_t>(bytes.size())};
-  if (is_tagged(bytes)) frame.tag = read16(bytes, 14) & 0xfff;
-  const std::size_t type = kAddressBytes + (is_tagged(bytes) ? kTagBytes : 0);
-  frame.is_arp = read16(bytes, type) == 0x0806;
-  constexpr std::size_t kIpAddresses = 2 + 12;  // behind the EtherType
-  if (read16(bytes, type) == 0x0800 && bytes.size() >= type + kIpAddresses + 8) {
-    frame.source_ip = read32(bytes, type + kIpAddresses);
-    frame.destination_ip = read32(bytes, type + kIpAddresses + 4);
-  }
-  return frame;
-}
-
-// What of a BPDU comes behind the LLC header; empty: it is none.
-wire::Bytes bpdu_in(Bytes frame) {
-  constexpr std::size_t kHeaders = 17, kLeastLength = 3 + 4;
-  if (frame.size() < kHeaders || read16(frame, 14) != 0x4242 || frame[16] != std::byte{3}) return {};
-  const auto* octets = reinterpret_cast<const std::uint8_t*>(frame.data());
-  const std::size_t length = read16(frame, kAddressBytes);  // with LLC
-  if (model::Mac::from_octets(octets) != wire::kStpGroup || length < kLeastLength) return {};
-  return {octets + kHeaders, std::min(length - 3, frame.size() - kHeaders)};
-}
-
-// The frame with another tag, or without one. `scratch` holds it where it differs.
-Bytes with_tag(Bytes frame, std::uint16_t from, std::uint16_t to,
-               std::array<std::byte, kLongestCopy>& scratch) {
-  if (from == to) return frame;
-  const std::size_t skip = kAddressBytes + (is_tagged(frame) ? kTagBytes : 0);
-  std::size_t at = kAddressBytes;
-  std::memcpy(scratch.data(), frame.data(), kAddressBytes);
-  if (to != 0) {
-    const std::byte tag[] = {std::byte{0x81}, std::byte{0}, static_cast<std::byte>(to >> 8),
-                             static_cast<std::byte>(to & 0xff)};
-    std::memcpy(&scratch[at], tag, kTagBytes);
-    at += kTagBytes;
-  }
-  const std::size_t rest = std::min(frame.size() - skip, scratch.size() - at);
-  std::memcpy(&scratch[at], frame.data() + skip, rest);
-  return Bytes(scratch).first(at + rest);
-}
 
 struct LivePort {
   sys::PacketSocket socket;
-  LiveSwitch* bridge = nullptr;  // of a switch,
-  LiveTree* tree = nullptr;      // which may have one,
+  LiveSwitch* bridge = nullptr;  // of a switch, by its number
+  std::size_t number = 0;
   model::PortId port{};
   std::uint32_t line = kNone;  // or of a delay line: frames that come in here leave at `to`
   std::uint32_t to = kNone;
@@ -140,6 +77,7 @@ class Live {
         by_model_port_[port.index()] = static_cast<std::uint32_t>(ports_.size());
         if (auto added = add_port(device, is_shaped(port)); !added) return added;
         ports_.back().bridge = switches_.back().get();
+        ports_.back().number = switches_.size() - 1;
         ports_.back().port = port;
       }
     }
@@ -153,7 +91,7 @@ class Live {
     for (std::uint32_t i = 0; i < ports_.size(); ++i) {
       if (auto added = poller_->add(ports_[i].socket.fd(), i); !added) return added;
     }
-    if (auto watched = watch_switches(); !watched) return watched;
+    if (auto opened = open_cables(); !opened) return opened;
     if (auto begun = begin_shared(); !begun) return begun;
     return listen();
   }
@@ -166,14 +104,15 @@ class Live {
         } else if (token == kSharedWatch) {
           shared_->look_at_cables();
         } else if (token >= kFirstWatch) {
-          look_at_links(watched_[token - kFirstWatch]);
+          cables_[token - kFirstWatch].look(now());
         } else {
           turn(ports_[token]);
         }
       });
       release();
-      for (Watched& watched : watched_) {
-        if (watched.tree && watched.tree->next_due() <= now()) watched.tree->on_time(now());
+      for (const LiveCables& cables : cables_) {
+        if (LiveTree* tree = cables.tree(); tree != nullptr && tree->next_due() <= now())
+          tree->on_time(now());
       }
       if (shared_ && shared_->next_due() <= now()) shared_->on_time(now());
       for (LivePort& port : ports_) port.socket.flush();
@@ -250,75 +189,26 @@ class Live {
     return plan_.junctions.empty() ? 0 : plan_.junctions.front().legs.front().here.space;
   }
 
-  // ---------------------------------------------------------------- carriers and spanning trees
+  // ---------------------------------------------------------------- cables and spanning trees
 
-  // What is seen of the cables of a switch.
-  struct Watched {
-    model::BridgeId bridge;
-    LiveSwitch* live;
-    sys::LinkWatcher watcher;
-    sys::Links links;
-    std::unique_ptr<LiveTree> tree;  // none: it has none, or that is switched off
-  };
-
-  base::Result<void> watch_switches() {
-    for (std::size_t b = 0; b < bridges_.size(); ++b) {
-      if (auto added = watch(bridges_[b], *switches_[b]); !added) return added;
-    }
-    return begin_trees();
-  }
-
-  base::Result<void> watch(model::BridgeId id, LiveSwitch& live) {
-    auto space = sys::Namespace::open(plan_.namespace_of(plan_.bridges[id.index()].space));
-    if (!space) return std::unexpected(space.error());
-    auto watcher = sys::LinkWatcher::open(*space);
-    if (!watcher) return std::unexpected(watcher.error());
-    auto links = sys::Links::open(*space);
-    if (!links) return std::unexpected(links.error());
-    const auto token = static_cast<std::uint32_t>(kFirstWatch + watched_.size());
-    if (auto added = poller_->add(watcher->fd(), token); !added) return added;
-    watched_.push_back({id, &live, std::move(*watcher), std::move(*links), nullptr});
-    look_at_links(watched_.back());
-    return {};
-  }
-
-  base::Result<void> begin_trees() {
+  base::Result<void> open_cables() {
     std::vector<bool> link_up;
     for (const model::Link& link : site_.links) link_up.push_back(link.up);
     for (const model::PortId port : switching::shut_by_guards(site_, link_up)) shut(port);
     const auto settled = switching::settled_tree(site_, link_up);
-    for (Watched& watched : watched_) {
-      if (!site_[watched.bridge].stp) continue;
-      give_tree(watched);
-      look_at_links(watched);
-      const auto carries = [&](model::PortId port) { return watched.live->group_carries(port); };
-      watched.tree->settle(settled, carries, now());
+    const auto send = [this](model::PortId port, FrameBytes frame) {
+      ports_[by_model_port_[port.index()]].socket.queue(frame);
+    };
+    for (std::size_t b = 0; b < bridges_.size(); ++b) {
+      auto cables = LiveCables::open(site_, plan_, bridges_[b], *switches_[b], send);
+      if (!cables) return std::unexpected(cables.error());
+      const auto token = static_cast<std::uint32_t>(kFirstWatch + b);
+      if (auto added = poller_->add(cables->watch_fd(), token); !added) return added;
+      cables_.push_back(std::move(*cables));
+      cables_.back().look(now());
+      if (site_[bridges_[b]].stp) cables_.back().begin_tree(settled, now());
     }
     return {};
-  }
-
-  void give_tree(Watched& watched) {
-    const auto send = [this, live = watched.live](model::PortId port, Bytes frame) {
-      ports_[by_model_port_[live->any_member(port).index()]].socket.queue(frame);
-    };
-    watched.tree = std::make_unique<LiveTree>(site_, plan_, watched.bridge, *watched.live, send);
-    for (LivePort& port : ports_) {
-      if (port.bridge == watched.live) port.tree = watched.tree.get();
-    }
-  }
-
-  // In use. Switched on, its ports begin as those of a bridge that has just been plugged in.
-  void switch_tree(Watched& watched, bool on) {
-    if (on == (watched.tree != nullptr)) return;
-    if (on) {
-      give_tree(watched);
-      return look_at_links(watched);
-    }
-    for (LivePort& port : ports_) {
-      if (port.bridge == watched.live) port.tree = nullptr;
-    }
-    watched.tree.reset();
-    watched.live->clear_states();
   }
 
   // "set 3 0 5000".
@@ -331,46 +221,10 @@ class Live {
       return;
     const auto at = std::ranges::find(bridges_, model::BridgeId(bridge));
     if (at == bridges_.end()) return;
-    Watched& changed = watched_[static_cast<std::size_t>(at - bridges_.begin())];
-    changed.live->set(static_cast<model::BridgeOption>(option), value);
+    const auto number = static_cast<std::size_t>(at - bridges_.begin());
+    switches_[number]->set(static_cast<model::BridgeOption>(option), value);
     if (static_cast<model::BridgeOption>(option) == model::BridgeOption::kStp)
-      switch_tree(changed, value != 0);
-  }
-
-  void look_at_links(Watched& watched) {
-    watched.watcher.take();
-    const auto list = watched.links.list();
-    if (!list) return;
-    std::unordered_set<std::string> carriers;
-    for (const sys::LinkState& link : *list) {
-      if (link.up && link.carrier) carriers.insert(link.name);
-    }
-    const auto& ports = site_[watched.bridge].ports;
-    for (const model::PortId port : ports) {
-      if (const Device& device = plan_.ports[port.index()]; device.built())
-        watched.live->set_carrier(port, carriers.contains(device.name));
-    }
-    if (watched.tree) {
-      for (const model::PortId port : ports)
-        watched.tree->set_carrier(port, watched.live->group_carries(port), now());
-    }
-    for (const auto& [nic, uplink] : watched.live->moved_nics()) notify(nic, uplink);
-  }
-
-  // "Notify switches": RARP in the NIC's name, where its frames leave from now on.
-  void notify(model::PortId nic, model::PortId uplink) {
-    const model::Port& out = site_[uplink];
-    const model::Mac mac = model::nic_address(site_, nic);
-    wire::FrameShape shape{.destination = wire::kBroadcast, .source = mac};
-    const auto tag =
-        switching::egress_tag(out, site_.vlan_sets[out.tagged_vlans], site_[nic].pvid).value_or(0);
-    if (tag != 0) {
-      shape.tag = wire::VlanTag{.vid = tag};
-      shape.bytes += kTagBytes;
-    }
-    wire::Buffer frame;
-    wire::append_arp(frame, shape, wire::notify_rarp(mac));
-    ports_[by_model_port_[uplink.index()]].socket.queue(std::as_bytes(std::span(frame)));
+      cables_[number].switch_tree(value != 0, now());
   }
 
   // By a BPDU guard, until somebody opens the port by hand.
@@ -383,10 +237,11 @@ class Live {
       const auto done = links->set_up(device.name, false);
   }
 
-  void receive_bpdu(LivePort& in, Bytes frame, wire::Bytes bpdu) {
+  void receive_bpdu(LivePort& in, FrameBytes frame, wire::Bytes bpdu) {
     if (site_[in.port].bpdu_filter) return;
     if (site_[in.port].bpdu_guard) return shut(in.port);
-    if (in.tree != nullptr) return in.tree->receive(in.bridge->group_of(in.port), bpdu, now());
+    if (LiveTree* tree = cables_[in.number].tree(); tree != nullptr)
+      return tree->receive(in.bridge->group_of(in.port), bpdu, now());
     const model::Bridge& bridge = site_[site_[in.port].bridge];
     if (!switching::relays_bpdus(bridge.kind)) return;
     for (const model::PortId out : bridge.ports) {
@@ -401,7 +256,7 @@ class Live {
 
   base::Result<void> begin_shared() {
     if (site_.shared.empty()) return {};
-    const auto send = [this](model::StationId nic, Bytes frame) {
+    const auto send = [this](model::StationId nic, FrameBytes frame) {
       for (const LivePort& port : ports_) {
         if (port.leg != nic) continue;
         const LiveJunction& junction = junctions_[port.junction];
@@ -437,7 +292,7 @@ class Live {
     });
   }
 
-  void relay(LivePort& port, Bytes bytes) {
+  void relay(LivePort& port, FrameBytes bytes) {
     // A macvlan device takes them for what they are to it: frames to a group.
     const bool looks = site_[site_[port.port].bridge].kind != model::BridgeKind::kMacvlan;
     if (const wire::Bytes bpdu = bpdu_in(bytes); looks && !bpdu.empty())
@@ -452,7 +307,7 @@ class Live {
   // From the machine to where it is plugged in, with the tag of the NIC's VLAN; and back, without.
   void pass(const LivePort& port, std::span<std::byte> frame) {
     const LiveJunction& junction = junctions_[port.junction];
-    const std::uint16_t tag = is_tagged(frame) ? read16(frame, 14) & 0xfff : 0;
+    const std::uint16_t tag = tag_of(frame);
     if (port.place == kNone) {
       if (const model::Station& nic = site_[port.leg]; nic.hides_its_mac()) mask(frame, nic.source);
       const std::uint32_t out = junction.places[junction.place];
@@ -482,7 +337,7 @@ class Live {
       junctions_[number].place = place;
   }
 
-  void hold(DelayLine& line, Bytes frame) {
+  void hold(DelayLine& line, FrameBytes frame) {
     if (line.bytes + frame.size() > kMostDelayedBytes) return;
     line.bytes += frame.size();
     line.queue.push_back({now() + line.delay, {frame.begin(), frame.end()}});
@@ -501,9 +356,9 @@ class Live {
 
   std::chrono::nanoseconds patience() {
     base::Duration least = base::seconds(1);
-    for (const Watched& watched : watched_) {
-      if (!watched.tree) continue;
-      if (const base::Time due = watched.tree->next_due(); due != base::kNever)
+    for (const LiveCables& cables : cables_) {
+      if (cables.tree() == nullptr) continue;
+      if (const base::Time due = cables.tree()->next_due(); due != base::kNever)
         least = std::min(least, due - now());
     }
     if (shared_ && shared_->next_due() != base::kNever) least = std::min(least, shared_->next_due() - now());
@@ -526,14 +381,14 @@ class Live {
     if (word.starts_with("machine ")) set_running(word.substr(8));
     if (word == "begin" && shared_) shared_->settle(now());
     if (word == "look") {
-      for (Watched& watched : watched_) look_at_links(watched);
+      for (LiveCables& cables : cables_) cables.look(now());
       if (shared_) shared_->look_at_cables();
     }
     for (LiveJunction& junction : junctions_) {
       if (word == "home") junction.place = 0;
     }
-    for (const Watched& watched : watched_) {
-      if (word == "tree" && watched.tree) text += watched.tree->text();
+    for (const LiveCables& cables : cables_) {
+      if (word == "tree" && cables.tree() != nullptr) text += cables.tree()->text();
     }
     for (std::size_t b = 0; b < switches_.size(); ++b) {
       if (word == "flush") switches_[b]->flush();
@@ -559,9 +414,9 @@ class Live {
   std::vector<std::uint32_t> by_model_port_;
   std::vector<DelayLine> lines_;
   std::vector<LiveJunction> junctions_;
-  std::vector<Watched> watched_;      // by switch, as bridges_
+  std::vector<LiveCables> cables_;    // likewise
   std::optional<LiveShared> shared_;  // when the site has any
-  std::array<std::byte, kLongestCopy> scratch_;
+  Scratch scratch_;
   base::Time looked_{0};
   bool go_on_ = true;
 };

@@ -4,13 +4,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <sstream>
 #include <thread>
-#include <unordered_map>
 
 #include "lab/lab.h"
 #include "lab/live.h"
 #include "lab/open_vswitch.h"
+#include "lab/readings.h"
 #include "lab/tunnels.h"
 #include "sys/links.h"
 #include "sys/namespaces.h"
@@ -26,7 +25,6 @@ using model::PortId;
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using Counters = std::unordered_map<std::string, sys::LinkCounters>;  // of one namespace, by device
 
 // After the last packet, for what is still under way in queues and delay lines.
 constexpr std::chrono::milliseconds kSettles{150};
@@ -58,19 +56,24 @@ class Run {
     if (auto emptied = empty_tables(); !emptied) return std::unexpected(emptied.error());
     auto traffic = Traffic::open(site_, plan_, spaces_);
     if (!traffic) return std::unexpected(traffic.error());
-    const auto before = counters();
+    const Readings readings(site_, plan_, spaces_);
+    const auto before = readings.counters();
     if (!before) return std::unexpected(before.error());
     traffic_ = &*traffic;
     if (!site_.shared.empty()) ask_live("begin");
     if (auto played = play(*traffic); !played) return std::unexpected(played.error());
     std::this_thread::sleep_for(kSettles);
     traffic->drain();
-    const auto after = counters();
+    const auto after = readings.counters();
     if (!after) return std::unexpected(after.error());
     result_.flows = traffic->results();
-    count_lanes(*before, *after);
-    if (auto read = read_bridges(); !read) return std::unexpected(read.error());
-    if (auto read = read_neighbours(); !read) return std::unexpected(read.error());
+    result_.lanes = readings.lanes(*before, *after);
+    auto tables = readings.tables(plan_.has_live() ? ask_live("table") : "");
+    if (!tables) return std::unexpected(tables.error());
+    result_.tables = std::move(*tables);
+    auto neighbours = readings.neighbours();
+    if (!neighbours) return std::unexpected(neighbours.error());
+    result_.neighbours = std::move(*neighbours);
     return std::move(result_);
   }
 
@@ -153,18 +156,6 @@ class Run {
       }
     }
     return "";
-  }
-
-  Result<std::vector<Counters>> counters() const {
-    std::vector<Counters> all(spaces_.size());
-    for (SpaceIndex s = 0; s < spaces_.size(); ++s) {
-      auto links = links_of(s);
-      if (!links) return std::unexpected(links.error());
-      const auto list = links->list();
-      if (!list) return std::unexpected(list.error());
-      for (const sys::LinkState& link : *list) all[s].emplace(link.name, link.counters);
-    }
-    return all;
   }
 
   // ---------------------------------------------------------------- playing
@@ -302,124 +293,6 @@ class Run {
     const Device& relay = switching_end(site_, link) == site_[link].a ? planned->relay_b : planned->relay_a;
     auto links = links_of(relay.space);
     return links ? links->set_up(relay.name, up) : std::unexpected(links.error());
-  }
-
-  // ---------------------------------------------------------------- reading
-
-  void count_lanes(const std::vector<Counters>& before, const std::vector<Counters>& after) {
-    result_.lanes.resize(2 * site_.links.size());
-    const auto gained = [&](const Device& device) -> std::optional<sys::LinkCounters> {
-      const auto then = before[device.space].find(device.name), now = after[device.space].find(device.name);
-      if (then == before[device.space].end() || now == after[device.space].end()) return std::nullopt;
-      const sys::LinkCounters &a = then->second, &b = now->second;
-      return sys::LinkCounters{b.rx_frames - a.rx_frames, b.rx_bytes - a.rx_bytes, b.tx_frames - a.tx_frames,
-                               b.tx_bytes - a.tx_bytes};
-    };
-    for (const PlannedLink& planned : plan_.links) {
-      if (planned.kind == LinkKind::kMacvlanHost) continue;  // its frames are counted among the guests'
-      const model::Link& link = site_[planned.link];
-      for (const bool from_a : {true, false}) {
-        const PortId from = from_a ? link.a : link.b;
-        const auto counted = gained(plan_.ports[from.index()]);
-        if (!counted) continue;
-        if (planned.kind == LinkKind::kVxlan) {
-          result_.lanes[2 * planned.link.index() + (from_a ? 0 : 1)] = tunnel_lane(from, *counted);
-          continue;
-        }
-        // To a device that is both ends is what that receives.
-        const bool inward = planned.kind != LinkKind::kVeth && site_[from].bridge.valid();
-        result_.lanes[2 * planned.link.index() + (from_a ? 0 : 1)] =
-            inward ? LaneCount{counted->rx_frames, counted->rx_bytes}
-                   : LaneCount{counted->tx_frames, counted->tx_bytes};
-      }
-    }
-  }
-
-  // What a VXLAN device receives it counts without the Ethernet header, and what it sends once for each
-  // remote end (drivers/net/vxlan/vxlan_core.c, vxlan_rcv, vxlan_xmit_one).
-  std::optional<LaneCount> tunnel_lane(PortId from, const sys::LinkCounters& counted) const {
-    constexpr std::int64_t kEthernetHeader = 14;
-    const model::Bridge& bridge = site_[site_[from].bridge];
-    if (bridge.kind == model::BridgeKind::kVtep)
-      return LaneCount{counted.rx_frames, counted.rx_bytes + kEthernetHeader * counted.rx_frames};
-    const model::Bridge& end = site_[site_[model::peer(site_, from)].bridge];
-    if (std::ranges::count_if(end.ports, [&](PortId p) { return site_[p].tunnel; }) > 1) return std::nullopt;
-    return LaneCount{counted.tx_frames, counted.tx_bytes};
-  }
-
-  Result<void> read_bridges() {
-    for (const PlannedBridge& bridge : plan_.bridges) {
-      if (bridge.engine == Engine::kVxlan) {
-        auto entries = read_tunnel_end(site_, bridge, spaces_[bridge.space]);
-        if (!entries) return std::unexpected(entries.error());
-        std::ranges::move(*entries, std::back_inserter(result_.tables));
-      }
-      if (!bridge.of_the_kernel() || site_[bridge.bridge].kind == model::BridgeKind::kHub) continue;
-      auto links = links_of(bridge.space);
-      if (!links) return std::unexpected(links.error());
-      const auto entries = links->fdb(bridge.device);
-      if (!entries) return std::unexpected(entries.error());
-      std::unordered_map<int, PortId> port_of;
-      for (const PortId port : site_[bridge.bridge].ports) {
-        const Device& device = plan_.ports[port.index()];
-        if (!device.built()) continue;
-        if (const auto index = links->index(device.name)) port_of[*index] = port;
-      }
-      for (const sys::FdbEntry& entry : *entries) {
-        const auto port = port_of.find(entry.port);
-        if (entry.permanent || port == port_of.end()) continue;
-        result_.tables.push_back(
-            {bridge.bridge, entry.mac, entry.vlan, port->second, entry.unheard, entry.is_static});
-      }
-    }
-    if (plan_.has_live()) read_live();
-    if (plan_.open_vswitch == kNone) return {};
-    auto entries = OpenVSwitch(site_, plan_).tables();
-    if (!entries) return std::unexpected(entries.error());
-    std::ranges::move(*entries, std::back_inserter(result_.tables));
-    return {};
-  }
-
-  void read_live() {
-    std::istringstream lines(ask_live("table"));
-    std::uint32_t bridge = 0, port = 0;
-    std::uint16_t vlan = 0;
-    std::string mac, seconds;
-    while (lines >> bridge >> port >> vlan >> mac >> seconds) {
-      const auto address = wire::parse_mac(mac);
-      if (!address || bridge >= site_.bridges.size() || port >= site_.ports.size()) continue;
-      const bool is_static = seconds == "-";
-      result_.tables.push_back(
-          {model::BridgeId(bridge), *address, vlan, PortId(port),
-           is_static ? Duration{0} : base::from_seconds(std::strtod(seconds.c_str(), nullptr)), is_static});
-    }
-  }
-
-  Result<void> read_neighbours() {
-    std::unordered_map<model::Ipv6, model::Ipv6> by_link_local;
-    for (const model::Station& station : site_.stations) {
-      if (!station.ip6.address.is_zero())
-        by_link_local.emplace(wire::link_local(station.mac), station.ip6.address);
-    }
-    for (std::size_t s = 0; s < site_.stations.size(); ++s) {
-      const model::Station& station = site_.stations[s];
-      const Device& device = plan_.stations[s];
-      if (!device.built() || (station.ip.address.is_zero() && station.ip6.address.is_zero())) continue;
-      auto links = links_of(device.space);
-      if (!links) return std::unexpected(links.error());
-      const auto index = links->index(device.name);
-      const auto all = links->neighbours();
-      if (!index) return std::unexpected(index.error());
-      if (!all) return std::unexpected(all.error());
-      for (const sys::NeighbourState& neighbour : *all) {
-        if (neighbour.device != *index || !neighbour.usable) continue;
-        // Linux asks from link-local addresses where the model's stations do from their own (build_ip.h).
-        const auto known = by_link_local.find(neighbour.ip6);
-        result_.neighbours.push_back({model::StationId(s), neighbour.ip, neighbour.mac,
-                                      known == by_link_local.end() ? neighbour.ip6 : known->second});
-      }
-    }
-    return {};
   }
 
   const model::Model& site_;
