@@ -248,7 +248,7 @@ class Builder {
 
   Result<void> make_tunnel(std::size_t l) {
     const PlannedLink& planned = plan_.links[l];
-    if (planned.kind != LinkKind::kVxlan || without(Feature::kVxlan)) return {};
+    if (planned.kind != LinkKind::kVxlan) return {};
     for (const PortId port : {site_[planned.link].a, site_[planned.link].b}) {
       const PlannedBridge& end = plan_.bridges[site_[port].bridge.index()];
       const bool is_end = end.engine == Engine::kVxlan;
@@ -314,8 +314,6 @@ class Builder {
       case LinkKind::kBridgeInterface:
         return set_up(plan_.ports[link.a.index()], true);
       case LinkKind::kVxlan:
-        if (without(Feature::kVxlan)) return {};
-        [[fallthrough]];
       case LinkKind::kMacvlan:
         return set_up(plan_.ports[link.a.index()], up);
       case LinkKind::kMacvlanHost:  // switched by the uplink's

@@ -12,6 +12,15 @@ namespace sekimori::lab {
 
 using base::Result;
 
+namespace {
+
+wire::Ipv6Prefix link_local_of(const model::Station& station) {
+  constexpr int kLinkLocalBits = 64;
+  return {wire::link_local(station.mac), kLinkLocalBits};
+}
+
+}  // namespace
+
 bool speaks_ipv6(const model::Model& site, model::MachineId machine) {
   return std::ranges::any_of(site[machine].stations,
                              [&](model::StationId s) { return !site[s].ip6.address.is_zero(); });
@@ -60,9 +69,14 @@ Result<void> give_ipv6(const model::Model& site, const model::Station& station, 
   for (const auto& [name, value] : settings) {
     if (auto written = sys::write_setting(name, value); !written) return written;
   }
-  constexpr int kLinkLocalBits = 64;
-  auto added = links.add_address(device, wire::Ipv6Prefix{wire::link_local(station.mac), kLinkLocalBits});
+  auto added = links.add_address(device, link_local_of(station));
   return added ? links.add_address(device, station.ip6) : added;
+}
+
+void restore_link_local(const model::Station& station, const std::string& device, sys::Links& links) {
+  if (station.ip6.address.is_zero()) return;
+  // An error if it is still there.
+  [[maybe_unused]] const auto added = links.add_address(device, link_local_of(station));
 }
 
 Result<void> translate(const model::Model& site, const Plan& plan, model::MachineId machine,

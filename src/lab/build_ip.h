@@ -31,6 +31,9 @@ base::Result<void> prepare_ipv6(const sys::Namespace& space, bool forwards, bool
 base::Result<void> give_ipv6(const model::Model& site, const model::Station& station,
                              const std::string& device, const sys::Namespace& space, sys::Links& links);
 
+// The kernel forgets that address when the NIC is switched off, and keeps the others (addrconf_ifdown).
+void restore_link_local(const model::Station& station, const std::string& device, sys::Links& links);
+
 // For the machine's networks of kind `nat`; nothing when it has none.
 base::Result<void> translate(const model::Model& site, const Plan& plan, model::MachineId machine,
                              const sys::Namespace& space);

@@ -27,6 +27,7 @@ enum class Engine : std::uint8_t {
 struct Facilities {
   bool open_vswitch = false;
   bool macvlan = false;
+  bool vxlan = true;  // without it tunnels are not built
   friend bool operator==(const Facilities&, const Facilities&) = default;
 };
 

@@ -68,8 +68,6 @@ Result<void> try_feature(Feature feature) {
       return sys::add_filter(*here, sys::FilterFamily::kIpv6, "t",
                              {{.hook = sys::FilterChain::Hook::kOutput,
                                .rules = {{.icmpv6 = {{1, 2}}, .verdict = sys::FilterRule::Verdict::kDrop}}}});
-    case Feature::kVxlan:
-      return links->add_vxlan({*there, "x", model::Mac{0x0e5e'0000'0002}}, {.vni = 1, .local = {}});
     case Feature::kTranslation:
       return sys::add_filter(
           *here, sys::FilterFamily::kIpv4, "t",
@@ -99,6 +97,13 @@ Result<std::vector<Lack>> probe(const Plan& plan) {
 
 namespace {
 
+bool has_vxlan() {
+  const auto here = sys::Namespace::create_nameless();
+  if (!here) return true;
+  auto links = sys::Links::open(*here);
+  return links && links->add_vxlan({*here, "x", model::Mac{0x0e5e'0000'0001}}, {.vni = 1, .local = {}});
+}
+
 bool has_macvlan() {
   const auto here = sys::Namespace::create_nameless();
   if (!here) return true;
@@ -110,7 +115,9 @@ bool has_macvlan() {
 
 }  // namespace
 
-Facilities facilities() { return {.open_vswitch = has_open_vswitch(), .macvlan = has_macvlan()}; }
+Facilities facilities() {
+  return {.open_vswitch = has_open_vswitch(), .macvlan = has_macvlan(), .vxlan = has_vxlan()};
+}
 
 Plan plan_for(const model::Model& site, const std::string& lab, const Facilities& facilities) {
   Plan plan = make_plan(site, lab, facilities);
@@ -124,7 +131,8 @@ Plan plan_for(const model::Model& site, const std::string& lab, const Facilities
   if (there.empty() || is_there(plan)) return plan;
   for (const bool open_vswitch : {false, true}) {
     for (const bool macvlan : {false, true}) {
-      Plan other = make_plan(site, lab, {.open_vswitch = open_vswitch, .macvlan = macvlan});
+      const Facilities others{.open_vswitch = open_vswitch, .macvlan = macvlan, .vxlan = facilities.vxlan};
+      Plan other = make_plan(site, lab, others);
       if (is_there(other)) return other;
     }
   }

@@ -255,7 +255,7 @@ class Live {
   // ---------------------------------------------------------------- shared addresses
 
   base::Result<void> begin_shared() {
-    if (site_.shared.empty()) return {};
+    if (site_.shared.empty() || plan_.junctions.empty()) return {};
     const auto send = [this](model::StationId nic, FrameBytes frame) {
       for (const LivePort& port : ports_) {
         if (port.leg != nic) continue;

@@ -6,7 +6,6 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "base/assert.h"
 #include "lab/names.h"
 
 namespace sekimori::lab {
@@ -92,8 +91,9 @@ class Planner {
   void plan_tunnel_end(PlannedBridge& planned) {
     const Bridge& bridge = site_[planned.bridge];
     const std::string name = model::name_of(site_, planned.bridge);
+    if (!plan_.facilities.vxlan)
+      return leave_out(name, "The kernel has no VXLAN devices (CONFIG_VXLAN), so what it joins stays apart.");
     planned.device = device_names_[planned.space].take(bridge.name, kLongestDevice);
-    need(Feature::kVxlan, name);
     if ((bridge.ageing % base::seconds(1)).count() != 0)
       approximate(name, "Linux counts the ageing time of a tunnel's endpoint in whole seconds.");
   }
@@ -201,7 +201,11 @@ class Planner {
       plan_.links.push_back(std::move(planned));
       return;
     }
-    if (add_vxlan_link(planned) || add_macvlan_link(planned)) {
+    if (add_vxlan_link(planned)) {
+      if (planned.kind == LinkKind::kVxlan) plan_.links.push_back(std::move(planned));
+      return;
+    }
+    if (add_macvlan_link(planned)) {
       plan_.links.push_back(std::move(planned));
       return;
     }
@@ -273,13 +277,16 @@ class Planner {
     plan_.junctions.push_back(std::move(junction));
   }
 
+  // True when it is one between an endpoint of a tunnel and its switch, whose device it is; where it has none
+  // it is not built.
   bool add_vxlan_link(PlannedLink& planned) {
     const model::Link& link = site_[planned.link];
     for (const PortId end : {link.a, link.b}) {
       const BridgeId bridge = site_[end].bridge;
       if (!bridge.valid() || plan_.bridges[bridge.index()].engine != Engine::kVxlan) continue;
-      planned.kind = LinkKind::kVxlan;
       const PlannedBridge& tunnel = plan_.bridges[bridge.index()];
+      if (tunnel.device.empty()) return true;
+      planned.kind = LinkKind::kVxlan;
       plan_.ports[link.a.index()] = plan_.ports[link.b.index()] = {tunnel.space, tunnel.device, tunnel.mac};
       return true;
     }
@@ -388,8 +395,6 @@ std::string_view to_text(Feature feature) {
       return "a packet filter for IPv6 (CONFIG_NF_TABLES_IPV6)";
     case Feature::kTranslation:
       return "address translation (CONFIG_NFT_MASQ, CONFIG_NF_TABLES_IPV4)";
-    case Feature::kVxlan:
-      return "VXLAN devices (CONFIG_VXLAN)";
   }
   return "?";
 }

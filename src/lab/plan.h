@@ -106,7 +106,6 @@ enum class Feature : std::uint8_t {
   kIpv6,
   kListenerFilter,  // that keeps the kernel from reporting its IPv6 groups
   kTranslation,
-  kVxlan,
 };
 std::string_view to_text(Feature feature);  // "veth pairs (CONFIG_VETH)"
 

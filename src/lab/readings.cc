@@ -69,7 +69,7 @@ std::optional<LaneCount> Readings::tunnel_lane(PortId from, const sys::LinkCount
 Result<std::vector<TableEntry>> Readings::tables(const std::string& live) const {
   std::vector<TableEntry> tables;
   for (const PlannedBridge& bridge : plan_.bridges) {
-    if (bridge.engine == Engine::kVxlan) {
+    if (bridge.engine == Engine::kVxlan && !bridge.device.empty()) {
       auto entries = read_tunnel_end(site_, bridge, spaces_[bridge.space]);
       if (!entries) return std::unexpected(entries.error());
       std::ranges::move(*entries, std::back_inserter(tables));

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <thread>
 
+#include "lab/build_ip.h"
 #include "lab/lab.h"
 #include "lab/live.h"
 #include "lab/open_vswitch.h"
@@ -99,7 +100,7 @@ class Run {
       if (auto flushed = links->flush_neighbours(); !flushed) return flushed;
     }
     for (const PlannedBridge& bridge : plan_.bridges) {
-      if (bridge.engine == Engine::kVxlan) {
+      if (bridge.engine == Engine::kVxlan && !bridge.device.empty()) {
         if (auto flushed = flush_tunnel_end(bridge, spaces_[bridge.space]); !flushed) return flushed;
       }
       if (!bridge.of_the_kernel()) continue;
@@ -283,6 +284,9 @@ class Run {
     if (!set || !up) return set;
     const model::MachineId machine = plan_.spaces[device.space].machine;
     if (!machine.valid()) return {};
+    for (const model::StationId s : site_[machine].stations) {
+      if (plan_.stations[s.index()].name == device.name) restore_link_local(site_[s], device.name, *links);
+    }
     return enter_routes(site_, plan_, machine, spaces_[device.space], WhenThere::kLeave);
   }
 

@@ -45,6 +45,24 @@ TEST(Ipv6Lab, TheKernelSaysNothingUnasked) {
   EXPECT_THAT(lab.ip("desk", "ping -6 -c 1 -w 5 2001:db8:1::9"), HasSubstr("1 received"));
 }
 
+// The address that Linux asks from goes with the NIC, and comes back.
+TEST(Ipv6Lab, ALinkBetweenMachinesComesBack) {
+  const TestLab lab(site_of(R"(
+hosts: {a: {nics: {e: "2001:db8::2/64"}, gateway: "2001:db8::1"}}
+routers: {gw: {nics: {l: "2001:db8::1/64", r: "2001:db8:1::1/64"}}}
+links: [[a:e, gw:l]]
+changes: [{at: 200ms, link-down: gw:l}, {at: 400ms, link-up: gw:l}]
+)"));
+  ASSERT_TRUE(lab.up().has_value());
+  const std::string before = lab.ip("a", "ip -6 -br addr"), routes = lab.ip("a", "ip -6 route");
+  EXPECT_THAT(before, HasSubstr("fe80::"));
+  const auto measured = run(lab.site(), lab.plan(), {.time = base::milliseconds(800), .progress = {}});
+  ASSERT_TRUE(measured.has_value()) << measured.error().what;
+  EXPECT_THAT(lab.ip("a", "ip -6 -br addr"), HasSubstr("fe80::"));
+  EXPECT_THAT(lab.ip("a", "ip -6 route"), HasSubstr("default via 2001:db8::1"));
+  EXPECT_THAT(lab.ip("a", "ping -6 -c 1 -w 5 2001:db8::1"), HasSubstr("1 received"));
+}
+
 TEST(Ipv6Lab, FlowsAndSolicitationsAreAsPredicted) {
   const TestLab lab(two_segments("reachable: 30s", R"(traffic:
   - {from: desk, to: log, kind: ping, every: 50ms, family: ipv6}
