@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "switching/bond.h"
 #include "switching/first_hop.h"
 #include "switching/kinds.h"
 #include "switching/spanning_tree.h"
@@ -34,8 +35,9 @@ std::vector<bool> usable_ports(const Model& m) {
   for (std::size_t l = 0; l < m.links.size(); ++l) {
     usable[m.links[l].a.index()] = usable[m.links[l].b.index()] = link_up[l];
   }
-  if (!any_stp) return usable;
-  const auto blocked = switching::blocked_ports(m, link_up);
+  std::vector<bool> blocked(m.ports.size(), false);
+  if (any_stp) blocked = switching::blocked_ports(m, link_up);
+  switching::stand_by(m, link_up, blocked);
   // A blocked port neither sends nor takes. The port at the other end sends all the same, for nothing.
   for (std::size_t p = 0; p < blocked.size(); ++p) {
     if (blocked[p]) usable[p] = false;
@@ -208,7 +210,7 @@ void Forest::judge_kind(Component& component, NodeIndex n) {
         model_[port].role != model::PortRole::kUplink && model_[peer(model_, port)].bridge.valid())
       component.bends = true;
   }
-  component.beyond |= uplinks > 1 && switching::registers(bridge.kind);
+  component.beyond |= uplinks > 1 && (switching::registers(bridge.kind) || bridge.kind == BridgeKind::kBond);
 }
 
 void Forest::judge_ports(Component& component) {

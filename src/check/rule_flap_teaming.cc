@@ -10,8 +10,7 @@
 // Sources: knowledge.broadcom.com 402719, 440179; vSphere Networking 6.7, "Route Based on IP Hash".
 #include <fmt/format.h>
 
-#include <algorithm>
-
+#include "check/teams.h"
 #include "check/words.h"
 
 namespace sekimori::check {
@@ -19,44 +18,6 @@ namespace {
 
 using model::BridgeId;
 using model::PortId;
-
-// The ports outside that the team's uplinks are plugged into.
-std::vector<PortId> opposite(const model::Model& m, const model::Bridge& bridge) {
-  std::vector<PortId> list;
-  for (const PortId port : bridge.ports) {
-    if (m[port].role != model::PortRole::kUplink || !m[port].link.valid() || !m[m[port].link].up) continue;
-    if (const PortId far = peer(m, port); m[far].bridge.valid()) list.push_back(far);
-  }
-  return list;
-}
-
-// Two of them meet outside, so that the same address can be heard at both.
-bool meet_outside(const model::Model& m, const std::vector<PortId>& ports, BridgeId team) {
-  std::vector<std::uint32_t> came_from(m.bridges.size(), PortId::kNone);
-  for (const PortId port : ports) {
-    std::vector<BridgeId> open{m[port].bridge};
-    while (!open.empty()) {
-      const BridgeId bridge = open.back();
-      open.pop_back();
-      if (bridge == team || came_from[bridge.index()] == port.value) continue;
-      if (came_from[bridge.index()] != PortId::kNone) return true;
-      came_from[bridge.index()] = port.value;
-      for (const PortId out : m[bridge].ports) {
-        const PortId far = peer(m, out);
-        if (far.valid() && m[far].bridge.valid() && m[m[out].link].up) open.push_back(m[far].bridge);
-      }
-    }
-  }
-  return false;
-}
-
-// They are one link aggregation group.
-bool are_one(const model::Model& m, const std::vector<PortId>& ports) {
-  return std::ranges::all_of(ports, [&](PortId port) {
-    return m[port].lag != 0 && m[port].lag == m[ports.front()].lag &&
-           m[port].bridge == m[ports.front()].bridge;
-  });
-}
 
 findings::Finding beacons(const model::Model& m, BridgeId bridge, const std::vector<PortId>& outside,
                           bool aggregated) {

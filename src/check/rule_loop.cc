@@ -85,8 +85,8 @@ class RingSearch {
     return true;
   }
 
-  // Nothing goes from one uplink of a virtual switch that registers its NICs to another, and of a link
-  // aggregation group one link counts.
+  // Nothing goes from one uplink of a bond, or of a virtual switch that registers its NICs, to another, and
+  // of a link aggregation group one link counts.
   bool is_of_team(PortId port) const {
     if (m_[port].lag != 0) {
       const auto& ports = m_[m_[port].bridge].ports;
@@ -95,9 +95,9 @@ class RingSearch {
     }
     if (m_[port].role != model::PortRole::kUplink) return false;
     const model::Bridge& bridge = m_[m_[port].bridge];
-    return switching::registers(bridge.kind) && std::ranges::count_if(bridge.ports, [&](PortId p) {
-                                                  return m_[p].role == model::PortRole::kUplink;
-                                                }) > 1;
+    const bool is_team = switching::registers(bridge.kind) || bridge.kind == model::BridgeKind::kBond;
+    return is_team && std::ranges::count_if(
+                          bridge.ports, [&](PortId p) { return m_[p].role == model::PortRole::kUplink; }) > 1;
   }
 
   std::vector<Node> way_back(Node node) {

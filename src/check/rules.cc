@@ -69,6 +69,7 @@ constexpr void (*kRules[])(const Site&, std::vector<findings::Finding>&) = {
     rule_mac_bridge_changes,
     // learning
     rule_flap_teaming,
+    rule_bond_mismatch,
     rule_blackhole_nested,
     rule_ageing_below_arp,
     rule_ageing_zero,

@@ -39,6 +39,7 @@ void rule_ip_duplicate(const Site& site, std::vector<findings::Finding>& out);
 void rule_vlan_mismatch(const Site& site, std::vector<findings::Finding>& out);  // and vlan-leak
 void rule_bpdu_guard(const Site& site, std::vector<findings::Finding>& out);
 void rule_flap_teaming(const Site& site, std::vector<findings::Finding>& out);
+void rule_bond_mismatch(const Site& site, std::vector<findings::Finding>& out);
 void rule_blackhole_nested(const Site& site, std::vector<findings::Finding>& out);
 void rule_ageing_below_arp(const Site& site, std::vector<findings::Finding>& out);
 void rule_ageing_zero(const Site& site, std::vector<findings::Finding>& out);

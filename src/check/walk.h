@@ -96,7 +96,7 @@ class Walk {
   Weight pass(const Step& step, Weight weight) {
     if (registrations_.refuses(step.node, step.in, ends_.from)) return {};
     if (switching::registers(kind(step.node))) return pass_registered(step, weight);
-    if (kind(step.node) == model::BridgeKind::kHub) {
+    if (switching::passes_on(kind(step.node))) {
       flood(step.node, step.in, step.out, weight, false, false);
       return lets_out(step.node, step.in, step.out) ? weight : Weight{};
     }
@@ -165,7 +165,7 @@ class Walk {
       extra_registered(n, in, {}, weight, stray, group);
       return;
     }
-    if (kind(n) == model::BridgeKind::kHub) {
+    if (switching::passes_on(kind(n))) {
       flood(n, in, {}, weight, stray, false);
       return;
     }

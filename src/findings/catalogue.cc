@@ -27,6 +27,7 @@ constexpr CatalogueEntry kCatalogue[] = {
     {kFloodVeb, "flood-veb", kError,
      "an SR-IOV NIC sends frames for a guest on a software bridge of its own host out of the wire"},
     {kFlapTeaming, "flap-teaming", kError, "a team of uplinks shows one address at two ports of the network"},
+    {kBondMismatch, "bond-mismatch", kError, "a bond and the switches at its other end disagree"},
     {kAgeingZero, "ageing-zero", kError, "a switch with more than two ports keeps no entries"},
     {kFloodUndecided, "flood-undecided", kError, "a switch floods and the evidence leaves several causes"},
     {kLeakLatent, "leak-latent", kWarning,

@@ -40,6 +40,7 @@ enum class Code : std::uint8_t {
   kAgeingBelowArp,
   kAgeingZero,
   kFlapTeaming,
+  kBondMismatch,
   kSegmentOverWan,
   kSegmentLarge,
   kSegmentMixed,

@@ -23,10 +23,12 @@ inline constexpr Keys kSite = {"sekimori", "title",   "seed",     "notes",   "de
 inline constexpr Keys kNote = {"assumed", "suspect"};
 inline constexpr Keys kDefaults = {"link", "ageing", "arp"};
 inline constexpr Keys kDefaultLink = {"rate", "delay", "queue"};
-inline constexpr Keys kHost = {"nics", "switches", "guests", "gateway", "routes",
-                               "arp",  "nd",       "state",  "count"};
-inline constexpr Keys kRouter = {"nics", "gateway", "routes", "arp", "nd", "state"};
-inline constexpr Keys kGuest = {"nics", "switches", "gateway", "routes", "arp", "nd", "state", "count"};
+inline constexpr Keys kHost = {"nics",   "bonds", "switches", "guests", "gateway",
+                               "routes", "arp",   "nd",       "state",  "count"};
+inline constexpr Keys kRouter = {"nics", "bonds", "gateway", "routes", "arp", "nd", "state"};
+inline constexpr Keys kGuest = {"nics", "bonds", "switches", "gateway", "routes",
+                                "arp",  "nd",    "state",    "count"};
+inline constexpr Keys kBond = {"mode", "nics", "ip", "mac", "primary", "hash-policy"};
 inline constexpr Keys kNic = {"mac", "ip", "promiscuous"};
 inline constexpr Keys kGuestNic = {"on",
                                    "mac",
@@ -99,6 +101,7 @@ inline constexpr Section kDefaultLink{"default-link", keys::kDefaultLink};
 inline constexpr Section kHost{"host", keys::kHost};
 inline constexpr Section kRouter{"router", keys::kRouter};
 inline constexpr Section kGuest{"guest", keys::kGuest};
+inline constexpr Section kBond{"bond", keys::kBond};
 inline constexpr Section kNic{"nic", keys::kNic};
 inline constexpr Section kGuestNic{"guest-nic", keys::kGuestNic};
 inline constexpr Section kDrawnMac{"drawn-mac", keys::kDrawnMac};
@@ -127,7 +130,7 @@ inline constexpr std::array kAll = {
     kSite,        kNote,     kDefaults, kDefaultLink, kHost,         kRouter,        kGuest,  kNic,
     kGuestNic,    kDrawnMac, kRoute,    kArp,         kSwitch,       kVirtualSwitch, kPort,   kStormControl,
     kStaticEntry, kFlowRule, kWan,      kWanSite,     kLink,         kShared,        kMember, kPool,
-    kFlow,        kChange,   kNd,       kTunnel,      kTunnelMember, kTunnelStatic};
+    kFlow,        kChange,   kNd,       kTunnel,      kTunnelMember, kTunnelStatic,  kBond};
 
 }  // namespace sections
 

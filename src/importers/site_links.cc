@@ -59,7 +59,9 @@ bool SiteReader::may_join(NodeId node, const End& a, const End& b) {
   for (const End* end : {&a, &b}) {
     if (!end->virtual_switch.valid()) continue;
     const BridgeKind kind = model()[end->virtual_switch].kind;
-    if (kind != BridgeKind::kEsxi && kind != BridgeKind::kHyperV && kind != BridgeKind::kMacvlan) continue;
+    if (kind != BridgeKind::kEsxi && kind != BridgeKind::kHyperV && kind != BridgeKind::kMacvlan &&
+        kind != BridgeKind::kBond)
+      continue;
     in_.wrong(node,
               fmt::format("{} has ports for NICs only: a {} is not joined to another switch of its machine",
                           name_of(model(), end->virtual_switch), to_text(kind)));
@@ -122,6 +124,11 @@ std::optional<SiteReader::End> SiteReader::nic_port(NodeId node, MachineId machi
   if (model()[machine].kind == MachineKind::kGuest && ports == Ports::kMake) {
     in_.wrong(node, fmt::format("'{}' is a guest; its NICs are joined by `on`, not by links",
                                 model()[machine].name));
+    return std::nullopt;
+  }
+  if (const model::BridgeId bond = build_.find_bridge(machine, nic);
+      bond.valid() && model()[bond].kind == model::BridgeKind::kBond && ports == Ports::kMake) {
+    in_.wrong(node, fmt::format("'{}' is a bond; link its NICs", name_of(model(), bond)));
     return std::nullopt;
   }
   std::vector<std::string_view> known;

@@ -98,7 +98,9 @@ void SiteReader::read_host(const Entry& entry, const Fields& fields, const Insta
   const MachineId host = add_machine(entry.name, MachineKind::kHost, instance);
   if (!host.valid()) return;
   read_nics(host, fields["nics"], instance, sections::kNic);
+  read_bonds(host, fields["bonds"], instance);
   read_virtual_switches(host, fields["switches"], instance);
+  close_bonds();
   read_common(host, fields);
   for (const Entry& guest : in_.entries(fields["guests"], "guests")) {
     const Fields guest_fields = in_.fields(guest.value, sections::kGuest);
@@ -112,6 +114,8 @@ void SiteReader::read_router(const Entry& entry) {
   const MachineId router = add_machine(entry.name, MachineKind::kRouter, {});
   if (!router.valid()) return;
   read_nics(router, fields["nics"], {}, sections::kNic);
+  read_bonds(router, fields["bonds"], {});
+  close_bonds();
   read_common(router, fields);
 }
 
@@ -120,7 +124,10 @@ void SiteReader::read_guest(MachineId host, const Entry& entry, const Fields& fi
   const MachineId guest = add_machine(entry.name, MachineKind::kGuest, instance, host);
   if (!guest.valid()) return;
   const std::vector<Nic> nics = read_nics(guest, fields["nics"], instance, sections::kGuestNic);
-  read_virtual_switches(guest, fields["switches"], instance);  // takes its NICs before they are plugged in
+  // These take its NICs before they are plugged in.
+  read_bonds(guest, fields["bonds"], instance);
+  read_virtual_switches(guest, fields["switches"], instance);
+  close_bonds();
   attach_guest_nics(host, nics);
   read_common(guest, fields);
 }
@@ -251,6 +258,12 @@ void SiteReader::attach_guest_nic(MachineId host, const Nic& nic) {
   }
   const BridgeId bridge = virtual_switch(on, host, *name);
   if (!bridge.valid()) return;
+  if (model()[bridge].kind == model::BridgeKind::kBond) {
+    return in_.wrong(on,
+                     fmt::format("'{}' is a bond and takes no guests; put a virtual switch above it, with "
+                                 "`uplinks: [{}]`, and the guests on that",
+                                 *name, *name));
+  }
   const auto port = build_.attach(nic.station, bridge, model::PortRole::kGuest);
   if (ok(on, port)) read_port(*port, nic.fields);
 }

@@ -30,6 +30,7 @@ model::Model SiteReader::read(const std::string& name) && {
   // From here on every station has its address: static entries name them, and clones copy them.
   build_.allocate_macs();
   for (const Entry& shared : in_.entries(site["shared"], "shared")) read_shared(shared);
+  give_bonds_their_macs();
   give_bridges_their_macs();
   read_static_entries();
   read_tunnel_entries();

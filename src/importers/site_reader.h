@@ -120,6 +120,15 @@ class SiteReader {
   void read_tunnel_entry(const Tunnel& tunnel, const Fields& fields);
   void check_tunnels();
 
+  // site_bonds.cc
+  void read_bonds(model::MachineId machine, NodeId bonds, const Instance& instance);
+  void read_bond(model::MachineId machine, const Entry& entry, const Instance& instance);
+  model::StationId read_bond_nics(model::MachineId machine, model::BridgeId bridge, const Entry& entry,
+                                  const Fields& fields);
+  void read_bond_choice(model::BridgeId bridge, const Fields& fields);
+  void close_bonds();
+  void give_bonds_their_macs();
+
   // site_switches.cc
   void read_virtual_switches(model::MachineId machine, NodeId switches, const Instance& instance);
   void read_virtual_switch(model::MachineId machine, const Entry& entry, const Instance& instance);
@@ -211,7 +220,14 @@ class SiteReader {
   std::unordered_map<model::PortId, Uni> unis_;
   std::vector<std::pair<model::BridgeId, NodeId>> static_lists_, rule_lists_;
   std::vector<std::pair<model::BridgeId, model::StationId>> macs_from_ports_;
-  std::unordered_set<model::BridgeId> not_vlan_aware_;  // said so in the file
+  struct OpenBond {
+    NodeId name;
+    model::BridgeId bridge;
+    model::StationId station;
+  };
+  std::vector<OpenBond> open_bonds_;  // not yet joined to what is above
+  std::vector<std::pair<model::StationId, model::StationId>> macs_from_nics_;  // bond, its first NIC
+  std::unordered_set<model::BridgeId> not_vlan_aware_;                         // said so in the file
   std::unordered_set<model::BridgeId> flood_off_;
   std::unordered_set<model::PortId> flood_set_;  // ports with a `flood` of their own
   std::unordered_map<std::string_view, std::pair<model::Time, NodeId>> clones_;  // name -> when and where

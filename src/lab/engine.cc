@@ -200,8 +200,10 @@ Choice choose_engine(const Model& site, BridgeId id, const Facilities& facilitie
     case BridgeKind::kEsxi:
     case BridgeKind::kHyperV:
     case BridgeKind::kSriov:
+    case BridgeKind::kBond:
       break;
   }
+  if (bridge.kind == BridgeKind::kBond) return {Engine::kLive, "the kernel's bonding is not used"};
   return {Engine::kLive, fmt::format("Linux' bridge is no {}", model::to_text(bridge.kind))};
 }
 

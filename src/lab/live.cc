@@ -5,10 +5,12 @@
 #include <chrono>
 #include <cstring>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <sstream>
 
+#include "lab/live_bond.h"
 #include "lab/live_cables.h"
 #include "lab/live_frames.h"
 #include "lab/live_shared.h"
@@ -33,6 +35,7 @@ struct LivePort {
   sys::PacketSocket socket;
   LiveSwitch* bridge = nullptr;  // of a switch, by its number
   std::size_t number = 0;
+  LiveBond* bond = nullptr;  // or of a bond
   model::PortId port{};
   std::uint32_t line = kNone;  // or of a delay line: frames that come in here leave at `to`
   std::uint32_t to = kNone;
@@ -69,16 +72,20 @@ class Live {
     by_model_port_.assign(site_.ports.size(), kNone);
     for (const PlannedBridge& bridge : plan_.bridges) {
       if (!bridge.live()) continue;
-      switches_.push_back(std::make_unique<LiveSwitch>(site_, bridge.bridge));
-      bridges_.push_back(bridge.bridge);
+      const bool is_bond = site_[bridge.bridge].kind == model::BridgeKind::kBond;
+      if (!is_bond) {
+        switches_.push_back(std::make_unique<LiveSwitch>(site_, bridge.bridge));
+        bridges_.push_back(bridge.bridge);
+      }
       for (const model::PortId port : site_[bridge.bridge].ports) {
         const Device& device = plan_.ports[port.index()];
         if (!device.built()) continue;
         by_model_port_[port.index()] = static_cast<std::uint32_t>(ports_.size());
         if (auto added = add_port(device, is_shaped(port)); !added) return added;
+        ports_.back().port = port;
+        if (is_bond) continue;
         ports_.back().bridge = switches_.back().get();
         ports_.back().number = switches_.size() - 1;
-        ports_.back().port = port;
       }
     }
     for (const PlannedLink& link : plan_.links) {
@@ -92,6 +99,7 @@ class Live {
       if (auto added = poller_->add(ports_[i].socket.fd(), i); !added) return added;
     }
     if (auto opened = open_cables(); !opened) return opened;
+    if (auto opened = open_bonds(); !opened) return opened;
     if (auto begun = begin_shared(); !begun) return begun;
     return listen();
   }
@@ -104,7 +112,7 @@ class Live {
         } else if (token == kSharedWatch) {
           shared_->look_at_cables();
         } else if (token >= kFirstWatch) {
-          cables_[token - kFirstWatch].look(now());
+          look_at(token - kFirstWatch);
         } else {
           turn(ports_[token]);
         }
@@ -113,6 +121,9 @@ class Live {
       for (const LiveCables& cables : cables_) {
         if (LiveTree* tree = cables.tree(); tree != nullptr && tree->next_due() <= now())
           tree->on_time(now());
+      }
+      for (WatchedBond& bond : bonds_) {
+        if (bond.bond->next_due() <= now()) bond.bond->on_time(now());
       }
       if (shared_ && shared_->next_due() <= now()) shared_->on_time(now());
       for (LivePort& port : ports_) port.socket.flush();
@@ -196,11 +207,8 @@ class Live {
     for (const model::Link& link : site_.links) link_up.push_back(link.up);
     for (const model::PortId port : switching::shut_by_guards(site_, link_up)) shut(port);
     const auto settled = switching::settled_tree(site_, link_up);
-    const auto send = [this](model::PortId port, FrameBytes frame) {
-      ports_[by_model_port_[port.index()]].socket.queue(frame);
-    };
     for (std::size_t b = 0; b < bridges_.size(); ++b) {
-      auto cables = LiveCables::open(site_, plan_, bridges_[b], *switches_[b], send);
+      auto cables = LiveCables::open(site_, plan_, bridges_[b], *switches_[b], sender());
       if (!cables) return std::unexpected(cables.error());
       const auto token = static_cast<std::uint32_t>(kFirstWatch + b);
       if (auto added = poller_->add(cables->watch_fd(), token); !added) return added;
@@ -209,6 +217,47 @@ class Live {
       if (site_[bridges_[b]].stp) cables_.back().begin_tree(settled, now());
     }
     return {};
+  }
+
+  std::function<void(model::PortId, FrameBytes)> sender() {
+    return [this](model::PortId port, FrameBytes frame) {
+      if (const std::uint32_t at = by_model_port_[port.index()]; at != kNone) ports_[at].socket.queue(frame);
+    };
+  }
+
+  struct WatchedBond {
+    model::BridgeId id;
+    CableWatch watch;
+    std::unique_ptr<LiveBond> bond;
+  };
+
+  base::Result<void> open_bonds() {
+    for (const PlannedBridge& bridge : plan_.bridges) {
+      const model::BridgeId id = bridge.bridge;
+      if (!bridge.live() || site_[id].kind != model::BridgeKind::kBond) continue;
+      auto watch = CableWatch::open(site_, plan_, id);
+      if (!watch) return std::unexpected(watch.error());
+      const auto carriers = watch->carriers();
+      if (!carriers) return std::unexpected(carriers.error());
+      const auto token = static_cast<std::uint32_t>(kFirstWatch + cables_.size() + bonds_.size());
+      if (auto added = poller_->add(watch->fd(), token); !added) return added;
+      const auto is_up = [&](model::PortId port) { return carriers->contains(port); };
+      bonds_.push_back({id, std::move(*watch), std::make_unique<LiveBond>(site_, id, is_up, sender())});
+      for (const model::PortId port : site_[id].ports) {
+        if (const std::uint32_t at = by_model_port_[port.index()]; at != kNone)
+          ports_[at].bond = bonds_.back().bond.get();
+      }
+    }
+    return {};
+  }
+
+  void look_at(std::size_t number) {
+    if (number < cables_.size()) return cables_[number].look(now());
+    WatchedBond& watched = bonds_[number - cables_.size()];
+    const auto carriers = watched.watch.carriers();
+    if (!carriers) return;
+    for (const model::PortId port : site_[watched.id].ports)
+      watched.bond->set_carrier(port, carriers->contains(port));
   }
 
   // "set 3 0 5000".
@@ -284,6 +333,8 @@ class Live {
     port.socket.receive(kFramesPerTurn, [&](int, std::span<std::byte> frame) {
       if (port.bridge != nullptr) {
         relay(port, frame);
+      } else if (port.bond != nullptr) {
+        port.bond->receive(port.port, frame);
       } else if (port.line != kNone) {
         hold(lines_[port.line], frame);
       } else {
@@ -361,6 +412,9 @@ class Live {
       if (const base::Time due = cables.tree()->next_due(); due != base::kNever)
         least = std::min(least, due - now());
     }
+    for (const WatchedBond& bond : bonds_) {
+      if (bond.bond->next_due() != base::kNever) least = std::min(least, bond.bond->next_due() - now());
+    }
     if (shared_ && shared_->next_due() != base::kNever) least = std::min(least, shared_->next_due() - now());
     for (const DelayLine& line : lines_) {
       if (!line.queue.empty()) least = std::min(least, line.queue.front().due - now());
@@ -381,7 +435,7 @@ class Live {
     if (word.starts_with("machine ")) set_running(word.substr(8));
     if (word == "begin" && shared_) shared_->settle(now());
     if (word == "look") {
-      for (LiveCables& cables : cables_) cables.look(now());
+      for (std::size_t n = 0; n < cables_.size() + bonds_.size(); ++n) look_at(n);
       if (shared_) shared_->look_at_cables();
     }
     for (LiveJunction& junction : junctions_) {
@@ -414,7 +468,8 @@ class Live {
   std::vector<std::uint32_t> by_model_port_;
   std::vector<DelayLine> lines_;
   std::vector<LiveJunction> junctions_;
-  std::vector<LiveCables> cables_;    // likewise
+  std::vector<LiveCables> cables_;  // likewise
+  std::vector<WatchedBond> bonds_;
   std::optional<LiveShared> shared_;  // when the site has any
   Scratch scratch_;
   base::Time looked_{0};

@@ -1,7 +1,6 @@
 #include "lab/live_cables.h"
 
 #include <string>
-#include <unordered_set>
 
 #include "switching/vlan.h"
 #include "sys/namespaces.h"
@@ -13,29 +12,44 @@ using base::Result;
 using base::Time;
 using model::PortId;
 
-Result<LiveCables> LiveCables::open(const model::Model& site, const Plan& plan, model::BridgeId id,
-                                    LiveSwitch& live, Send send) {
+Result<CableWatch> CableWatch::open(const model::Model& site, const Plan& plan, model::BridgeId id) {
   auto space = sys::Namespace::open(plan.namespace_of(plan.bridges[id.index()].space));
   if (!space) return std::unexpected(space.error());
   auto watcher = sys::LinkWatcher::open(*space);
   if (!watcher) return std::unexpected(watcher.error());
   auto links = sys::Links::open(*space);
   if (!links) return std::unexpected(links.error());
-  return LiveCables(site, plan, id, live, std::move(send), std::move(*watcher), std::move(*links));
+  return CableWatch(site, plan, id, std::move(*watcher), std::move(*links));
+}
+
+Result<std::unordered_set<PortId>> CableWatch::carriers() {
+  watcher_.take();
+  const auto list = links_.list();
+  if (!list) return std::unexpected(list.error());
+  std::unordered_set<std::string> devices;
+  for (const sys::LinkState& link : *list) {
+    if (link.up && link.carrier) devices.insert(link.name);
+  }
+  std::unordered_set<PortId> ports;
+  for (const PortId port : site_[id_].ports) {
+    if (devices.contains(plan_.ports[port.index()].name)) ports.insert(port);
+  }
+  return ports;
+}
+
+Result<LiveCables> LiveCables::open(const model::Model& site, const Plan& plan, model::BridgeId id,
+                                    LiveSwitch& live, Send send) {
+  auto watch = CableWatch::open(site, plan, id);
+  if (!watch) return std::unexpected(watch.error());
+  return LiveCables(site, plan, id, live, std::move(send), std::move(*watch));
 }
 
 void LiveCables::look(Time now) {
-  watcher_.take();
-  const auto list = links_.list();
-  if (!list) return;
-  std::unordered_set<std::string> carriers;
-  for (const sys::LinkState& link : *list) {
-    if (link.up && link.carrier) carriers.insert(link.name);
-  }
+  const auto carriers = watch_.carriers();
+  if (!carriers) return;
   const auto& ports = site_[id_].ports;
   for (const PortId port : ports) {
-    if (const Device& device = plan_.ports[port.index()]; device.built())
-      live_.set_carrier(port, carriers.contains(device.name));
+    if (plan_.ports[port.index()].built()) live_.set_carrier(port, carriers->contains(port));
   }
   if (tree_) {
     for (const PortId port : ports) tree_->set_carrier(port, live_.group_carries(port), now);

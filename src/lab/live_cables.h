@@ -1,4 +1,4 @@
-// The cables of a live switch: which of them carry, and the spanning tree that speaks over them.
+// The cables of a live switch or bond: which of them carry, and the spanning tree that speaks over them.
 //
 // The kernel tells of a carrier that has come or gone, now and then up to a second late
 // (net/core/link_watch.c); a run asks to look at once.
@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <unordered_set>
 #include <vector>
 
 #include "base/result.h"
@@ -17,6 +18,25 @@
 
 namespace sekimori::lab {
 
+class CableWatch {
+ public:
+  static base::Result<CableWatch> open(const model::Model& site, const Plan& plan, model::BridgeId id);
+  int fd() const { return watcher_.fd(); }  // can be read when it is time to look
+  // The ports of the bridge whose cables carry, or why that can't be told.
+  base::Result<std::unordered_set<model::PortId>> carriers();
+
+ private:
+  CableWatch(const model::Model& site, const Plan& plan, model::BridgeId id, sys::LinkWatcher watcher,
+             sys::Links links)
+      : site_(site), plan_(plan), id_(id), watcher_(std::move(watcher)), links_(std::move(links)) {}
+
+  const model::Model& site_;
+  const Plan& plan_;
+  model::BridgeId id_;
+  sys::LinkWatcher watcher_;
+  sys::Links links_;
+};
+
 class LiveCables {
  public:
   using Send = LiveTree::Send;
@@ -24,7 +44,7 @@ class LiveCables {
   static base::Result<LiveCables> open(const model::Model& site, const Plan& plan, model::BridgeId id,
                                        LiveSwitch& live, Send send);
 
-  int watch_fd() const { return watcher_.fd(); }  // can be read when it is time to look
+  int watch_fd() const { return watch_.fd(); }
   // Tells the switch and its tree which cables carry. NICs of a team that leave by another uplink for it are
   // announced there.
   void look(base::Time now);
@@ -37,14 +57,8 @@ class LiveCables {
 
  private:
   LiveCables(const model::Model& site, const Plan& plan, model::BridgeId id, LiveSwitch& live, Send send,
-             sys::LinkWatcher watcher, sys::Links links)
-      : site_(site),
-        plan_(plan),
-        id_(id),
-        live_(live),
-        send_(std::move(send)),
-        watcher_(std::move(watcher)),
-        links_(std::move(links)) {}
+             CableWatch watch)
+      : site_(site), plan_(plan), id_(id), live_(live), send_(std::move(send)), watch_(std::move(watch)) {}
   void make_tree();
   void notify(model::PortId nic, model::PortId uplink);
 
@@ -53,8 +67,7 @@ class LiveCables {
   model::BridgeId id_;
   LiveSwitch& live_;
   Send send_;
-  sys::LinkWatcher watcher_;
-  sys::Links links_;
+  CableWatch watch_;
   std::unique_ptr<LiveTree> tree_;
 };
 

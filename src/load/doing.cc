@@ -94,14 +94,18 @@ Doing DoingTeller::tell(const Visit& v, const EntryStory& entry) const {
   const BridgeKind kind = m_[l_.forest()[v.node].bridge].kind;
   if (kind == BridgeKind::kHostedBridge) return tell_hosted(v);
   if (switching::registers(kind)) return tell_registered(v);
-  if (kind != BridgeKind::kHub) return tell_switch(v, entry);
+  if (!switching::passes_on(kind)) return tell_switch(v, entry);
   Doing doing{Action::kRepeats, {}, bar(v)};
   std::vector<PortId> out = v.copies;
   if (v.aside == 0 && v.onward.most > 0) out.insert(out.begin(), v.toward);
   if (!doing.drop_reason.empty()) doing.action = Action::kDrops;
-  doing.says.push_back(out.empty()
-                           ? "Nobody else is connected."
-                           : fmt::format("Repeats them out of all other ports: {}.", ports(v.node, out)));
+  if (kind == BridgeKind::kBond)
+    doing.says.push_back(out.empty() ? "None of its NICs works."
+                                     : fmt::format("Passes them on: {}.", ports(v.node, out)));
+  else
+    doing.says.push_back(out.empty()
+                             ? "Nobody else is connected."
+                             : fmt::format("Repeats them out of all other ports: {}.", ports(v.node, out)));
   tell_spared(v, doing);
   return doing;
 }

@@ -176,6 +176,12 @@ EntryStory EntryTeller::tell(NodeIndex node, PortId toward) {
     story.what = "no table: a hub knows nobody";
     return story;
   }
+  if (bridge.kind == BridgeKind::kBond) {
+    story.state = EntryState::kNoTable;
+    story.cause = "bond";
+    story.what = "no table: a bond passes on what its machine sends and gets";
+    return story;
+  }
   if (switching::registers(bridge.kind)) {
     story.state = EntryState::kNoTable;
     story.cause = bridge.kind == BridgeKind::kHostedBridge ? "hosted" : "registered";

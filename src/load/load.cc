@@ -214,17 +214,17 @@ class Carrying {
            m[before].role == model::PortRole::kUplink;
   }
 
-  // The frame comes straight from the destination's own hosted bridge, or by hubs alone.
+  // The frame comes straight from the destination's own hosted bridge, or by hubs and bonds alone.
   bool leaked(NodeIndex n) {
     const Place& to = l_.forest().place(stream_->to);
     const model::Model& m = l_.model();
     const model::BridgeId home = l_.forest()[to.node].bridge;
     if (m[home].kind != model::BridgeKind::kHostedBridge || l_.forest()[n].bridge == home) return false;
     const model::BridgeId before = m[peer(m, in_)].bridge;
-    if (m[before].kind != model::BridgeKind::kHub) return before == home;
+    if (!switching::passes_on(m[before].kind)) return before == home;
     l_.forest().way({n, {}}, to, way_);
     const auto next = std::ranges::find_if(way_.begin() + 1, way_.end(), [&](const check::Step& step) {
-      return m[l_.forest()[step.node].bridge].kind != model::BridgeKind::kHub;
+      return !switching::passes_on(m[l_.forest()[step.node].bridge].kind);
     });
     return next != way_.end() && l_.forest()[next->node].bridge == home;
   }

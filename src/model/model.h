@@ -169,6 +169,7 @@ enum class BridgeKind : std::uint8_t {
   kMacvlan,
   kSriov,
   kVtep,  // an endpoint of a VXLAN tunnel: switching/vxlan.h
+  kBond,  // NICs of a machine that are one: switching/bond.h
 };
 
 // macvlan: what frames of one guest for another do (IFLA_MACVLAN_MODE).
@@ -181,6 +182,21 @@ enum class Teaming : std::uint8_t {
   kIpHash,    // its IP addresses
   kFailover,  // the first uplink that is up
 };
+
+// bond: what its NICs are to one another (Linux: BOND_MODE_*, in this order).
+enum class BondMode : std::uint8_t {
+  kBalanceRr,
+  kActiveBackup,
+  kBalanceXor,
+  kBroadcast,
+  kLacp,  // 802.3ad
+  kBalanceTlb,
+  kBalanceAlb,
+};
+
+// bond: what of a frame decides on the NIC (xmit_hash_policy): MACs and EtherType; with the IP addresses; or
+// these with the ports.
+enum class HashPolicy : std::uint8_t { kLayer2, kLayer23, kLayer34 };
 
 // linux-bridge of a machine: whether the machine passes packets on between its own interface there and its
 // other ones (routing.h).
@@ -227,8 +243,11 @@ struct Bridge {
   MacvlanMode macvlan_mode = MacvlanMode::kBridge;
   // esxi, hyperv: with several uplinks.
   Teaming teaming = Teaming::kPortId;
-  bool notify_switches = true;       // a NIC that takes another uplink is announced there, by RARP
-  bool beacon_probing = false;       // esxi: each uplink broadcasts beacons for the others to hear
+  bool notify_switches = true;  // a NIC that takes another uplink is announced there, by RARP
+  bool beacon_probing = false;  // esxi: each uplink broadcasts beacons for the others to hear
+  BondMode bond_mode = BondMode::kBalanceRr;
+  HashPolicy hash_policy = HashPolicy::kLayer2;
+  PortId primary;                    // bond: active whenever its link is up
   std::vector<FlowRule> flow_rules;  // ovs, by priority
   std::uint32_t vni = 0;             // VTEP
   StationId underlay;                // VTEP: whose address its packets bear
@@ -422,6 +441,7 @@ struct Model {
 // ---------------------------------------------------------------- names and small questions
 
 std::string_view to_text(BridgeKind kind);  // "hosted-bridge", as in the site file
+std::string_view to_text(BondMode mode);
 std::string_view to_text(FlowKind kind);
 std::string_view to_text(MachineKind kind);
 std::string_view to_text(PoolKind kind);    // "hyperv"

@@ -29,8 +29,16 @@ std::string_view to_text(BridgeKind kind) {
       return "sriov";
     case BridgeKind::kVtep:
       return "vxlan";
+    case BridgeKind::kBond:
+      return "bond";
   }
   return "?";
+}
+
+std::string_view to_text(BondMode mode) {
+  constexpr std::string_view kWords[] = {"balance-rr", "active-backup", "balance-xor", "broadcast",
+                                         "802.3ad",    "balance-tlb",   "balance-alb"};
+  return kWords[static_cast<std::size_t>(mode)];
 }
 
 std::string_view to_text(FlowKind kind) {

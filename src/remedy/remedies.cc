@@ -49,15 +49,10 @@ base::Duration shortest_ageing(const Model& m, const Finding& f) {
   return least == base::kNever ? base::seconds(300) : least;
 }
 
-std::string names(const Model& m, const std::vector<BridgeId>& bridges) {
+template <class Id>
+std::string names(const Model& m, const std::vector<Id>& ids) {
   std::vector<std::string> list;
-  for (const BridgeId b : bridges) list.push_back(name_of(m, b));
-  return base::list_words(list, 4);
-}
-
-std::string names(const Model& m, const std::vector<StationId>& stations) {
-  std::vector<std::string> list;
-  for (const StationId s : stations) list.push_back(name_of(m, s));
+  for (const Id id : ids) list.push_back(name_of(m, id));
   return base::list_words(list, 4);
 }
 
@@ -160,9 +155,67 @@ std::optional<Trial> entries_at_pf(const Model& m, const Finding& f) {
 }
 
 std::optional<Trial> team_by_port(const Model& m, const Finding& f) {
+  if (m[f.bridge].kind == BridgeKind::kBond) return std::nullopt;
   Trial trial{"teaming",
               fmt::format("let {} choose the uplink by port (teaming: port-id)", name_of(m, f.bridge)), m};
   trial.model[f.bridge].teaming = model::Teaming::kPortId;
+  return trial;
+}
+
+std::optional<Trial> bond_mode(const Model& m, const Finding& f, model::BondMode mode) {
+  if (m[f.bridge].kind != BridgeKind::kBond || m[f.bridge].bond_mode == mode) return std::nullopt;
+  Trial trial{"bond-mode", fmt::format("{} in mode {}", name_of(m, f.bridge), to_text(mode)), m};
+  trial.model[f.bridge].bond_mode = mode;
+  return trial;
+}
+std::optional<Trial> one_active_nic(const Model& m, const Finding& f) {
+  return bond_mode(m, f, model::BondMode::kActiveBackup);
+}
+std::optional<Trial> aggregate_by_lacp(const Model& m, const Finding& f) {
+  return bond_mode(m, f, model::BondMode::kLacp);
+}
+
+std::vector<PortId> ports_outside(const Model& m, BridgeId team) {
+  std::vector<PortId> list;
+  for (const PortId port : m[team].ports) {
+    const PortId far = m[port].role == PortRole::kUplink ? peer(m, port) : PortId();
+    if (far.valid() && m[far].bridge.valid()) list.push_back(far);
+  }
+  return list;
+}
+
+// The ports of one switch that the team is plugged into become a group.
+std::optional<Trial> aggregate_outside(const Model& m, const Finding& f) {
+  const std::vector<PortId> outside = ports_outside(m, f.bridge);
+  if (outside.size() < 2) return std::nullopt;
+  const model::Bridge& other = m[m[outside.front()].bridge];
+  const bool may = other.kind == BridgeKind::kSwitch || other.kind == BridgeKind::kLinuxBridge ||
+                   other.kind == BridgeKind::kOvs;
+  const auto is_free = [&](PortId port) {
+    return m[port].bridge == m[outside.front()].bridge && m[port].lag == 0;
+  };
+  if (!may || !std::ranges::all_of(outside, is_free)) return std::nullopt;
+  std::uint16_t number = 1;
+  for (const PortId port : other.ports) {
+    if (m[port].lag >= number) number = static_cast<std::uint16_t>(m[port].lag + 1);
+  }
+  Trial trial{"aggregation", fmt::format("make {} one link aggregation group", names(m, outside)), m};
+  for (const PortId port : outside) trial.model[port].lag = number;
+  return trial;
+}
+
+// And no longer are.
+std::optional<Trial> separate_outside(const Model& m, const Finding& f) {
+  Trial trial{"aggregation", {}, m};
+  std::vector<PortId> members;
+  for (const PortId port : ports_outside(m, f.bridge)) {
+    if (m[port].lag == 0) continue;
+    trial.model[port].lag = 0;
+    members.push_back(port);
+  }
+  if (members.empty()) return std::nullopt;
+  trial.description =
+      fmt::format("make {} ports of their own, without a link aggregation group", names(m, members));
   return trial;
 }
 
@@ -505,7 +558,8 @@ const std::vector<Row>& table() {
       {Code::kLeakLatent, {guard, filter_in_product, learning_bridge}},
       {Code::kFloodBypass, {learn_in_flows, static_entry}},
       {Code::kFloodVeb, {entries_at_pf, block_unknown}},
-      {Code::kFlapTeaming, {team_by_port}},
+      {Code::kFlapTeaming, {team_by_port, one_active_nic, aggregate_outside}},
+      {Code::kBondMismatch, {aggregate_by_lacp, aggregate_outside, separate_outside}},
       {Code::kBlackholeNested, {open_policies}},
       {Code::kFloodNoLearning, {learning_on, router_before_wan}},
       {Code::kFloodTableFull, {larger_table, router_before_wan, block_unknown}},

@@ -31,13 +31,12 @@ void encode_advertisement(const model::Model& model, const Frame& frame, const w
 }
 
 wire::Tcp tcp_of(const model::Flow& flow, const Frame& frame) {
-  const bool backward = frame.kind == FrameKind::kTcpAck || frame.kind == FrameKind::kTcpSynAck;
-  const auto client = static_cast<std::uint16_t>(32768 + frame.flow % 28000);
+  const Ports ports = ports_of(frame);
   const std::uint32_t first = initial_sequence(frame.flow, false) + 1;
   const std::uint32_t answer = initial_sequence(frame.flow, true) + 1;
   wire::Tcp tcp;
-  tcp.source_port = backward ? kBulkPort : client;
-  tcp.destination_port = backward ? client : kBulkPort;
+  tcp.source_port = ports.source;
+  tcp.destination_port = ports.destination;
   tcp.window = 512;
   tcp.flags = wire::Tcp::kAck;
   tcp.timestamps = wire::TcpTimestamps{milliseconds_of(frame.sent) + 1, milliseconds_of(frame.sent)};
@@ -75,7 +74,7 @@ void append_echo(const model::Flow& flow, const Frame& frame, const wire::FrameS
   const bool reply = frame.kind == FrameKind::kEchoReply;
   wire::append_icmp_echo(out, shape, ip,
                          {.type = reply ? wire::Icmp::kEchoReply : wire::Icmp::kEchoRequest,
-                          .id = static_cast<std::uint16_t>(frame.flow + 1),
+                          .id = ports_of(frame).destination,
                           .sequence = static_cast<std::uint16_t>(frame.number)},
                          flow.payload);
 }
@@ -84,7 +83,7 @@ void append_echo(const model::Flow& flow, const Frame& frame, const wire::FrameS
   const bool reply = frame.kind == FrameKind::kEchoReply;
   wire::append_icmpv6_echo(out, shape, ip,
                            {.type = reply ? wire::Icmpv6::kEchoReply : wire::Icmpv6::kEchoRequest,
-                            .id = static_cast<std::uint16_t>(frame.flow + 1),
+                            .id = ports_of(frame).destination,
                             .sequence = static_cast<std::uint16_t>(frame.number)},
                            flow.payload);
 }
@@ -93,17 +92,15 @@ void append_echo(const model::Flow& flow, const Frame& frame, const wire::FrameS
 template <class Ip>
 void append_packet(const model::Flow& flow, const Frame& frame, wire::FrameShape& shape, const Ip& ip,
                    wire::Buffer& out) {
-  const auto client = static_cast<std::uint16_t>(32768 + frame.flow % 28000);
+  const Ports ports = ports_of(frame);
+  const wire::Udp udp{.source_port = ports.source, .destination_port = ports.destination};
   switch (frame.kind) {
     case FrameKind::kUdp:
-      wire::append_udp(out, shape, ip, {.source_port = client, .destination_port = kDiscardPort},
-                       flow.payload);
-      return;
     case FrameKind::kRequest:
-      wire::append_udp(out, shape, ip, {.source_port = client, .destination_port = kEchoPort}, flow.payload);
+      wire::append_udp(out, shape, ip, udp, flow.payload);
       return;
     case FrameKind::kResponse:
-      wire::append_udp(out, shape, ip, {.source_port = kEchoPort, .destination_port = client});
+      wire::append_udp(out, shape, ip, udp);
       return;
     case FrameKind::kEchoRequest:
     case FrameKind::kEchoReply:
@@ -177,6 +174,32 @@ wire::Ipv4Header ipv4_of(const Frame& frame) {
 
 }  // namespace
 
+Ports ports_of(const Frame& frame) {
+  const auto client = static_cast<std::uint16_t>(32768 + frame.flow % 28000);
+  switch (frame.kind) {
+    case FrameKind::kUdp:
+      return {client, kDiscardPort};
+    case FrameKind::kRequest:
+      return {client, kEchoPort};
+    case FrameKind::kResponse:
+      return {kEchoPort, client};
+    case FrameKind::kEchoRequest:
+    case FrameKind::kEchoReply: {
+      const auto type =
+          frame.kind == FrameKind::kEchoReply ? wire::Icmp::kEchoReply : wire::Icmp::kEchoRequest;
+      return {static_cast<std::uint16_t>(type << 8), static_cast<std::uint16_t>(frame.flow + 1)};
+    }
+    case FrameKind::kTcpSyn:
+    case FrameKind::kTcpData:
+      return {client, kBulkPort};
+    case FrameKind::kTcpSynAck:
+    case FrameKind::kTcpAck:
+      return {kBulkPort, client};
+    default:
+      return {};
+  }
+}
+
 void encode(const model::Model& model, const Addresses& addresses, const Frame& frame, wire::Buffer& out) {
   out.clear();
   wire::FrameShape shape = shape_of(addresses, frame);
@@ -192,6 +215,10 @@ void encode(const model::Model& model, const Addresses& addresses, const Frame& 
   }
   if (frame.kind == FrameKind::kRarp) {
     wire::append_arp(out, shape, wire::notify_rarp(shape.source));
+    return;
+  }
+  if (frame.kind == FrameKind::kLearning) {
+    wire::append_loopback(out, shape);
     return;
   }
   if (frame.kind == FrameKind::kBpdu) {

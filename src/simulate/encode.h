@@ -14,4 +14,10 @@ void encode(const model::Model& model, const Addresses& addresses, const Frame& 
 void encode_vxlan(const Addresses& addresses, const Frame& packet, std::uint32_t vni, wire::Bytes inner,
                   wire::Buffer& out);
 
+// Of UDP and TCP the ports; of an ICMP echo, as flow hashes take it, type and code, and the identifier.
+struct Ports {
+  std::uint16_t source = 0, destination = 0;
+};
+Ports ports_of(const Frame& frame);
+
 }  // namespace sekimori::simulate

@@ -25,6 +25,9 @@ void Fabric::receive(std::uint32_t in, Frame& frame) {
       learn_only(in, frame);
     return;
   }
+  // A bond hands nothing from one NIC to another, so it is in no ring.
+  if (bridge.family == Family::kBonds) [[unlikely]]
+    return relay_bond(in, frame);
   // Having passed more bridges than there are, it passed one twice.
   if (++frame.hops > bridges_.size()) [[unlikely]] {
     observer_.circulated(port.bridge, in, wires_.now());
@@ -47,6 +50,7 @@ void Fabric::receive(std::uint32_t in, Frame& frame) {
       flood(bridge, in, vlan, frame, false);
       return;
     case Family::kLearns:
+    case Family::kBonds:
       break;
   }
   if (!learn(bridge, in, vlan, frame)) return;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "simulate/observer.h"
 #include "simulate/tree.h"
 #include "simulate/wires.h"
+#include "switching/bond.h"
 #include "switching/fdb.h"
 #include "switching/registered.h"
 #include "switching/token_bucket.h"
@@ -33,6 +35,9 @@ class Fabric {
   // Called for each frame that leaves by a port of a tunnel; what comes out of one is received at the port at
   // the other end.
   std::function<void(std::uint32_t port, const Frame&)> on_tunnel;
+
+  // Called for each station that is reached over another NIC of its bond from now on.
+  std::function<void(std::uint32_t station)> on_new_way;
 
   bool is_bridge_port(std::uint32_t port) const { return ports_[port].bridge != kNone; }
   // The lane out of a port; kNone when nothing is plugged in.
@@ -59,6 +64,7 @@ class Fabric {
   }
   void set_option(model::BridgeId bridge, model::BridgeOption option, std::int64_t value);
   void on_tree_timer(std::uint32_t bridge);
+  void on_bond_timer(std::uint32_t bridge);
   // Sent so far, those that a queue dropped left out; empty without a spanning tree.
   const std::vector<std::int64_t>& bpdus_by_lane() const { return bpdus_; }
 
@@ -149,6 +155,26 @@ class Fabric {
   std::uint32_t chosen_uplink(const Bridge& bridge, std::uint32_t in, wire::Mac source,
                               const Frame* packet) const;
   void relay_registered(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& frame);
+  // fabric_bond.cc
+  struct BondPlay {
+    switching::Bond bond;
+    std::uint32_t above = kNone;  // its port towards the machine
+    AddressIndex own = kNone;     // its MAC
+    TimerIndex timer = kNone;
+    // balance-alb: who was told which NIC's MAC, by the IP address of the client and that of the machine.
+    struct Client {
+      AddressIndex mac;
+      std::uint16_t tag;
+    };
+    std::map<std::pair<std::uint32_t, std::uint32_t>, Client> clients{};
+  };
+  void note_bonds();
+  void relay_bond(std::uint32_t in, Frame& frame);
+  bool balance_arp(BondPlay& play, Frame& frame);
+  void tell_clients(BondPlay& play, std::uint32_t machine_ip);  // 0: of all its addresses
+  void set_bond_link(std::uint32_t port, bool up);
+  void send_learning_packets(const BondPlay& play);
+  void leave_bond(const BondPlay& play, switching::Bond::Nic nic, Frame frame);
   void emit(std::uint32_t out, const Frame& frame);
   bool guarded(std::uint32_t out, const Frame& frame) const;
   FloodReason why_missing(std::uint32_t bridge, std::uint16_t vlan, AddressIndex address) const;
@@ -171,7 +197,10 @@ class Fabric {
   // The bridge port that a station is plugged into; kNone when it is not on a bridge, or switched off: a
   // virtual switch does not know the NIC of a guest that is off.
   std::uint32_t attachment(std::uint32_t station) const {
-    const std::uint32_t at = ports_[station_port_[station]].peer;
+    std::uint32_t at = ports_[station_port_[station]].peer;
+    if (at == kNone && !bond_nics_.empty()) [[unlikely]] {
+      if (const auto nic = bond_nics_.find(station); nic != bond_nics_.end()) at = nic->second;
+    }
     return at != kNone && wires_.lane(ports_[at].lane_out).up ? at : kNone;
   }
 
@@ -207,8 +236,11 @@ class Fabric {
   std::vector<LaneIndex> spared_;                    // scratch of flood()
   std::vector<std::uint32_t> spared_ports_;
   std::unordered_map<std::uint32_t, Tree> trees_;  // of the bridges that run a spanning tree
-  std::vector<bool> shut_;                         // by link; empty: none is
-  std::vector<std::int64_t> bpdus_;                // by lane
+  std::unordered_map<std::uint32_t, BondPlay> bonds_;
+  // What the wire of a bond's NIC is plugged into, by the NIC's station, whose own port leads nowhere.
+  std::unordered_map<std::uint32_t, std::uint32_t> bond_nics_;
+  std::vector<bool> shut_;           // by link; empty: none is
+  std::vector<std::int64_t> bpdus_;  // by lane
 };
 
 }  // namespace sekimori::simulate

@@ -64,6 +64,7 @@ Fabric::Fabric(const model::Model& model, const Addresses& addresses, const Audi
     }
   }
   settle_trees();
+  note_bonds();
 }
 
 void Fabric::note_lags() {
@@ -219,6 +220,9 @@ void Fabric::set_link(model::LinkId link, bool up) {
       bridges_[bridge].fdb.flush_port(logical(end.value));
   }
   for (const auto& [bridge, before] : teams) notify_switches(bridge, before);
+  for (const PortId end : {model_[link].a, model_[link].b}) {
+    if (bonds_.contains(ports_[end.index()].bridge)) set_bond_link(end.value, up);
+  }
   if (trees_.empty()) return;
   set_tree_port(model_[link].a.value);
   set_tree_port(model_[link].b.value);

@@ -30,6 +30,7 @@ enum class FrameKind : std::uint8_t {
   kNeighborAdvertisement,  // both equal: unsolicited, to all nodes
   kRouterAdvertisement,    // to all nodes
   kRarp,                   // says where its source is, and nothing else
+  kLearning,               // of a bond's NIC, to itself: switching/bond.h
   kAdvertisement,          // of VRRP and HSRP; see first_hop.h
   kBpdu,                   // for the group of spanning-tree bridges; see fabric_tree.cc
   kUdp,

@@ -30,6 +30,7 @@ class Run {
         stacks_(model, addresses_, audience_, wires_, observer_, fabric_) {}
 
   base::Result<RunResult> play() {
+    fabric_.on_new_way = [this](std::uint32_t station) { stacks_.announce(model::StationId(station)); };
     fabric_.on_tunnel = [this](std::uint32_t port, const Frame& frame) { stacks_.enter_tunnel(port, frame); };
     if (!options_.captures.empty()) {
       wires_.tap = [this](LaneIndex lane, const Frame& frame, bool inbound) { record(lane, frame, inbound); };
@@ -89,6 +90,9 @@ class Run {
         return;
       case TimerKind::kSpanningTree:
         fabric_.on_tree_timer(arrival.subject);
+        return;
+      case TimerKind::kBond:
+        fabric_.on_bond_timer(arrival.subject);
         return;
       default:
         stacks_.on_timer(arrival.timer, arrival.subject);

@@ -285,6 +285,7 @@ void Stacks::deliver(std::uint32_t machine, std::uint32_t station, const Frame& 
     case FrameKind::kNeighborAdvertisement:
     case FrameKind::kRouterAdvertisement:
     case FrameKind::kRarp:
+    case FrameKind::kLearning:
     case FrameKind::kBpdu:
     case FrameKind::kAdvertisement:
     case FrameKind::kVxlan:
@@ -394,6 +395,7 @@ void Stacks::on_timer(TimerKind kind, std::uint32_t subject) {
       return;
     case TimerKind::kChange:
     case TimerKind::kSpanningTree:
+    case TimerKind::kBond:
       return;
   }
 }
@@ -547,6 +549,11 @@ void Stacks::set_running(model::MachineId machine, bool running) {
 
 void Stacks::announce(model::MachineId machine) {
   for (const model::StationId station : model_[machine].stations) neighbours_.announce(station.value);
+}
+
+void Stacks::announce(model::StationId station) {
+  neighbours_.announce(station.value);
+  neighbours_.advertise(station.value);
 }
 
 void Stacks::announce_nd(model::MachineId machine) {

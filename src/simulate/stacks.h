@@ -40,6 +40,7 @@ class Stacks final : Neighbours::Transmitter {
   void set_running(model::MachineId machine, bool running);
   // Announces all IPv4, or IPv6, addresses of the machine now.
   void announce(model::MachineId machine);
+  void announce(model::StationId station);  // with both families
   void announce_nd(model::MachineId machine);
 
   std::vector<NeighbourEntry> neighbours() const { return neighbours_.list(); }

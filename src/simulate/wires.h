@@ -33,6 +33,7 @@ enum class TimerKind : std::uint8_t {
   kAdvertiseRouter,
   kChange,
   kSpanningTree,
+  kBond,
   kFirstHop
 };
 

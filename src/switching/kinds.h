@@ -1,4 +1,4 @@
-// The kinds of switch fall into three families, and what composes switches (the simulator, the learning
+// The kinds of switch fall into four families, and what composes switches (the simulator, the learning
 // analysis, a live switch) need not know more than that:
 //
 //   learns     keeps a table of what it hears (fdb.h): known -> one port, unknown -> all ports
@@ -6,13 +6,15 @@
 //   registers  knows the NICs that are plugged into it, because whoever plugs them in says so, and hears
 //              nothing of the world outside: for each pair of ports and each destination it is fixed whether
 //              a frame passes (registered.h)
+//   bonds      several NICs as one: what comes from above leaves by one of them, and nothing goes from one to
+//              another (bond.h)
 #pragma once
 
 #include "model/model.h"
 
 namespace sekimori::switching {
 
-enum class Family : std::uint8_t { kLearns, kRepeats, kRegisters };
+enum class Family : std::uint8_t { kLearns, kRepeats, kRegisters, kBonds };
 
 constexpr Family family(model::BridgeKind kind) {
   using enum model::BridgeKind;
@@ -31,6 +33,8 @@ constexpr Family family(model::BridgeKind kind) {
     case kMacvlan:
     case kSriov:
       return Family::kRegisters;
+    case kBond:
+      return Family::kBonds;
   }
   return Family::kLearns;
 }
@@ -38,10 +42,16 @@ constexpr Family family(model::BridgeKind kind) {
 constexpr bool learns(model::BridgeKind kind) { return family(kind) == Family::kLearns; }
 constexpr bool registers(model::BridgeKind kind) { return family(kind) == Family::kRegisters; }
 
+// It has no table and asks nobody: what comes in leaves again (of a bond, by the NIC that works).
+constexpr bool passes_on(model::BridgeKind kind) {
+  return family(kind) == Family::kRepeats || family(kind) == Family::kBonds;
+}
+
 // Whether it keeps frames for 01-80-C2-00-00-0x to itself, as an IEEE bridge does (802.1Q-2018 8.6.3). Hubs
 // don't look; macvlan takes them for groups like any other (drivers/net/macvlan.c).
 constexpr bool filters_link_local(model::BridgeKind kind) {
-  return kind != model::BridgeKind::kHub && kind != model::BridgeKind::kMacvlan;
+  using enum model::BridgeKind;
+  return kind != kHub && kind != kMacvlan && kind != kBond;
 }
 
 // Whether a bridge that runs no spanning tree hands BPDUs on like any other frame to a group. A Linux bridge
@@ -52,7 +62,8 @@ constexpr bool filters_link_local(model::BridgeKind kind) {
 // or drops them by contract; sites with a spanning tree over a WAN say so themselves.
 constexpr bool relays_bpdus(model::BridgeKind kind) {
   using enum model::BridgeKind;
-  return kind == kSwitch || kind == kLinuxBridge || kind == kHub || kind == kHostedBridge || kind == kELan;
+  return kind == kSwitch || kind == kLinuxBridge || kind == kHub || kind == kHostedBridge || kind == kELan ||
+         kind == kBond;
 }
 
 }  // namespace sekimori::switching

@@ -39,6 +39,7 @@ constexpr bool relays(const Registrar& bridge, const Passage& passage) {
     case kELan:
     case kOvs:
     case kVtep:
+    case kBond:
       break;
   }
   return false;

@@ -381,6 +381,12 @@ void append_first_hop(Buffer& out, FrameShape shape, Ipv4Header ip, const FirstH
   pad(out, start, shape);
 }
 
+void append_loopback(Buffer& out, const FrameShape& shape) {
+  const std::size_t start = out.size();
+  put_ethernet(out, shape, ethertype::kLoopback);
+  pad(out, start, shape);
+}
+
 void append_bpdu(Buffer& out, const FrameShape& shape, const Bpdu& bpdu) {
   SEKIMORI_ASSERT(!bpdu.mst && !bpdu.pvst_vlan && (bpdu.version == 0 || bpdu.version == 2));
   const bool rapid = bpdu.version == 2 && !bpdu.is_tcn();

@@ -84,6 +84,9 @@ void append_neighbor_solicitation(Buffer& out, Mac source, const Ipv6& sender, c
 void append_first_hop(Buffer& out, FrameShape shape, Ipv4Header ip, const FirstHop& message);
 
 // STP configuration (version 0), RSTP (version 2), or TCN, in LLC. The destination is kStpGroup, as a rule.
+// A frame that only shows its source to whoever learns: EtherType 0x9000, nothing in it (Linux:
+// ETH_P_LOOPBACK).
+void append_loopback(Buffer& out, const FrameShape& shape);
 void append_bpdu(Buffer& out, const FrameShape& shape, const Bpdu& bpdu);
 
 }  // namespace sekimori::wire

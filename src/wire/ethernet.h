@@ -19,6 +19,7 @@ constexpr std::uint16_t kIpv4 = 0x0800;
 constexpr std::uint16_t kArp = 0x0806;
 constexpr std::uint16_t kTransparentEthernet = 0x6558;  // an Ethernet frame inside GRE (RFC 1701)
 constexpr std::uint16_t kRarp = 0x8035;
+constexpr std::uint16_t kLoopback = 0x9000;
 constexpr std::uint16_t kCustomerVlan = 0x8100;  // 802.1Q C-tag
 constexpr std::uint16_t kIpv6 = 0x86dd;
 constexpr std::uint16_t kSlow = 0x8809;  // slow protocols: LACP and others (IEEE 802.3 annex 57A)

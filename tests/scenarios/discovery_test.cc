@@ -77,13 +77,6 @@ TEST(NeighborDiscovery, AsksProbesAndIsAnswered) {
   }
 }
 
-std::string with(std::string_view site, std::string_view from, std::string_view to) {
-  std::string text(site);
-  const std::size_t at = text.find(from);
-  EXPECT_NE(at, std::string::npos) << from;
-  return text.replace(at, from.size(), to);
-}
-
 // Progress of TCP confirms: after the first question there is none.
 TEST(NeighborDiscovery, ProgressConfirms) {
   const auto seen = discovery_at(site(with(kPair, "kind: udp, every: 100ms", "kind: tcp, rate: 100kbit/s")),

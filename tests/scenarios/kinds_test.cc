@@ -19,12 +19,6 @@ findings::Report proof(const model::Model& model) {
   return report;
 }
 
-std::string with(std::string text, const std::string& from, const std::string& to) {
-  const std::size_t at = text.find(from);
-  EXPECT_NE(at, std::string::npos) << from;
-  return text.replace(at, from.size(), to);
-}
-
 // Of the lane that leads to the named port.
 const simulate::LaneCounters& lane_to(const model::Model& m, const std::vector<simulate::LaneCounters>& lanes,
                                       std::string_view port) {

@@ -35,13 +35,6 @@ traffic:
   - {from: app, to: db, kind: udp, every: 100ms}
 )";
 
-std::string with(std::string_view site, std::string_view from, std::string_view to) {
-  std::string text(site);
-  const std::size_t at = text.find(from);
-  EXPECT_NE(at, std::string::npos) << from;
-  return text.replace(at, from.size(), to);
-}
-
 std::string refusal(std::string_view yaml) {
   const auto model = importers::parse_site(std::string("sekimori: 1\n") + std::string(yaml), "test");
   return model ? "" : model.error().text();

@@ -25,6 +25,14 @@ inline model::Model story(const std::string& name) {
   return model ? *model : model::Model{};
 }
 
+// The site with another text in one place.
+inline std::string with(std::string_view site, std::string_view from, std::string_view to) {
+  std::string text(site);
+  const std::size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return at == std::string::npos ? text : text.replace(at, from.size(), to);
+}
+
 inline simulate::RunResult play(const model::Model& model, base::Time until,
                                 base::Duration window = base::seconds(1)) {
   simulate::Options options;

@@ -12,7 +12,7 @@ namespace {
 
 using findings::Code;
 
-std::string with(std::string text, const std::string& from, const std::string& to) {
+std::string everywhere(std::string text, const std::string& from, const std::string& to) {
   for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
     text.replace(at, from.size(), to);
   return text;
@@ -50,11 +50,11 @@ std::int64_t lost(const model::Model& m, base::Time until) {
 TEST(SpanningTree, AFailedLinkCosts30SecondsWithStpAndNextToNothingWithRstp) {
   // 30 s at ten a second; the first frames of the run wait for ARP.
   EXPECT_NEAR(static_cast<double>(lost(site(kRing), base::seconds(150))), 300, 15);
-  EXPECT_LE(lost(site(with(std::string(kRing), "stp: on", "stp: rstp")), base::seconds(150)), 2);
+  EXPECT_LE(lost(site(everywhere(std::string(kRing), "stp: on", "stp: rstp")), base::seconds(150)), 2);
 }
 
 TEST(SpanningTree, TheTimersAreTheRoots) {
-  const std::string fast = with(std::string(kRing), "priority: 0", "priority: 0, forward-delay: 4s");
+  const std::string fast = everywhere(std::string(kRing), "priority: 0", "priority: 0, forward-delay: 4s");
   EXPECT_NEAR(static_cast<double>(lost(site(fast), base::seconds(150))), 80, 15);
 }
 
@@ -97,19 +97,19 @@ TEST(SpanningTree, AFlappingPortMakesEverybodyForget) {
   EXPECT_EQ(changes->severity, findings::Severity::kNote);
 
   // Declared as an edge port, it changes nothing.
-  const auto quiet = diagnose(
-      site(with(std::string(kFlapping), "floor: {stp: on}", "floor: {stp: on, ports: {2: {edge: on}}}")),
-      base::seconds(700));
+  const auto quiet = diagnose(site(everywhere(std::string(kFlapping), "floor: {stp: on}",
+                                              "floor: {stp: on, ports: {2: {edge: on}}}")),
+                              base::seconds(700));
   EXPECT_EQ(find(quiet, Code::kFloodTopologyChange), nullptr);
   EXPECT_EQ(find(quiet, Code::kTopologyChanges), nullptr);
 }
 
 TEST(SpanningTree, RstpFindsEdgePortsOutAndFlushesWhereItMayNot) {
-  const std::string rapid = with(std::string(kFlapping), "stp: on", "stp: rstp");
+  const std::string rapid = everywhere(std::string(kFlapping), "stp: on", "stp: rstp");
   const auto quiet = diagnose(site(rapid), base::seconds(700));
   EXPECT_EQ(find(quiet, Code::kTopologyChanges), nullptr);
   const auto flushed =
-      diagnose(site(with(rapid, "floor: {stp: rstp}", "floor: {stp: rstp, ports: {2: {edge: off}}}")),
+      diagnose(site(everywhere(rapid, "floor: {stp: rstp}", "floor: {stp: rstp, ports: {2: {edge: off}}}")),
                base::seconds(700));
   EXPECT_NE(find(flushed, Code::kTopologyChanges), nullptr);
   EXPECT_NE(find(flushed, Code::kFloodTopologyChange), nullptr) << codes(flushed);
@@ -130,12 +130,12 @@ TEST(SpanningTree, ManyChangesAreAWarning) {
     text += "  - {at: " + std::to_string(610 + i * 7) +
             "s, link-down: laptop:eth0}\n  - {at: " + std::to_string(611 + i * 7) +
             "s, link-up: laptop:eth0}\n";
-  text = with(text, "stp: on", "stp: rstp");
+  text = everywhere(text, "stp: on", "stp: rstp");
   // An edge port that is declared as none, and whose owner gave it a forward delay of 0: each time up is a
   // change.
-  text = with(text, "priority: 0}", "priority: 0, forward-delay: 0s, max-age: 6s}");
-  text = with(text, "floor: {stp: rstp}", "floor: {stp: on, ports: {2: {edge: off}}}");
-  text = with(text, "core: {stp: rstp", "core: {stp: on");
+  text = everywhere(text, "priority: 0}", "priority: 0, forward-delay: 0s, max-age: 6s}");
+  text = everywhere(text, "floor: {stp: rstp}", "floor: {stp: on, ports: {2: {edge: off}}}");
+  text = everywhere(text, "core: {stp: rstp", "core: {stp: on");
   const auto report = diagnose(site(text), base::seconds(800));
   const auto* changes = find(report, Code::kTopologyChanges);
   ASSERT_NE(changes, nullptr);
@@ -174,15 +174,15 @@ TEST(SpanningTree, AGuardShutsThePortOfAHostWhoseGuestSpeaks) {
 
   // At the guest's own port the guard shuts no more than that one, and a filter there shuts nobody.
   for (const char* own : {"net0: {on: br0, bpdu-guard: on}", "net0: {on: br0, bpdu-filter: on}"}) {
-    const auto spared = play(site(with(text, "net0: {on: br0}", own)), base::seconds(120));
+    const auto spared = play(site(everywhere(text, "net0: {on: br0}", own)), base::seconds(120));
     EXPECT_NEAR(static_cast<double>(spared.flows[0].answered), 1200, 5) << own;
     EXPECT_EQ(spared.shuts.size(), std::string_view(own).contains("guard") ? 1u : 0u);
   }
 }
 
 TEST(SpanningTree, AGuardThatHearsABridgeFromTheStartIsShutFromTheStart) {
-  const auto run =
-      play(site(with(std::string(kGuard), "uplinks: [net0]", "uplinks: [net0], stp: on")), base::seconds(60));
+  const auto run = play(site(everywhere(std::string(kGuard), "uplinks: [net0]", "uplinks: [net0], stp: on")),
+                        base::seconds(60));
   ASSERT_EQ(run.shuts.size(), 1u);
   EXPECT_EQ(run.shuts[0].at, base::Time{0});
   EXPECT_EQ(run.flows[0].answered, 0);
@@ -211,7 +211,7 @@ TEST(SpanningTree, AFilterClosesARing) {
   ASSERT_NE(remedy, told->remedies.end());
   EXPECT_TRUE(remedy->ends_fault);
 
-  const auto near_miss = site(with(std::string(kFilter), "{bpdu-filter: on}", "{bpdu-filter: off}"));
+  const auto near_miss = site(everywhere(std::string(kFilter), "{bpdu-filter: on}", "{bpdu-filter: off}"));
   EXPECT_FALSE(play(near_miss, base::seconds(10)).storm);
   EXPECT_EQ(find(diagnose(near_miss, base::seconds(10)), Code::kLoop), nullptr);
 }

@@ -41,13 +41,6 @@ traffic:
   - {from: app, to: log, kind: udp, rate: 8Mbit/s, size: 1000}
 )";
 
-std::string with(std::string_view site, std::string_view from, std::string_view to) {
-  std::string text(site);
-  const std::size_t at = text.find(from);
-  EXPECT_NE(at, std::string::npos) << from;
-  return text.replace(at, from.size(), to);
-}
-
 findings::Report proof(const model::Model& m) {
   findings::Report report;
   report.findings = check::structural(m);
