@@ -53,6 +53,8 @@ std::string link_words(const model::Model& site, const PlannedLink& planned) {
 
 std::string bridge_words(const model::Model& site, const PlannedBridge& planned) {
   const model::Bridge& bridge = site[planned.bridge];
+  if (planned.engine == lab::Engine::kVxlan)
+    return fmt::format("VXLAN {} over {}", bridge.vni, wire::to_text(site[bridge.underlay].ip.address));
   if (bridge.kind == model::BridgeKind::kHub) return "bridge that learns nothing";
   std::string text = fmt::format("{}, ageing {}",
                                  planned.engine == lab::Engine::kOpenVSwitch
@@ -64,10 +66,27 @@ std::string bridge_words(const model::Model& site, const PlannedBridge& planned)
   return text;
 }
 
+// Of both versions.
+std::string addresses_of(const model::Station& nic) {
+  std::string text = nic.ip.address.is_zero() ? "" : wire::to_text(nic.ip);
+  if (nic.ip6.address.is_zero()) return text;
+  return text + (text.empty() ? "" : ", ") + wire::to_text(nic.ip6);
+}
+
+// The second address of a member of a cluster.
+std::string cluster_address(const model::Model& site, model::StationId nic) {
+  for (const model::SharedAddress& shared : site.shared) {
+    for (const auto& member : shared.members) {
+      if (member.nic == nic && shared.kind == model::SharedKind::kNlb)
+        return ", " + wire::to_text(site[member.alias].ip);
+    }
+  }
+  return "";
+}
+
 std::string address_of(const model::Model& site, model::PortId port) {
   const model::StationId station = site[port].station;
-  if (!station.valid() || site[station].ip.address.is_zero() || site[station].vlan != 0) return "";
-  return wire::to_text(site[station].ip);
+  return !station.valid() || site[station].vlan != 0 ? "" : addresses_of(site[station]);
 }
 
 std::vector<std::string> port_flags(const model::Model& site, model::PortId id) {
@@ -90,6 +109,8 @@ std::string_view made_of(lab::Engine engine) {
       return "open-vswitch";
     case lab::Engine::kMacvlan:
       return "macvlan";
+    case lab::Engine::kVxlan:
+      return "vxlan";
   }
   return "?";
 }
@@ -142,7 +163,8 @@ std::vector<std::vector<Row>> rows_by_space(const model::Model& site, const Plan
       const model::Station& nic = site[leg.station];
       std::string what = "to " + leg.here.name;
       if (nic.vlan != 0) what += fmt::format(", VLAN {}", nic.vlan);
-      const std::string ip = nic.ip.address.is_zero() ? "" : wire::to_text(nic.ip);
+      if (leg.of_master) what += fmt::format(", on where it is master of {}", site[nic.shared].name);
+      const std::string ip = addresses_of(nic) + cluster_address(site, leg.station);
       rows[leg.there.space].push_back({leg.there.name, wire::to_text(leg.there.mac), ip, what});
       rows[leg.here.space].push_back({leg.here.name, wire::to_text(leg.here.mac), "",
                                       fmt::format("to {}", model::name_of(site, leg.station))});
@@ -186,6 +208,8 @@ std::string summary(const Plan& plan) {
     text += fmt::format(", {} of Open vSwitch", count);
   if (const auto count = made_of(lab::Engine::kMacvlan); count > 0)
     text += fmt::format(", {} of macvlan devices", count);
+  if (const auto count = made_of(lab::Engine::kVxlan); count > 0)
+    text += fmt::format(", {} ends of tunnels", count);
   return text + fmt::format(", {} links, {} delay lines", plan.links.size(),
                             std::ranges::count_if(plan.links, &PlannedLink::delayed));
 }

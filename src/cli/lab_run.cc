@@ -35,6 +35,10 @@ std::string port_or_none(const model::Model& site, const std::optional<model::Po
 
 std::string mac_or_none(const std::optional<model::Mac>& mac) { return mac ? wire::to_text(*mac) : "none"; }
 
+std::string address_text(const NeighbourComparison& n) {
+  return n.ip.is_zero() ? wire::to_text(n.ip6) : wire::to_text(n.ip);
+}
+
 std::size_t most_of(const report::TextOptions& options, std::size_t count) {
   return options.verbosity == report::Verbosity::kAll ? count : std::min(count, kRows);
 }
@@ -88,7 +92,7 @@ void neighbours(Page& page, const model::Model& site, const Comparison& comparis
                 const report::TextOptions& options) {
   const auto agrees = [](const NeighbourComparison& n) { return n.predicted == n.measured; };
   page.blank();
-  page.rule("ARP caches of the machines", Style::kBold);
+  page.rule("ARP and neighbour caches of the machines", Style::kBold);
   page.paragraph(
       0, fmt::format("{} of {} entries are as predicted",
                      std::ranges::count_if(comparison.neighbours, agrees), comparison.neighbours.size()));
@@ -97,7 +101,7 @@ void neighbours(Page& page, const model::Model& site, const Comparison& comparis
     const bool all = options.verbosity == report::Verbosity::kAll;
     if (!all && (agrees(n) || told == kRows)) continue;
     page.paragraph(2, fmt::format("{} {}: predicted {}, measured {}", model::name_of(site, n.station),
-                                  wire::to_text(n.ip), mac_or_none(n.predicted), mac_or_none(n.measured)));
+                                  address_text(n), mac_or_none(n.predicted), mac_or_none(n.measured)));
     ++told;
   }
 }
@@ -139,7 +143,7 @@ base::Result<lab::Prediction> predict(const model::Model& site, base::Duration t
   for (const simulate::TableEntry& e : result->tables)
     prediction.tables.push_back({e.bridge, e.mac, e.vlan, e.port, e.unheard, e.is_static});
   for (const simulate::NeighbourEntry& e : result->neighbours)
-    prediction.neighbours.push_back({e.station, e.ip, e.mac});
+    prediction.neighbours.push_back({e.station, e.ip, e.mac, e.ip6});
   return prediction;
 }
 
@@ -193,7 +197,7 @@ std::string comparison_json(const model::Model& site, const std::string& lab, co
   };
   for (const NeighbourComparison& n : comparison.neighbours) {
     json["neighbours"].push_back({{"station", model::name_of(site, n.station)},
-                                  {"ip", wire::to_text(n.ip)},
+                                  {"ip", address_text(n)},
                                   {"predicted", mac(n.predicted)},
                                   {"measured", mac(n.measured)}});
   }

@@ -7,9 +7,11 @@
 #include <optional>
 #include <thread>
 
+#include "lab/build_ip.h"
 #include "lab/lab.h"
 #include "lab/live.h"
 #include "lab/open_vswitch.h"
+#include "lab/tunnels.h"
 #include "model/routing.h"
 #include "switching/spanning_tree.h"
 #include "sys/links.h"
@@ -53,6 +55,7 @@ class Builder {
                             {plan_.bridges.size(), &Builder::make_bridge},
                             {plan_.links.size(), &Builder::make_link},
                             {plan_.links.size(), &Builder::make_macvlan},
+                            {plan_.links.size(), &Builder::make_tunnel},
                             {plan_.junctions.size(), &Builder::make_junction},
                             {plan_.open_vswitch != kNone ? 1u : 0u, &Builder::make_open_vswitch},
                             {site_.stations.size(), &Builder::set_station},
@@ -136,6 +139,10 @@ class Builder {
         {"net/ipv4/conf/all/arp_announce", "2"}};
     for (const auto& [name, value] : settings) {
       if (auto written = sys::write_setting(name, value); !written) return written;
+    }
+    if (machine.valid() && speaks_ipv6(site_, machine) && !without(Feature::kIpv6)) {
+      auto prepared = prepare_ipv6(*spaces_[s], forwards, !without(Feature::kListenerFilter));
+      if (!prepared) return prepared;
     }
     auto links = sys::Links::open(*spaces_[s]);
     if (!links) return std::unexpected(links.error());
@@ -239,6 +246,21 @@ class Builder {
     return inside ? inside->disable_offloads(device.name) : std::unexpected(inside.error());
   }
 
+  Result<void> make_tunnel(std::size_t l) {
+    const PlannedLink& planned = plan_.links[l];
+    if (planned.kind != LinkKind::kVxlan) return {};
+    for (const PortId port : {site_[planned.link].a, site_[planned.link].b}) {
+      const PlannedBridge& end = plan_.bridges[site_[port].bridge.index()];
+      const bool is_end = end.engine == Engine::kVxlan;
+      const std::size_t machine = site_[end.bridge].machine.index();
+      auto made =
+          is_end ? make_tunnel_end(site_, end, *spaces_[machine], *spaces_[end.space]) : Result<void>{};
+      if (!made) return made;
+    }
+    auto joined = join_bridge(site_[planned.link].a);
+    return joined ? join_bridge(site_[planned.link].b) : joined;
+  }
+
   Result<void> make_junction(std::size_t j) {
     for (const Junction::Leg& leg : plan_.junctions[j].legs) {
       if (auto made = make_pair(leg.there, leg.here); !made) return made;
@@ -249,6 +271,7 @@ class Builder {
   Result<void> switch_on_junction(std::size_t j) {
     for (const Junction::Leg& leg : plan_.junctions[j].legs) {
       for (const Device* device : {&leg.there, &leg.here}) {
+        if (leg.of_master && device == &leg.there) continue;  // the live piece switches it
         if (auto set = set_up(*device, true); !set) return set;
       }
     }
@@ -262,6 +285,7 @@ class Builder {
       auto links = links_of(end->space);
       if (!links) return std::unexpected(links.error());
       made = links->disable_offloads(end->name);
+      if (made && has_tunnels(site_)) made = links->set_mtu(end->name, kRoomyMtu);
     }
     return made;
   }
@@ -289,6 +313,7 @@ class Builder {
     switch (planned.kind) {
       case LinkKind::kBridgeInterface:
         return set_up(plan_.ports[link.a.index()], true);
+      case LinkKind::kVxlan:
       case LinkKind::kMacvlan:
         return set_up(plan_.ports[link.a.index()], up);
       case LinkKind::kMacvlanHost:  // switched by the uplink's
@@ -320,16 +345,18 @@ class Builder {
 
   Result<void> set_station(std::size_t s) {
     const model::Station& station = site_.stations[s];
-    if (station.shared.valid()) return {};  // see Plan::unsupported
     const Device& device = plan_.stations[s];
     if (!device.built()) return {};
     auto inside = sys::InNamespace::enter(*spaces_[device.space]);
     if (!inside) return std::unexpected(inside.error());
     if (auto set = set_arp(device.name, site_[station.machine].arp); !set) return set;
-    if (station.ip.address.is_zero()) return {};
     auto links = links_of(device.space);
     if (!links) return std::unexpected(links.error());
-    return links->add_address(device.name, station.ip);
+    if (!without(Feature::kIpv6)) {
+      auto given = give_ipv6(site_, station, device.name, *spaces_[device.space], *links);
+      if (!given) return given;
+    }
+    return station.ip.address.is_zero() ? Result<void>{} : links->add_address(device.name, station.ip);
   }
 
   // Documentation/networking/ip-sysctl.rst, net/core/neighbour.c. The kernel draws the time for which an
@@ -348,7 +375,11 @@ class Builder {
   }
 
   Result<void> add_routes(std::size_t m) {
-    return enter_routes(site_, plan_, model::MachineId(m), *spaces_[m], WhenThere::kRefuse);
+    const model::MachineId machine(m);
+    const auto when_there = without(Feature::kIpv6) ? WhenThere::kLeave : WhenThere::kRefuse;
+    auto entered = enter_routes(site_, plan_, machine, *spaces_[m], when_there);
+    if (!entered || without(Feature::kTranslation)) return entered;
+    return translate(site_, plan_, machine, *spaces_[m]);
   }
 
   const model::Model& site_;
@@ -362,12 +393,18 @@ class Builder {
 Result<void> enter_routes(const model::Model& site, const Plan& plan, model::MachineId id,
                           const sys::Namespace& space, WhenThere when_there) {
   const model::Machine& machine = site[id];
-  if (machine.routes.empty()) return {};
+  if (machine.routes.empty() && machine.routes6.empty()) return {};
   auto links = sys::Links::open(space);
   if (!links) return std::unexpected(links.error());
   for (const model::Route& route : machine.routes) {
     const model::NextHop hop = model::next_hop(site, id, route.via);
     // A gateway behind a NIC that is not built.
+    if (!hop.station.valid() || !plan.stations[hop.station.index()].built()) continue;
+    auto added = links->add_route(route.destination, route.via);
+    if (!added && when_there == WhenThere::kRefuse) return added;
+  }
+  for (const model::Route6& route : machine.routes6) {
+    const model::NextHop6 hop = model::next_hop(site, id, route.via);
     if (!hop.station.valid() || !plan.stations[hop.station.index()].built()) continue;
     auto added = links->add_route(route.destination, route.via);
     if (!added && when_there == WhenThere::kRefuse) return added;

@@ -68,11 +68,20 @@ std::vector<EntryComparison> compare_tables(const model::Model& site, const Pred
   return entries;
 }
 
-std::vector<NeighbourComparison> compare_neighbours(const Prediction& prediction,
+// A cluster's address and the NIC's own have one cache on a kernel, as they are on one device.
+model::StationId cache_of(const model::Model& site, model::StationId station) {
+  const model::SharedId shared = site[station].shared;
+  if (!shared.valid() || site[shared].kind != model::SharedKind::kNlb) return station;
+  const auto& members = site[shared].members;
+  return std::ranges::find(members, station, &model::SharedAddress::Member::alias)->nic;
+}
+
+std::vector<NeighbourComparison> compare_neighbours(const model::Model& site, const Prediction& prediction,
                                                     const Measurement& measurement) {
-  std::map<std::pair<model::StationId, model::Ipv4>, NeighbourComparison> pairs;
+  std::map<std::tuple<model::StationId, model::Ipv4, model::Ipv6>, NeighbourComparison> pairs;
   const auto at = [&](const NeighbourEntry& e) -> NeighbourComparison& {
-    return pairs.try_emplace({e.station, e.ip}, NeighbourComparison{e.station, e.ip, {}, {}}).first->second;
+    const NeighbourComparison none{cache_of(site, e.station), e.ip, e.ip6, {}, {}};
+    return pairs.try_emplace({none.station, e.ip, e.ip6}, none).first->second;
   };
   for (const NeighbourEntry& e : prediction.neighbours) at(e).predicted = e.mac;
   for (const NeighbourEntry& e : measurement.neighbours) at(e).measured = e.mac;
@@ -85,7 +94,7 @@ std::vector<NeighbourComparison> compare_neighbours(const Prediction& prediction
 
 Comparison compare(const model::Model& site, const Prediction& prediction, const Measurement& measurement) {
   return {compare_lanes(prediction, measurement), compare_tables(site, prediction, measurement),
-          compare_neighbours(prediction, measurement)};
+          compare_neighbours(site, prediction, measurement)};
 }
 
 }  // namespace sekimori::lab

@@ -39,7 +39,8 @@ struct EntryComparison {
 
 struct NeighbourComparison {
   model::StationId station;
-  model::Ipv4 ip;
+  model::Ipv4 ip;  // or, when this is 0.0.0.0, `ip6`
+  model::Ipv6 ip6;
   std::optional<model::Mac> predicted, measured;
 };
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "switching/lag.h"
 #include "switching/spanning_tree.h"
 
 namespace sekimori::lab {
@@ -18,6 +19,12 @@ using model::Port;
 using model::PortId;
 
 namespace {
+
+bool is_aggregated(const Model& site, const Bridge& bridge, const Port& port) {
+  return std::ranges::count_if(bridge.ports, [&](PortId other) {
+           return switching::is_one_group(port, site[other]) && site[other].link.valid();
+         }) > 1;
+}
 
 // The first port of which the judge has something to say, and that; ports without a cable don't count.
 template <class Judge>
@@ -51,12 +58,23 @@ std::string beyond_linux_stp(const Model& site, const Bridge& bridge, const Port
   return cost > kMostCost ? fmt::format("has a path cost of {}, more than Linux takes", cost) : "";
 }
 
+// Whether the timeline changes this of the switch to that.
+bool is_set(const Model& site, BridgeId bridge, model::BridgeOption option) {
+  return std::ranges::any_of(site.changes, [&](const model::Change& change) {
+    const auto* set = std::get_if<model::SetBridge>(&change.what);
+    return set != nullptr && set->bridge == bridge && set->option == option;
+  });
+}
+
 // Why Linux' bridge can't be this switch; empty when it can.
-std::string beyond_linux(const Model& site, const Bridge& bridge) {
+std::string beyond_linux(const Model& site, BridgeId id) {
+  const Bridge& bridge = site[id];
+  if (is_set(site, id, model::BridgeOption::kStp)) return "its spanning tree is switched in the timeline";
   if (bridge.stp && bridge.stp_is_rapid) return "Linux speaks STP, not RSTP";
   std::uint16_t pvid = 0;
   return first_objection(site, bridge, [&](const Port& port) -> std::string {
     if (std::string what = beyond_others(port); !what.empty()) return what;
+    if (is_aggregated(site, bridge, port)) return "is of an aggregation group";
     if (std::string what = beyond_linux_stp(site, bridge, port); !what.empty()) return what;
     if (!bridge.vlan_aware) return "";
     if (site.vlan_sets[port.tagged_vlans].any()) return "carries tagged VLANs";
@@ -68,8 +86,11 @@ std::string beyond_linux(const Model& site, const Bridge& bridge) {
 
 // Likewise of Open vSwitch. It counts ageing in seconds, 15 to 3600 of them (lib/mac-learning.c), and has
 // `no-flood` for broadcasts and unknown unicast together only (ovs-ofctl(8), mod-port).
-std::string beyond_open_vswitch(const Model& site, const Bridge& bridge) {
-  if (!bridge.learning) return "learning is off, which Open vSwitch's NORMAL does not know";
+std::string beyond_open_vswitch(const Model& site, BridgeId id) {
+  const Bridge& bridge = site[id];
+  if (is_set(site, id, model::BridgeOption::kStp)) return "its spanning tree is switched in the timeline";
+  if (!bridge.learning || is_set(site, id, model::BridgeOption::kLearning))
+    return "learning is off, which Open vSwitch's NORMAL does not know";
   if (bridge.ageing < base::seconds(15) || bridge.ageing > base::seconds(3600) ||
       (bridge.ageing % base::seconds(1)).count() != 0) {
     return fmt::format("Open vSwitch keeps entries for 15 to 3600 whole seconds, and not for {}",
@@ -140,6 +161,22 @@ std::string beyond_macvlan(const Model& site, const Bridge& bridge) {
 
 }  // namespace
 
+bool can_change(Engine engine, model::BridgeOption option) {
+  using enum model::BridgeOption;
+  switch (engine) {
+    case Engine::kLinuxBridge:
+      return option == kAgeing || option == kLearning || option == kTableSize;
+    case Engine::kOpenVSwitch:
+      return option == kAgeing || option == kTableSize;
+    case Engine::kLive:
+      return true;
+    case Engine::kMacvlan:
+    case Engine::kVxlan:
+      break;
+  }
+  return false;
+}
+
 Choice choose_engine(const Model& site, BridgeId id, const Facilities& facilities) {
   const Bridge& bridge = site[id];
   const auto unless = [](Engine engine, std::string objection) {
@@ -150,11 +187,12 @@ Choice choose_engine(const Model& site, BridgeId id, const Facilities& facilitie
     case BridgeKind::kLinuxBridge:
     case BridgeKind::kHub:
     case BridgeKind::kELan:
+      return unless(Engine::kLinuxBridge, beyond_linux(site, id));
     case BridgeKind::kVtep:
-      return unless(Engine::kLinuxBridge, beyond_linux(site, bridge));
+      return {Engine::kVxlan};
     case BridgeKind::kOvs:
       if (!facilities.open_vswitch) return {Engine::kLive, "Open vSwitch is not installed"};
-      return unless(Engine::kOpenVSwitch, beyond_open_vswitch(site, bridge));
+      return unless(Engine::kOpenVSwitch, beyond_open_vswitch(site, id));
     case BridgeKind::kMacvlan:
       if (!facilities.macvlan) return {Engine::kLive, "the kernel has no macvlan"};
       return unless(Engine::kMacvlan, beyond_macvlan(site, bridge));

@@ -20,12 +20,14 @@ enum class Engine : std::uint8_t {
   kLive,         // our own switching code, on packet sockets
   kOpenVSwitch,  // in its user-space datapath
   kMacvlan,      // devices on the NIC of the host
+  kVxlan,        // a device that is an endpoint of a tunnel and the port of its switch
 };
 
 // What this system has that not all have.
 struct Facilities {
   bool open_vswitch = false;
   bool macvlan = false;
+  bool vxlan = true;  // without it tunnels are not built
   friend bool operator==(const Facilities&, const Facilities&) = default;
 };
 
@@ -33,6 +35,9 @@ struct Choice {
   Engine engine;
   std::string why_live{};  // "Linux' bridge is no hosted-bridge", "sw1:3 has storm control"
 };
+
+// Whether this setting can be changed in use. What has no meaning for a kind is no change.
+bool can_change(Engine engine, model::BridgeOption option);
 
 Choice choose_engine(const model::Model& site, model::BridgeId bridge, const Facilities& facilities);
 

@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <map>
 
+#include "lab/build_ip.h"
 #include "lab/live.h"
 #include "lab/open_vswitch.h"
 #include "sys/links.h"
 #include "sys/namespaces.h"
+#include "sys/nf_tables.h"
 #include "sys/service.h"
 
 namespace sekimori::lab {
@@ -60,6 +62,19 @@ Result<void> try_feature(Feature feature) {
       if (made) made = links->enslave("a", "br");
       return made ? links->add_fdb_entry("a", model::Mac{0x0200'0000'0001}, true) : made;
     }
+    case Feature::kIpv6:
+      return prepare_ipv6(*here, false, false);
+    case Feature::kListenerFilter:
+      return sys::add_filter(*here, sys::FilterFamily::kIpv6, "t",
+                             {{.hook = sys::FilterChain::Hook::kOutput,
+                               .rules = {{.icmpv6 = {{1, 2}}, .verdict = sys::FilterRule::Verdict::kDrop}}}});
+    case Feature::kTranslation:
+      return sys::add_filter(
+          *here, sys::FilterFamily::kIpv4, "t",
+          {{.hook = sys::FilterChain::Hook::kForward, .rules = {{.out = "a", .of_known_connection = true}}},
+           {.hook = sys::FilterChain::Hook::kPostrouting,
+            .translates = true,
+            .rules = {{.in = "a", .not_out = "a", .verdict = sys::FilterRule::Verdict::kMasquerade}}}});
   }
   return {};
 }
@@ -82,6 +97,13 @@ Result<std::vector<Lack>> probe(const Plan& plan) {
 
 namespace {
 
+bool has_vxlan() {
+  const auto here = sys::Namespace::create_nameless();
+  if (!here) return true;
+  auto links = sys::Links::open(*here);
+  return links && links->add_vxlan({*here, "x", model::Mac{0x0e5e'0000'0001}}, {.vni = 1, .local = {}});
+}
+
 bool has_macvlan() {
   const auto here = sys::Namespace::create_nameless();
   if (!here) return true;
@@ -93,7 +115,9 @@ bool has_macvlan() {
 
 }  // namespace
 
-Facilities facilities() { return {.open_vswitch = has_open_vswitch(), .macvlan = has_macvlan()}; }
+Facilities facilities() {
+  return {.open_vswitch = has_open_vswitch(), .macvlan = has_macvlan(), .vxlan = has_vxlan()};
+}
 
 Plan plan_for(const model::Model& site, const std::string& lab, const Facilities& facilities) {
   Plan plan = make_plan(site, lab, facilities);
@@ -107,7 +131,8 @@ Plan plan_for(const model::Model& site, const std::string& lab, const Facilities
   if (there.empty() || is_there(plan)) return plan;
   for (const bool open_vswitch : {false, true}) {
     for (const bool macvlan : {false, true}) {
-      Plan other = make_plan(site, lab, {.open_vswitch = open_vswitch, .macvlan = macvlan});
+      const Facilities others{.open_vswitch = open_vswitch, .macvlan = macvlan, .vxlan = facilities.vxlan};
+      Plan other = make_plan(site, lab, others);
       if (is_there(other)) return other;
     }
   }

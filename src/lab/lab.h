@@ -32,7 +32,7 @@ struct UpOptions {
 // Builds it. Whatever was built is removed again when it fails or is broken off; the error then says so.
 base::Result<void> up(const model::Model& site, const Plan& plan, const UpOptions& options);
 
-// What this system has. Without root it can't be told whether the kernel has macvlan: then it is taken to.
+// What this system has. Without root it can't be told what the kernel has: then it is taken to have all.
 Facilities facilities();
 
 // A plan with these facilities; or, when a lab of that name is there already, with those that it was built

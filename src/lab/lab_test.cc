@@ -99,15 +99,66 @@ TEST(Plan, WhatLinuxBridgesCantDoIsLive) {
   EXPECT_EQ(because("{9: {mac-limit: 2}}"), "");  // nothing is plugged in there
 }
 
-TEST(Plan, OneLinkOfAnAggregationGroupIsBuilt) {
+TEST(Plan, AllLinksOfAnAggregationGroupAreBuiltBetweenLiveSwitches) {
   const model::Model site = parse(R"(
 switches: {s1: {ports: {1: {lag: 1}, 2: {lag: 1}}}, s2: {ports: {1: {lag: 4}, 2: {lag: 4}}}}
 links: [[s1:1, s2:2], [s1:2, s2:1]]
 )");
   const Plan plan = make_plan(site, "t");
-  EXPECT_EQ(plan.links.size(), 1u);
-  ASSERT_EQ(plan.unsupported.size(), 1u);
-  EXPECT_THAT(plan.unsupported[0].what, HasSubstr("loop"));
+  EXPECT_EQ(plan.links.size(), 2u);
+  EXPECT_THAT(plan.unsupported, IsEmpty());
+  for (const PlannedBridge& bridge : plan.bridges)
+    EXPECT_THAT(bridge.live_because, HasSubstr("aggregation group"));
+}
+
+TEST(Plan, AnEndpointOfATunnelIsAPortOfItsSwitchWhereTheKernelHasIt) {
+  const model::Model site = parse(R"(
+hosts:
+  h1: {nics: {e: 192.0.2.1/24}, switches: {br0: {kind: linux-bridge}}}
+  h2: {nics: {e: 192.0.2.2/24}, switches: {br0: {kind: ovs}}}
+switches: {sw: {}}
+links: [[h1:e, sw:1], [h2:e, sw:2]]
+tunnels: {vx: {vni: 10, members: [h1/br0, h2/br0], ageing: 1500ms}}
+)");
+  const Plan plan = make_plan(site, "t");
+  std::vector<std::string> ends;
+  for (const PlannedBridge& bridge : plan.bridges) {
+    if (bridge.engine == Engine::kVxlan)
+      ends.push_back(plan.spaces[bridge.space].name + ": " + bridge.device);
+  }
+  EXPECT_THAT(ends, UnorderedElementsAre("h1: vx", "h2.br0: vx"));
+  EXPECT_THAT(plan.unsupported, IsEmpty());
+  EXPECT_EQ(plan.approximations.size(), 2u);  // half a second
+  const Plan without = make_plan(site, "t", {.vxlan = false});
+  EXPECT_EQ(without.unsupported.size(), 2u);
+  EXPECT_EQ(without.links.size(), plan.links.size() - 2);
+}
+
+TEST(Plan, ASharedAddressIsASecondOneOrHasADeviceOfItsOwn) {
+  const model::Model site = parse(R"(
+hosts:
+  w1: {nics: {e: 10.0.0.11/24}}
+  w2: {nics: {e: 10.0.0.12/24}}
+routers:
+  r1: {nics: {a: 10.0.0.2/24}}
+  r2: {nics: {a: 10.0.0.3/24}}
+switches: {sw: {}}
+links: [[w1:e, sw:1], [w2:e, sw:2], [r1:a, sw:3], [r2:a, sw:4]]
+shared:
+  web: {kind: nlb, ip: 10.0.0.100, members: [w1:e, w2:e]}
+  gw: {kind: vrrp, vrid: 1, ip: 10.0.0.1, members: [r1:a, r2:a]}
+)");
+  const Plan plan = make_plan(site, "t");
+  EXPECT_THAT(plan.unsupported, IsEmpty());
+  EXPECT_EQ(plan.junctions.size(), 4u);
+  for (const model::SharedAddress& shared : site.shared) {
+    for (const auto& member : shared.members) {
+      const Device &nic = plan.stations[member.nic.index()], &alias = plan.stations[member.alias.index()];
+      EXPECT_EQ(nic.space, alias.space);
+      EXPECT_EQ(alias.name, shared.name == "gw" ? "gw" : "e");
+      EXPECT_EQ(alias.mac, shared.mac);
+    }
+  }
 }
 
 TEST(Plan, SlowLinksAreShapedAndLongOnesDelayed) {

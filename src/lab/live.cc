@@ -2,104 +2,47 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <chrono>
 #include <cstring>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <sstream>
-#include <unordered_set>
 
 #include "lab/live_bond.h"
+#include "lab/live_cables.h"
+#include "lab/live_frames.h"
+#include "lab/live_shared.h"
 #include "lab/live_switch.h"
-#include "lab/live_tree.h"
 #include "switching/kinds.h"
 #include "switching/spanning_tree.h"
-#include "sys/link_watcher.h"
 #include "sys/links.h"
 #include "sys/namespaces.h"
 #include "sys/packet_socket.h"
-#include "wire/stp.h"
 
 namespace sekimori::lab {
 namespace {
 
-using Bytes = std::span<const std::byte>;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kAddressBytes = 12, kTagBytes = 4;
 constexpr std::size_t kFramesPerTurn = 256;  // of one port, before the others have theirs
 constexpr std::size_t kMostDelayedBytes = std::size_t{16} << 20;  // in a delay line
-constexpr std::uint32_t kFirstWatch = 0x8000'0000u;               // of the poller's tokens, for links
-constexpr std::size_t kLongestCopy = sys::kMostFrameBytes;
-
-std::uint16_t read16(Bytes frame, std::size_t at) {
-  return static_cast<std::uint16_t>(std::to_integer<unsigned>(frame[at]) << 8 |
-                                    std::to_integer<unsigned>(frame[at + 1]));
-}
-
-bool is_tagged(Bytes frame) { return frame.size() >= 18 && read16(frame, kAddressBytes) == 0x8100; }
-
-std::uint32_t read32(Bytes frame, std::size_t at) {
-  return std::uint32_t{read16(frame, at)} << 16 | read16(frame, at + 2);
-}
-
-LiveSwitch::Frame read_frame(Bytes bytes) {
-  const auto* octets = reinterpret_cast<const std::uint8_t*>(bytes.data());
-  LiveSwitch::Frame frame{.destination = model::Mac::from_octets(octets),
-                          .source = model::Mac::from_octets(octets + 6),
-                          .bytes = static_cast<std::uint32_t>(bytes.size())};
-  if (is_tagged(bytes)) frame.tag = read16(bytes, 14) & 0xfff;
-  const std::size_t type = kAddressBytes + (is_tagged(bytes) ? kTagBytes : 0);
-  frame.is_arp = read16(bytes, type) == 0x0806;
-  constexpr std::size_t kIpAddresses = 2 + 12;  // behind the EtherType
-  if (read16(bytes, type) == 0x0800 && bytes.size() >= type + kIpAddresses + 8) {
-    frame.source_ip = read32(bytes, type + kIpAddresses);
-    frame.destination_ip = read32(bytes, type + kIpAddresses + 4);
-  }
-  return frame;
-}
-
-// What of a BPDU comes behind the LLC header; empty: it is none.
-wire::Bytes bpdu_in(Bytes frame) {
-  constexpr std::size_t kHeaders = 17, kLeastLength = 3 + 4;
-  if (frame.size() < kHeaders || read16(frame, 14) != 0x4242 || frame[16] != std::byte{3}) return {};
-  const auto* octets = reinterpret_cast<const std::uint8_t*>(frame.data());
-  const std::size_t length = read16(frame, kAddressBytes);  // with LLC
-  if (model::Mac::from_octets(octets) != wire::kStpGroup || length < kLeastLength) return {};
-  return {octets + kHeaders, std::min(length - 3, frame.size() - kHeaders)};
-}
-
-// The frame with another tag, or without one. `scratch` holds it where it differs.
-Bytes with_tag(Bytes frame, std::uint16_t from, std::uint16_t to,
-               std::array<std::byte, kLongestCopy>& scratch) {
-  if (from == to) return frame;
-  const std::size_t skip = kAddressBytes + (is_tagged(frame) ? kTagBytes : 0);
-  std::size_t at = kAddressBytes;
-  std::memcpy(scratch.data(), frame.data(), kAddressBytes);
-  if (to != 0) {
-    const std::byte tag[] = {std::byte{0x81}, std::byte{0}, static_cast<std::byte>(to >> 8),
-                             static_cast<std::byte>(to & 0xff)};
-    std::memcpy(&scratch[at], tag, kTagBytes);
-    at += kTagBytes;
-  }
-  const std::size_t rest = std::min(frame.size() - skip, scratch.size() - at);
-  std::memcpy(&scratch[at], frame.data() + skip, rest);
-  return Bytes(scratch).first(at + rest);
-}
+constexpr std::uint32_t kFirstWatch = 0x8000'0000u;               // of the poller's tokens, for switches
+constexpr std::uint32_t kSharedWatch = kNone - 1;                 // and for the members of shared addresses
 
 struct LivePort {
   sys::PacketSocket socket;
-  LiveSwitch* bridge = nullptr;  // of a switch,
-  LiveTree* tree = nullptr;      // which may have one,
-  LiveBond* bond = nullptr;      // or of a bond
+  LiveSwitch* bridge = nullptr;  // of a switch, by its number
+  std::size_t number = 0;
+  LiveBond* bond = nullptr;  // or of a bond
   model::PortId port{};
   std::uint32_t line = kNone;  // or of a delay line: frames that come in here leave at `to`
   std::uint32_t to = kNone;
   std::uint32_t junction = kNone;  // or of a junction: a place of it, or the leg of a VLAN
   std::uint32_t place = kNone;
   std::uint16_t vlan = 0;
+  model::StationId leg{};
 };
 
 struct LiveJunction {
@@ -139,8 +82,10 @@ class Live {
         if (!device.built()) continue;
         by_model_port_[port.index()] = static_cast<std::uint32_t>(ports_.size());
         if (auto added = add_port(device, is_shaped(port)); !added) return added;
-        if (!is_bond) ports_.back().bridge = switches_.back().get();
         ports_.back().port = port;
+        if (is_bond) continue;
+        ports_.back().bridge = switches_.back().get();
+        ports_.back().number = switches_.size() - 1;
       }
     }
     for (const PlannedLink& link : plan_.links) {
@@ -153,8 +98,9 @@ class Live {
     for (std::uint32_t i = 0; i < ports_.size(); ++i) {
       if (auto added = poller_->add(ports_[i].socket.fd(), i); !added) return added;
     }
-    if (auto begun = begin_trees(); !begun) return begun;
-    if (auto begun = begin_bonds(); !begun) return begun;
+    if (auto opened = open_cables(); !opened) return opened;
+    if (auto opened = open_bonds(); !opened) return opened;
+    if (auto begun = begin_shared(); !begun) return begun;
     return listen();
   }
 
@@ -163,17 +109,23 @@ class Live {
       poller_->wait(patience(), [this](std::uint32_t token) {
         if (token == kNone) {
           go_on_ = service_->serve([this](std::string_view word) { return answer(word); });
+        } else if (token == kSharedWatch) {
+          shared_->look_at_cables();
         } else if (token >= kFirstWatch) {
-          look_at_links(*watched_[token - kFirstWatch]);
+          look_at(token - kFirstWatch);
         } else {
           turn(ports_[token]);
         }
       });
       release();
-      for (const auto& played : watched_) {
-        if (played->tree && played->tree->next_due() <= now()) played->tree->on_time(now());
-        if (played->bond && played->bond->next_due() <= now()) played->bond->on_time(now());
+      for (const LiveCables& cables : cables_) {
+        if (LiveTree* tree = cables.tree(); tree != nullptr && tree->next_due() <= now())
+          tree->on_time(now());
       }
+      for (WatchedBond& bond : bonds_) {
+        if (bond.bond->next_due() <= now()) bond.bond->on_time(now());
+      }
+      if (shared_ && shared_->next_due() <= now()) shared_->on_time(now());
       for (LivePort& port : ports_) port.socket.flush();
       if (now() - looked_ > base::seconds(1)) look_around();
     }
@@ -220,6 +172,7 @@ class Live {
       if (auto added = add_port(leg.here, false); !added) return added;
       ports_.back().junction = number;
       ports_.back().vlan = site_[leg.station].vlan;
+      ports_.back().leg = leg.station;
       made.legs.push_back(static_cast<std::uint32_t>(ports_.size() - 1));
     }
     return {};
@@ -247,96 +200,80 @@ class Live {
     return plan_.junctions.empty() ? 0 : plan_.junctions.front().legs.front().here.space;
   }
 
-  // ---------------------------------------------------------------- spanning trees and bonds
+  // ---------------------------------------------------------------- cables and spanning trees
 
-  // A switch or bond that minds the carriers of its ports.
-  struct Watched {
-    model::BridgeId bridge;
-    sys::LinkWatcher watcher;
-    sys::Links links;
-    std::unique_ptr<LiveTree> tree;  // one of the two
-    std::unique_ptr<LiveBond> bond;
-  };
-
-  base::Result<void> begin_trees() {
+  base::Result<void> open_cables() {
     std::vector<bool> link_up;
     for (const model::Link& link : site_.links) link_up.push_back(link.up);
     for (const model::PortId port : switching::shut_by_guards(site_, link_up)) shut(port);
     const auto settled = switching::settled_tree(site_, link_up);
     for (std::size_t b = 0; b < bridges_.size(); ++b) {
-      if (!site_[bridges_[b]].stp) continue;
-      auto played = watch(bridges_[b]);
-      if (!played) return std::unexpected(played.error());
-      (*played)->tree = std::make_unique<LiveTree>(site_, plan_, bridges_[b], *switches_[b], sender());
-      for (LivePort& port : ports_) {
-        if (port.bridge == switches_[b].get()) port.tree = (*played)->tree.get();
-      }
-      const auto carriers = carriers_of(**played);
-      if (!carriers) return std::unexpected(carriers.error());
-      (*played)->tree->settle(settled, [&](model::PortId port) { return carriers->contains(port); }, now());
+      auto cables = LiveCables::open(site_, plan_, bridges_[b], *switches_[b], sender());
+      if (!cables) return std::unexpected(cables.error());
+      const auto token = static_cast<std::uint32_t>(kFirstWatch + b);
+      if (auto added = poller_->add(cables->watch_fd(), token); !added) return added;
+      cables_.push_back(std::move(*cables));
+      cables_.back().look(now());
+      if (site_[bridges_[b]].stp) cables_.back().begin_tree(settled, now());
     }
     return {};
   }
 
-  base::Result<void> begin_bonds() {
-    for (const PlannedBridge& bridge : plan_.bridges) {
-      if (!bridge.live() || site_[bridge.bridge].kind != model::BridgeKind::kBond) continue;
-      auto played = watch(bridge.bridge);
-      if (!played) return std::unexpected(played.error());
-      const auto carriers = carriers_of(**played);
-      if (!carriers) return std::unexpected(carriers.error());
-      const auto is_up = [&](model::PortId port) { return carriers->contains(port); };
-      (*played)->bond = std::make_unique<LiveBond>(site_, bridge.bridge, is_up, sender());
-      for (const model::PortId port : site_[bridge.bridge].ports) {
-        if (const std::uint32_t at = by_model_port_[port.index()]; at != kNone)
-          ports_[at].bond = (*played)->bond.get();
-      }
-    }
-    return {};
-  }
-
-  std::function<void(model::PortId, Bytes)> sender() {
-    return [this](model::PortId port, Bytes frame) {
+  std::function<void(model::PortId, FrameBytes)> sender() {
+    return [this](model::PortId port, FrameBytes frame) {
       if (const std::uint32_t at = by_model_port_[port.index()]; at != kNone) ports_[at].socket.queue(frame);
     };
   }
 
-  base::Result<Watched*> watch(model::BridgeId id) {
-    auto space = sys::Namespace::open(plan_.namespace_of(plan_.bridges[id.index()].space));
-    if (!space) return std::unexpected(space.error());
-    auto watcher = sys::LinkWatcher::open(*space);
-    if (!watcher) return std::unexpected(watcher.error());
-    auto links = sys::Links::open(*space);
-    if (!links) return std::unexpected(links.error());
-    const auto token = static_cast<std::uint32_t>(kFirstWatch + watched_.size());
-    if (auto added = poller_->add(watcher->fd(), token); !added) return std::unexpected(added.error());
-    watched_.push_back(
-        std::make_unique<Watched>(Watched{id, std::move(*watcher), std::move(*links), nullptr, nullptr}));
-    return watched_.back().get();
+  struct WatchedBond {
+    model::BridgeId id;
+    CableWatch watch;
+    std::unique_ptr<LiveBond> bond;
+  };
+
+  base::Result<void> open_bonds() {
+    for (const PlannedBridge& bridge : plan_.bridges) {
+      const model::BridgeId id = bridge.bridge;
+      if (!bridge.live() || site_[id].kind != model::BridgeKind::kBond) continue;
+      auto watch = CableWatch::open(site_, plan_, id);
+      if (!watch) return std::unexpected(watch.error());
+      const auto carriers = watch->carriers();
+      if (!carriers) return std::unexpected(carriers.error());
+      const auto token = static_cast<std::uint32_t>(kFirstWatch + cables_.size() + bonds_.size());
+      if (auto added = poller_->add(watch->fd(), token); !added) return added;
+      const auto is_up = [&](model::PortId port) { return carriers->contains(port); };
+      bonds_.push_back({id, std::move(*watch), std::make_unique<LiveBond>(site_, id, is_up, sender())});
+      for (const model::PortId port : site_[id].ports) {
+        if (const std::uint32_t at = by_model_port_[port.index()]; at != kNone)
+          ports_[at].bond = bonds_.back().bond.get();
+      }
+    }
+    return {};
   }
 
-  base::Result<std::unordered_set<model::PortId>> carriers_of(Watched& played) {
-    const auto list = played.links.list();
-    if (!list) return std::unexpected(list.error());
-    std::unordered_set<std::string> devices;
-    for (const sys::LinkState& link : *list) {
-      if (link.up && link.carrier) devices.insert(link.name);
-    }
-    std::unordered_set<model::PortId> ports;
-    for (const model::PortId port : site_[played.bridge].ports) {
-      if (devices.contains(plan_.ports[port.index()].name)) ports.insert(port);
-    }
-    return ports;
-  }
-
-  void look_at_links(Watched& played) {
-    played.watcher.take();
-    const auto carriers = carriers_of(played);
+  void look_at(std::size_t number) {
+    if (number < cables_.size()) return cables_[number].look(now());
+    WatchedBond& watched = bonds_[number - cables_.size()];
+    const auto carriers = watched.watch.carriers();
     if (!carriers) return;
-    for (const model::PortId port : site_[played.bridge].ports) {
-      if (played.tree) played.tree->set_carrier(port, carriers->contains(port), now());
-      if (played.bond) played.bond->set_carrier(port, carriers->contains(port));
-    }
+    for (const model::PortId port : site_[watched.id].ports)
+      watched.bond->set_carrier(port, carriers->contains(port));
+  }
+
+  // "set 3 0 5000".
+  void set(std::string_view words) {
+    std::size_t bridge = 0, option = 0;
+    std::int64_t value = 0;
+    std::istringstream numbers{std::string(words)};
+    if (!(numbers >> bridge >> option >> value) ||
+        option > static_cast<std::size_t>(model::BridgeOption::kStp))
+      return;
+    const auto at = std::ranges::find(bridges_, model::BridgeId(bridge));
+    if (at == bridges_.end()) return;
+    const auto number = static_cast<std::size_t>(at - bridges_.begin());
+    switches_[number]->set(static_cast<model::BridgeOption>(option), value);
+    if (static_cast<model::BridgeOption>(option) == model::BridgeOption::kStp)
+      cables_[number].switch_tree(value != 0, now());
   }
 
   // By a BPDU guard, until somebody opens the port by hand.
@@ -349,16 +286,45 @@ class Live {
       const auto done = links->set_up(device.name, false);
   }
 
-  void receive_bpdu(LivePort& in, Bytes frame, wire::Bytes bpdu) {
+  void receive_bpdu(LivePort& in, FrameBytes frame, wire::Bytes bpdu) {
     if (site_[in.port].bpdu_filter) return;
     if (site_[in.port].bpdu_guard) return shut(in.port);
-    if (in.tree != nullptr) return in.tree->receive(in.port, bpdu, now());
+    if (LiveTree* tree = cables_[in.number].tree(); tree != nullptr)
+      return tree->receive(in.bridge->group_of(in.port), bpdu, now());
     const model::Bridge& bridge = site_[site_[in.port].bridge];
     if (!switching::relays_bpdus(bridge.kind)) return;
     for (const model::PortId out : bridge.ports) {
       const std::uint32_t to = by_model_port_[out.index()];
-      if (out != in.port && to != kNone && !site_[out].bpdu_filter) ports_[to].socket.queue(frame);
+      const bool is_other = in.bridge->group_of(out) == out && out != in.bridge->group_of(in.port);
+      if (is_other && to != kNone && !site_[out].bpdu_filter)
+        ports_[by_model_port_[in.bridge->any_member(out).index()]].socket.queue(frame);
     }
+  }
+
+  // ---------------------------------------------------------------- shared addresses
+
+  base::Result<void> begin_shared() {
+    if (site_.shared.empty() || plan_.junctions.empty()) return {};
+    const auto send = [this](model::StationId nic, FrameBytes frame) {
+      for (const LivePort& port : ports_) {
+        if (port.leg != nic) continue;
+        const LiveJunction& junction = junctions_[port.junction];
+        ports_[junction.places[junction.place]].socket.queue(frame);
+      }
+    };
+    auto shared = LiveShared::open(site_, plan_, send, now());
+    if (!shared) return std::unexpected(shared.error());
+    shared_.emplace(std::move(*shared));
+    return poller_->add(shared_->watch_fd(), kSharedWatch);
+  }
+
+  // "machine 3 1": the machine has been switched on.
+  void set_running(std::string_view words) {
+    std::size_t machine = 0;
+    bool running = false;
+    std::istringstream numbers{std::string(words)};
+    if (shared_ && numbers >> machine >> running && machine < site_.machines.size())
+      shared_->set_running(model::MachineId(machine), running, now());
   }
 
   // ---------------------------------------------------------------- frames
@@ -377,7 +343,7 @@ class Live {
     });
   }
 
-  void relay(LivePort& port, Bytes bytes) {
+  void relay(LivePort& port, FrameBytes bytes) {
     // A macvlan device takes them for what they are to it: frames to a group.
     const bool looks = site_[site_[port.port].bridge].kind != model::BridgeKind::kMacvlan;
     if (const wire::Bytes bpdu = bpdu_in(bytes); looks && !bpdu.empty())
@@ -390,10 +356,11 @@ class Live {
   }
 
   // From the machine to where it is plugged in, with the tag of the NIC's VLAN; and back, without.
-  void pass(const LivePort& port, Bytes frame) {
+  void pass(const LivePort& port, std::span<std::byte> frame) {
     const LiveJunction& junction = junctions_[port.junction];
-    const std::uint16_t tag = is_tagged(frame) ? read16(frame, 14) & 0xfff : 0;
+    const std::uint16_t tag = tag_of(frame);
     if (port.place == kNone) {
+      if (const model::Station& nic = site_[port.leg]; nic.hides_its_mac()) mask(frame, nic.source);
       const std::uint32_t out = junction.places[junction.place];
       if (port.vlan == 0 || tag == 0)
         ports_[out].socket.queue(with_tag(frame, tag, tag | port.vlan, scratch_));
@@ -401,8 +368,16 @@ class Live {
     }
     if (port.place != junction.place) return;
     for (const std::uint32_t leg : junction.legs) {
-      if (ports_[leg].vlan == tag) ports_[leg].socket.queue(with_tag(frame, tag, 0, scratch_));
+      if (ports_[leg].vlan != tag) continue;
+      if (shared_) shared_->hear(ports_[leg].leg, frame, now());
+      if (!shared_ || shared_->gets(ports_[leg].leg, frame))
+        ports_[leg].socket.queue(with_tag(frame, tag, 0, scratch_));
     }
+  }
+
+  static void mask(std::span<std::byte> frame, model::Mac source) {
+    const auto octets = source.octets();
+    std::memcpy(&frame[6], octets.data(), octets.size());
   }
 
   // "move 3 1": the junction's number, and that of the place.
@@ -413,7 +388,7 @@ class Live {
       junctions_[number].place = place;
   }
 
-  void hold(DelayLine& line, Bytes frame) {
+  void hold(DelayLine& line, FrameBytes frame) {
     if (line.bytes + frame.size() > kMostDelayedBytes) return;
     line.bytes += frame.size();
     line.queue.push_back({now() + line.delay, {frame.begin(), frame.end()}});
@@ -432,10 +407,15 @@ class Live {
 
   std::chrono::nanoseconds patience() {
     base::Duration least = base::seconds(1);
-    for (const auto& played : watched_) {
-      const base::Time due = played->tree ? played->tree->next_due() : played->bond->next_due();
-      if (due != base::kNever) least = std::min(least, due - now());
+    for (const LiveCables& cables : cables_) {
+      if (cables.tree() == nullptr) continue;
+      if (const base::Time due = cables.tree()->next_due(); due != base::kNever)
+        least = std::min(least, due - now());
     }
+    for (const WatchedBond& bond : bonds_) {
+      if (bond.bond->next_due() != base::kNever) least = std::min(least, bond.bond->next_due() - now());
+    }
+    if (shared_ && shared_->next_due() != base::kNever) least = std::min(least, shared_->next_due() - now());
     for (const DelayLine& line : lines_) {
       if (!line.queue.empty()) least = std::min(least, line.queue.front().due - now());
     }
@@ -451,11 +431,18 @@ class Live {
   std::string answer(std::string_view word) {
     std::string text;
     if (word.starts_with("move ")) move(word.substr(5));
+    if (word.starts_with("set ")) set(word.substr(4));
+    if (word.starts_with("machine ")) set_running(word.substr(8));
+    if (word == "begin" && shared_) shared_->settle(now());
+    if (word == "look") {
+      for (std::size_t n = 0; n < cables_.size() + bonds_.size(); ++n) look_at(n);
+      if (shared_) shared_->look_at_cables();
+    }
     for (LiveJunction& junction : junctions_) {
       if (word == "home") junction.place = 0;
     }
-    for (const auto& played : watched_) {
-      if (word == "tree" && played->tree) text += played->tree->text();
+    for (const LiveCables& cables : cables_) {
+      if (word == "tree" && cables.tree() != nullptr) text += cables.tree()->text();
     }
     for (std::size_t b = 0; b < switches_.size(); ++b) {
       if (word == "flush") switches_[b]->flush();
@@ -481,8 +468,10 @@ class Live {
   std::vector<std::uint32_t> by_model_port_;
   std::vector<DelayLine> lines_;
   std::vector<LiveJunction> junctions_;
-  std::vector<std::unique_ptr<Watched>> watched_;
-  std::array<std::byte, kLongestCopy> scratch_;
+  std::vector<LiveCables> cables_;  // likewise
+  std::vector<WatchedBond> bonds_;
+  std::optional<LiveShared> shared_;  // when the site has any
+  Scratch scratch_;
   base::Time looked_{0};
   bool go_on_ = true;
 };

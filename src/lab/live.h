@@ -19,7 +19,11 @@ inline constexpr const char* kLiveService = "sekimori-lab-live";
 // Asked for "table", it answers with a line for each entry: the bridge's and the port's number in the model,
 // VLAN, MAC, seconds since it was heard (- for a static one). Asked for the "tree",
 // it answers with a line for each port of a spanning tree: its number, role and state. Asked to "flush", it
-// forgets what the switches learnt.
+// forgets what the switches learnt; to "set 3 0 5000", it changes a setting: the numbers of the bridge and
+// of the option (model::BridgeOption), and its value. Asked to "begin",
+// it lets the members of shared addresses begin as at the start of a run; "machine 3 1" tells it that a
+// machine has been switched on, and "look" that cables have been plugged in or out. "move 3 1" plugs a
+// junction in elsewhere, "home" all of them where they were.
 void run_live(const model::Model& site, const Plan& plan, const sys::Ready& ready);
 
 }  // namespace sekimori::lab

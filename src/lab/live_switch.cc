@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
+#include "switching/lag.h"
 #include "switching/ovs.h"
 #include "switching/teaming.h"
 #include "switching/vlan.h"
@@ -28,7 +30,16 @@ LiveSwitch::LiveSwitch(const model::Model& site, model::BridgeId bridge)
         site[port].role == PortRole::kGuest && site[far].bridge.valid() && !nic.is_zero())
       attached_.emplace(nic, port);
     if (site[port].role == PortRole::kUplink) uplinks_.push_back(port);
+    if (const PortId group = switching::group_port(site, port); group != port) {
+      std::vector<PortId>& members = groups_[group];
+      if (members.empty()) members.push_back(group);
+      members.push_back(port);
+    }
   }
+  for (const auto& [group, members] : std::unordered_map(groups_)) {
+    for (const PortId member : members) groups_[member] = members;
+  }
+  nics_at_ = uplinks_of_nics();
   for (const model::StaticEntry& entry : bridge_.static_entries)
     fdb_.set_static(bridge_.vlan_aware ? entry.vlan : std::uint16_t{0}, intern(entry.mac), entry.port.value);
 }
@@ -40,8 +51,73 @@ switching::AddressIndex LiveSwitch::intern(Mac mac) {
   return entry->second;
 }
 
+PortId LiveSwitch::group_of(PortId port) const {
+  const auto known = groups_.find(port);
+  return known == groups_.end() ? port : known->second.front();
+}
+
+PortId LiveSwitch::any_member(PortId port) const {
+  const auto known = groups_.find(port);
+  if (known == groups_.end()) return port;
+  const auto alive = std::ranges::find_if(known->second, [this](PortId p) { return !dead_.contains(p); });
+  return alive == known->second.end() ? port : *alive;
+}
+
+bool LiveSwitch::group_carries(PortId port) const { return !dead_.contains(any_member(port)); }
+
+void LiveSwitch::set_carrier(PortId port, bool on) {
+  if (on == !dead_.contains(port)) return;
+  if (on) {
+    dead_.erase(port);
+    return;
+  }
+  dead_.insert(port);
+  if (!group_carries(port)) fdb_.flush_port(group_of(port).value);
+}
+
+// One copy; of a group of links by the member that the conversation takes.
+void LiveSwitch::push(PortId out, std::uint16_t tag, const Frame& frame) {
+  if (const auto group = groups_.find(out); group != groups_.end()) {
+    const auto alive = [this](PortId member) { return !dead_.contains(member); };
+    const auto up = static_cast<std::size_t>(std::ranges::count_if(group->second, alive));
+    std::size_t chosen = up == 0 ? 0 : switching::choose_member(frame.source, frame.destination, up);
+    for (const PortId member : group->second) {
+      if (!alive(member) || chosen-- != 0) continue;
+      out = member;
+      break;
+    }
+  }
+  copies_.push_back({out, tag});
+}
+
+// Of a team, where each NIC's frames leave: invalid while all uplinks are dead. A NIC without a carrier is
+// nowhere.
+std::unordered_map<PortId, PortId> LiveSwitch::uplinks_of_nics() const {
+  std::unordered_map<PortId, PortId> at;
+  if (uplinks_.size() < 2 || !bridge_.notify_switches) return at;
+  for (const PortId port : bridge_.ports) {
+    const Mac mac = model::nic_address(site_, port);
+    if (site_[port].role == PortRole::kUplink || mac.is_zero() || dead_.contains(port)) continue;
+    at.emplace(port, chosen_uplink(port, mac, nullptr));
+  }
+  return at;
+}
+
+std::vector<std::pair<PortId, PortId>> LiveSwitch::moved_nics() {
+  const auto before = std::exchange(nics_at_, uplinks_of_nics());
+  std::vector<std::pair<PortId, PortId>> moved;
+  for (const PortId port : bridge_.ports) {
+    const auto now = std::as_const(nics_at_).find(port), then = before.find(port);
+    if (now == nics_at_.cend() || !now->second.valid()) continue;
+    if (then == before.end() || then->second == now->second) continue;
+    moved.emplace_back(port, now->second);
+  }
+  return moved;
+}
+
 const std::vector<LiveSwitch::Copy>& LiveSwitch::relay(PortId in, const Frame& frame, base::Time now) {
   copies_.clear();
+  in = group_of(in);
   // No station sends from a group address, and no bridge relays what is for bridges (802.1Q 8.6.3).
   if (frame.source.is_group() || frame.source.is_zero()) return copies_;
   if (!forwards(in)) {
@@ -105,6 +181,30 @@ void LiveSwitch::set_fast_ageing(base::Duration ageing, base::Time now) {
   ageing_ = ageing.count() == 0 ? bridge_.ageing : std::min(ageing, bridge_.ageing);
 }
 
+void LiveSwitch::clear_states() {
+  states_.clear();
+  ageing_ = bridge_.ageing;
+}
+
+void LiveSwitch::set(model::BridgeOption option, std::int64_t value) {
+  switch (option) {
+    case model::BridgeOption::kAgeing:
+      ageing_ = bridge_.ageing = base::Duration(value);
+      break;
+    case model::BridgeOption::kLearning:
+      bridge_.learning = value != 0;
+      break;
+    case model::BridgeOption::kTableSize:
+      bridge_.table_size = static_cast<std::uint32_t>(value);
+      break;
+    case model::BridgeOption::kFiltersLocal:
+      bridge_.filters_local = value != 0;
+      break;
+    case model::BridgeOption::kStp:
+      break;
+  }
+}
+
 // A flow of Open vSwitch that outputs by itself, whatever the VLANs of the ports. True when that was all.
 bool LiveSwitch::by_rule(PortId in, const Frame& frame) {
   if (bridge_.flow_rules.empty()) return false;
@@ -114,7 +214,7 @@ bool LiveSwitch::by_rule(PortId in, const Frame& frame) {
     if (out == in || !forwards(out) || !site_[out].link.valid() ||
         (site_[out].isolated && site_[in].isolated))
       continue;
-    if (!guarded(out, frame.destination)) copies_.push_back({out, frame.tag});
+    if (!guarded(out, frame.destination)) push(out, frame.tag, frame);
   }
   return !rule->normal;
 }
@@ -175,11 +275,11 @@ std::optional<std::uint16_t> LiveSwitch::tag_at(PortId out, std::uint16_t vlan, 
 
 void LiveSwitch::copy_to(PortId in, PortId out, std::optional<std::uint16_t> tag, const Frame& frame) {
   const Port& port = site_[out];
-  if ((out == in && !port.hairpin) || !port.link.valid() || !forwards(out)) return;
+  if (group_of(out) != out || (out == in && !port.hairpin) || !port.link.valid() || !forwards(out)) return;
   if (!tag) return;
   if (port.isolated && site_[in].isolated) return;
   if (guarded(out, frame.destination)) return;
-  copies_.push_back({out, *tag});
+  push(out, *tag, frame);
 }
 
 // ---------------------------------------------------------------- switches that know their NICs
@@ -210,7 +310,7 @@ switching::Destination LiveSwitch::registered_as(std::uint16_t vlan, const Frame
 PortId LiveSwitch::chosen_uplink(PortId from, Mac source, const Frame* packet) const {
   std::vector<PortId> built;
   for (const PortId uplink : uplinks_) {
-    if (site_[uplink].link.valid()) built.push_back(uplink);
+    if (site_[uplink].link.valid() && !dead_.contains(uplink)) built.push_back(uplink);
   }
   if (built.empty()) return {};
   const auto number =

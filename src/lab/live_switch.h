@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "model/model.h"
@@ -48,11 +50,28 @@ class LiveSwitch {
   std::vector<Entry> table(base::Time now) const;  // live entries, by VLAN and address
   void flush() { fdb_.flush(); }
 
+  // Whether the port's cable carries. What was learnt there goes with the carrier, that of a group of links
+  // with the last one; a group and a team of uplinks use those that carry.
+  void set_carrier(model::PortId port, bool on);
+  // The group that the port is in, by the first member (switching/lag.h), and whether one of them carries.
+  model::PortId group_of(model::PortId port) const;
+  bool group_carries(model::PortId port) const;
+  // A member of the group that carries; the port itself when none does.
+  model::PortId any_member(model::PortId port) const;
+
+  // NICs whose frames leave by another uplink since the last call, and by which: they are to be announced
+  // there.
+  std::vector<std::pair<model::PortId, model::PortId>> moved_nics();
+
   // What a spanning tree says: what a port does (without one all forward), that what was learnt there is
   // void, that entries age after this time; zero: as configured.
   void set_state(model::PortId port, switching::tree::State state) { states_[port] = state; }
   void forget(model::PortId port) { fdb_.forget_port(port.value); }
   void set_fast_ageing(base::Duration ageing, base::Time now);
+  void clear_states();  // its spanning tree is switched off
+
+  // A change of its settings in use; of the spanning tree it knows nothing.
+  void set(model::BridgeOption option, std::int64_t value);
 
  private:
   struct Policer {
@@ -80,19 +99,24 @@ class LiveSwitch {
   // Of the family `registers`.
   void relay_registered(model::PortId in, std::uint16_t vlan, const Frame& frame);
   switching::Destination registered_as(std::uint16_t vlan, const Frame& frame);
+  void push(model::PortId out, std::uint16_t tag, const Frame& frame);
+  std::unordered_map<model::PortId, model::PortId> uplinks_of_nics() const;
   model::PortId chosen_uplink(model::PortId from, model::Mac source, const Frame* packet) const;
   bool is_plugged_in_at(model::PortId port, model::Mac mac) const;
 
   const model::Model& site_;
-  const model::Bridge& bridge_;
-  base::Duration ageing_;  // as it is now
+  model::Bridge bridge_;   // as it is now
+  base::Duration ageing_;  // likewise
   switching::Fdb fdb_;
   std::unordered_map<model::PortId, switching::tree::State> states_;  // by a spanning tree
   std::unordered_map<model::Mac, switching::AddressIndex> addresses_;
   std::vector<model::Mac> macs_;
   std::unordered_multimap<model::Mac, model::PortId> attached_;  // stations that are plugged in here
   std::vector<model::PortId> uplinks_;
-  std::vector<model::PortId> registered_;  // scratch: where the destination is
+  std::unordered_map<model::PortId, std::vector<model::PortId>> groups_;  // of links, by each member
+  std::unordered_set<model::PortId> dead_;                                // ports without a carrier
+  std::unordered_map<model::PortId, model::PortId> nics_at_;              // of a team: NIC's port, uplink
+  std::vector<model::PortId> registered_;                                 // scratch: where the destination is
   std::unordered_map<model::PortId, Policer> policers_;
   std::vector<Copy> copies_;
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "switching/bpdu.h"
+#include "switching/lag.h"
 #include "switching/spanning_tree.h"
 #include "wire/emit.h"
 
@@ -23,7 +24,8 @@ std::size_t place(const model::Model& site, PortId port) {
 std::vector<PortId> built_ports(const model::Model& site, const Plan& plan, model::BridgeId bridge) {
   std::vector<PortId> ports;
   for (const PortId port : site[bridge].ports) {
-    if (plan.ports[port.index()].built()) ports.push_back(port);
+    // The links of a group are one.
+    if (plan.ports[port.index()].built() && switching::group_port(site, port) == port) ports.push_back(port);
   }
   return ports;
 }

@@ -316,10 +316,6 @@ Result<void> OpenVSwitch::flush() const {
   return {};
 }
 
-bool OpenVSwitch::can_set(const model::SetBridge& change) {
-  return change.option == model::BridgeOption::kAgeing || change.option == model::BridgeOption::kTableSize;
-}
-
 Result<void> OpenVSwitch::set(const model::SetBridge& change) const {
   const std::string setting = change.option == model::BridgeOption::kAgeing
                                   ? ageing_setting(Duration(change.value))

@@ -44,8 +44,7 @@ class OpenVSwitch {
   base::Result<void> configure() const;
   // Forgets what was learnt.
   base::Result<void> flush() const;
-  // Whether Open vSwitch can change this in use.
-  static bool can_set(const model::SetBridge& change);
+  // The ageing time or the size of the table.
   base::Result<void> set(const model::SetBridge& change) const;
   base::Result<std::vector<TableEntry>> tables() const;
 

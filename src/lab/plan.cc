@@ -6,7 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "base/assert.h"
+#include "lab/names.h"
 
 namespace sekimori::lab {
 
@@ -24,42 +24,6 @@ using model::Station;
 using model::StationId;
 
 namespace {
-
-constexpr std::size_t kLongestDevice = 15;  // IFNAMSIZ without the zero
-constexpr std::size_t kLongestLab = 32;
-
-bool is_plain(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-}
-
-// What the kernel, `ip` and file systems all take; `ip` reads some words as its own.
-std::string plain_name(std::string_view wanted, std::size_t longest) {
-  std::string name(wanted.substr(0, longest));
-  for (char& c : name) {
-    if (!is_plain(c) && c != '.') c = '-';
-  }
-  static constexpr std::string_view kTaken[] = {"",        ".",  "..",   "lo",  "all",
-                                                "default", "up", "down", "dev", "type"};
-  if (std::ranges::find(kTaken, name) != std::end(kTaken) || name.front() == '-' || name.front() == '.')
-    name = "x" + name.substr(0, longest - 1);
-  return name;
-}
-
-class NamePool {
- public:
-  std::string take(std::string_view wanted, std::size_t longest) {
-    std::string name = plain_name(wanted, longest);
-    if (taken_.insert(name).second) return name;
-    for (int n = 2;; ++n) {
-      const std::string number = fmt::format("~{}", n);
-      std::string candidate = name.substr(0, std::min(name.size(), longest - number.size())) + number;
-      if (taken_.insert(candidate).second) return candidate;
-    }
-  }
-
- private:
-  std::unordered_set<std::string> taken_;
-};
 
 class Planner {
  public:
@@ -81,17 +45,7 @@ class Planner {
       if (!device.built()) device = plan_.ports[site_.stations[n].port.index()];
     }
     for (std::size_t m = 0; m < site_.machines.size(); ++m) remark_on_machine(MachineId(m));
-    for (const model::SharedAddress& shared : site_.shared)
-      leave_out(shared.name, "Nobody has a shared address; its members keep their own.");
-    for (std::size_t f = 0; f < site_.flows.size(); ++f) {
-      if (site_.flows[f].ipv6)
-        leave_out(model::name_of(site_, model::FlowId(f)), "IPv6 is off in the lab, so it is not sent.");
-    }
-    for (const model::Change& change : site_.changes) {
-      if (const auto* option = std::get_if<model::SetBridge>(&change.what);
-          option != nullptr && !can_set(*option))
-        leave_out(model::name_of(site_, option->bridge), "This change of its settings is not made.");
-    }
+    for (const model::Change& change : site_.changes) remark_on_change(change);
     return std::move(plan_);
   }
 
@@ -115,21 +69,6 @@ class Planner {
       add_space(site_.machines[m].name, MachineId(m), BridgeId());
   }
 
-  // Whether this setting of a switch can be changed in use.
-  bool can_set(const model::SetBridge& change) const {
-    const bool is_ageing = change.option == model::BridgeOption::kAgeing;
-    switch (plan_.bridges[change.bridge.index()].engine) {
-      case Engine::kLinuxBridge:
-        return is_ageing;
-      case Engine::kOpenVSwitch:
-        return is_ageing || change.option == model::BridgeOption::kTableSize;
-      case Engine::kLive:
-      case Engine::kMacvlan:
-        break;
-    }
-    return false;
-  }
-
   void add_bridges() {
     for (std::size_t b = 0; b < site_.bridges.size(); ++b) {
       const BridgeId id(b);
@@ -142,17 +81,29 @@ class Planner {
       if (planned.of_the_kernel()) need_bridge(id, planned);
       if (planned.engine == Engine::kOpenVSwitch)
         planned.device = device_names_[planned.space].take(bridge.name, kLongestDevice);
-      if (bridge.routing == model::Routing::kNat)
-        leave_out(model::name_of(site_, id), "Addresses are not translated, so answers don't find back.");
-      if (bridge.kind == BridgeKind::kVtep)
-        leave_out(model::name_of(site_, id), "Tunnels are not built, so what it joins stays apart.");
+      if (bridge.routing == model::Routing::kNat) need(Feature::kTranslation, model::name_of(site_, id));
+      if (planned.engine == Engine::kVxlan) plan_tunnel_end(planned);
       if (bridge.beacon_probing) leave_out(model::name_of(site_, id), "It sends no beacons.");
       plan_.bridges.push_back(std::move(planned));
     }
   }
 
+  void plan_tunnel_end(PlannedBridge& planned) {
+    const Bridge& bridge = site_[planned.bridge];
+    const std::string name = model::name_of(site_, planned.bridge);
+    if (!plan_.facilities.vxlan)
+      return leave_out(name, "The kernel has no VXLAN devices (CONFIG_VXLAN), so what it joins stays apart.");
+    planned.device = device_names_[planned.space].take(bridge.name, kLongestDevice);
+    if ((bridge.ageing % base::seconds(1)).count() != 0)
+      approximate(name, "Linux counts the ageing time of a tunnel's endpoint in whole seconds.");
+  }
+
   SpaceIndex space_for(const PlannedBridge& planned) {
     const Bridge& bridge = site_[planned.bridge];
+    if (planned.engine == Engine::kVxlan) {  // that of the switch which has it as a port, and came before it
+      const PortId member = model::peer(site_, bridge.ports.front());
+      return plan_.bridges[site_[member].bridge.index()].space;
+    }
     if (planned.engine == Engine::kOpenVSwitch) {
       if (plan_.open_vswitch == kNone) {
         plan_.open_vswitch = add_space("open-vswitch", MachineId(), BridgeId());
@@ -201,8 +152,7 @@ class Planner {
       wanted = fmt::format("j{}-{}", junction->second, wanted);
     } else if (port.station.valid()) {
       device.space = static_cast<SpaceIndex>(site_[port.station].machine.value);
-      const Station& station = site_[port.station];
-      device.mac = station.hides_its_mac() ? station.source : station.mac;
+      device.mac = site_[port.station].mac;
     } else {
       device.space = plan_.bridges[port.bridge.index()].space;
       device.mac = own_mac();
@@ -241,10 +191,6 @@ class Planner {
   void add_link(LinkId id) {
     const model::Link& link = site_[id];
     if (site_[link.a].tunnel) return;
-    if (is_further_member(link.a) || is_further_member(link.b)) {
-      return leave_out(model::name_of(site_, id),
-                       "Of an aggregation group one link is built: without LACP more would be a loop.");
-    }
     PlannedLink planned{.link = id};
     for (const auto& [near, far] : {std::pair(link.a, link.b), std::pair(link.b, link.a)}) {
       if (!takes_bridge_interface(near, far)) continue;
@@ -253,6 +199,10 @@ class Planner {
       bridge.mac = site_[site_[near].station].mac;
       plan_.ports[near.index()] = plan_.ports[far.index()] = {bridge.space, bridge.device, bridge.mac};
       plan_.links.push_back(std::move(planned));
+      return;
+    }
+    if (add_vxlan_link(planned)) {
+      if (planned.kind == LinkKind::kVxlan) plan_.links.push_back(std::move(planned));
       return;
     }
     if (add_macvlan_link(planned)) {
@@ -284,7 +234,7 @@ class Planner {
     return {space, device_names_[space].take(wanted, kLongestDevice), own_mac()};
   }
 
-  // Every NIC with a VLAN or with a second place.
+  // Every NIC with a VLAN, with a second place, or with a part in a shared address.
   void add_junctions() {
     std::unordered_map<PortId, std::vector<PortId>> standbys;
     for (const model::Change& change : site_.changes) {
@@ -298,9 +248,9 @@ class Planner {
     for (std::size_t n = 0; n < site_.stations.size(); ++n) {
       const PortId port = site_.stations[n].port;
       const auto places = standbys.find(port);
-      const bool has_vlan = site_.stations[n].vlan != 0;
+      const bool needs_one = site_.stations[n].vlan != 0 || site_.stations[n].shared.valid();
       if (!site_[port].link.valid() || junction_of_.contains(port)) continue;
-      if (has_vlan || places != standbys.end())
+      if (needs_one || places != standbys.end())
         add_junction(port, places == standbys.end() ? std::vector<PortId>{} : places->second);
     }
   }
@@ -311,21 +261,36 @@ class Planner {
     for (const PortId place : places) junction_of_[place] = number;
     Junction junction{.legs = {}, .places = std::move(places)};
     for (StationId s = site_[port].station; s.valid(); s = site_[s].next_on_port) {
-      if (site_[s].shared.valid()) continue;
+      const model::SharedId shared = site_[s].shared;
+      if (shared.valid() && site_[shared].kind == model::SharedKind::kNlb) {
+        plan_.stations[s.index()] = junction.legs.back().there;  // a second address of the NIC before it
+        continue;
+      }
       const auto space = static_cast<SpaceIndex>(site_[s].machine.value);
       const Device there{space, device_names_[space].take(site_[s].name, kLongestDevice), site_[s].mac};
       plan_.stations[s.index()] = there;
-      junction.legs.push_back({s, there, make_piece(fmt::format("j{}.{}", number, site_[s].vlan))});
+      const std::string piece =
+          fmt::format("j{}.{}", number, shared.valid() ? there.name : std::to_string(site_[s].vlan));
+      junction.legs.push_back({s, there, make_piece(piece), shared.valid()});
     }
     need(Feature::kVeth, model::name_of(site_, port));
     plan_.junctions.push_back(std::move(junction));
   }
 
-  // False for what is in no group, and for the first that is asked for.
-  bool is_further_member(PortId id) {
-    const Port& port = site_[id];
-    return port.lag != 0 && port.bridge.valid() &&
-           !groups_.insert(std::uint64_t{port.bridge.value} << 16 | port.lag).second;
+  // True when it is one between an endpoint of a tunnel and its switch, whose device it is; where it has none
+  // it is not built.
+  bool add_vxlan_link(PlannedLink& planned) {
+    const model::Link& link = site_[planned.link];
+    for (const PortId end : {link.a, link.b}) {
+      const BridgeId bridge = site_[end].bridge;
+      if (!bridge.valid() || plan_.bridges[bridge.index()].engine != Engine::kVxlan) continue;
+      const PlannedBridge& tunnel = plan_.bridges[bridge.index()];
+      if (tunnel.device.empty()) return true;
+      planned.kind = LinkKind::kVxlan;
+      plan_.ports[link.a.index()] = plan_.ports[link.b.index()] = {tunnel.space, tunnel.device, tunnel.mac};
+      return true;
+    }
+    return false;
   }
 
   // True when it is one between macvlan devices and their switch, which is none.
@@ -369,12 +334,27 @@ class Planner {
     planned.relay_b = relay('b');
   }
 
+  void remark_on_change(const model::Change& change) {
+    const auto* set = std::get_if<model::SetBridge>(&change.what);
+    if (set == nullptr) return;
+    const PlannedBridge& bridge = plan_.bridges[set->bridge.index()];
+    const std::string name = model::name_of(site_, set->bridge);
+    if (!can_change(bridge.engine, set->option)) leave_out(name, "This change of its settings is not made.");
+    if (bridge.of_the_kernel() && set->option == model::BridgeOption::kTableSize)
+      need(Feature::kSmallTables, name);
+  }
+
   void remark_on_machine(MachineId id) {
     const model::Machine& machine = site_[id];
     for (const StationId s : machine.stations) {
       const Station& station = site_[s];
       if (station.shared.valid()) continue;
-      if (!plan_.stations[s.index()].built() && !station.ip.address.is_zero())
+      const bool has_ipv6 = !station.ip6.address.is_zero();
+      if (plan_.stations[s.index()].built() && has_ipv6) {
+        need(Feature::kIpv6, model::name_of(site_, s));
+        need(Feature::kListenerFilter, model::name_of(site_, s));
+      }
+      if (!plan_.stations[s.index()].built() && (has_ipv6 || !station.ip.address.is_zero()))
         leave_out(model::name_of(site_, s), "Nothing is plugged in, so it is not built.");
     }
     if (!machine.arp.confirm_by_progress && !machine.stations.empty())
@@ -388,7 +368,6 @@ class Planner {
   std::unordered_set<std::uint64_t> used_macs_;
   std::unordered_set<std::uint32_t> with_interface_;  // bridges whose interface is a station's
   std::uint64_t own_macs_ = 0x0e5e'0000'0000;         // the last one given
-  std::unordered_set<std::uint64_t> groups_;          // of links, of which one is built
   SpaceIndex cables_ = kNone;
   std::unordered_map<PortId, std::size_t> junction_of_;
   std::unordered_map<std::uint32_t, Device> lower_devices_;  // by switch
@@ -410,6 +389,12 @@ std::string_view to_text(Feature feature) {
       return "bounded tables of bridges (fdb_max_learned, Linux 6.7)";
     case Feature::kStickyEntries:
       return "sticky table entries (Linux 4.20)";
+    case Feature::kIpv6:
+      return "IPv6 (CONFIG_IPV6)";
+    case Feature::kListenerFilter:
+      return "a packet filter for IPv6 (CONFIG_NF_TABLES_IPV6)";
+    case Feature::kTranslation:
+      return "address translation (CONFIG_NFT_MASQ, CONFIG_NF_TABLES_IPV4)";
   }
   return "?";
 }
@@ -419,35 +404,6 @@ std::string Plan::namespace_of(SpaceIndex space) const { return namespace_prefix
 bool Plan::has_live() const {
   return std::ranges::any_of(bridges, &PlannedBridge::live) ||
          std::ranges::any_of(links, &PlannedLink::delayed) || !junctions.empty();
-}
-
-std::string namespace_prefix(std::string_view lab) { return fmt::format("sekimori.{}.", lab); }
-
-std::string default_lab_name(std::string_view path) {
-  const auto last_of = [](std::string_view text) {
-    const auto slash = text.rfind('/');
-    return slash == text.npos ? text : text.substr(slash + 1);
-  };
-  std::string_view name = last_of(path);
-  if (const auto dot = name.rfind('.'); dot != name.npos && dot != 0) name = name.substr(0, dot);
-  if (name == "site") {
-    const std::string_view folder = path.substr(0, path.size() - last_of(path).size());
-    if (folder.size() > 1) name = last_of(folder.substr(0, folder.size() - 1));
-  }
-  std::string lab(name.substr(0, kLongestLab));
-  for (char& c : lab) {
-    if (!is_plain(c)) c = '-';
-  }
-  return lab.empty() || lab.front() == '-' ? "lab" : lab;
-}
-
-base::Result<std::string> check_lab_name(std::string name) {
-  if (name.empty() || name.size() > kLongestLab || name.front() == '-' ||
-      !std::ranges::all_of(name, is_plain)) {
-    return base::fail(fmt::format(
-        "\"{}\" is no name for a lab: letters, digits, - and _, at most {} of them.", name, kLongestLab));
-  }
-  return name;
 }
 
 Plan make_plan(const Model& site, std::string lab, const Facilities& facilities) {

@@ -10,6 +10,7 @@
 //                               is the bridge's own interface
 //   ovs                         Open vSwitch, where it is installed; all of them in one namespace
 //   macvlan                     macvlan devices on the NIC of the host
+//   endpoint of a tunnel        a VXLAN device, which is the port of its switch
 //   other virtual switches      live, in a namespace of their own beside the machine's
 //   VLANs, storm control, MAC limits, guards                   live
 //   link                        a veth pair; slower than 1 Gbit/s: a token bucket filter at each end
@@ -62,6 +63,7 @@ enum class LinkKind : std::uint8_t {
   kBridgeInterface,  // one end is the own interface of the bridge at the other end: one device
   kMacvlan,          // one device, which is a guest's NIC and its port
   kMacvlanHost,      // the NIC of the host, with macvlan devices on it: the device of the uplink
+  kVxlan,            // one device, which is the endpoint of a tunnel and its port of the switch
 };
 
 struct PlannedLink {
@@ -72,14 +74,16 @@ struct PlannedLink {
   Device relay_a{}, relay_b{};  // delayed: the far ends of the two pairs
 };
 
-// Between a machine's NIC and its cable, where the NIC has VLANs or moves to another host: a live piece that
-// gives each station of the NIC a device of its own, puts the VLAN's tag on what comes from it and takes it
-// off what goes to it, and has a cable for each place, of which one is plugged in. A guest that moves keeps
-// its device, addresses, routes and ARP cache, as one that is really moved does.
+// Between a machine's NIC and its cable, where the NIC has VLANs, has a part in a shared address or moves to
+// another host: a live piece that gives each station of the NIC a device of its own, puts the VLAN's tag on
+// what comes from it and takes it off what goes to it, and has a cable for each place, of which one is
+// plugged in. A guest that moves keeps its device, addresses, routes and ARP cache, as one that is really
+// moved does. What it does for shared addresses is in live_shared.h.
 struct Junction {
   struct Leg {
     model::StationId station;
-    Device there, here;  // a pair: in the machine, and in the namespace of the live pieces
+    Device there, here;      // a pair: in the machine, and in the namespace of the live pieces
+    bool of_master = false;  // a virtual router's address: on where it is master
   };
   std::vector<Leg> legs;
   std::vector<model::PortId> places;  // the first is where it is at the start; their devices are in `ports`
@@ -98,7 +102,10 @@ enum class Feature : std::uint8_t {
   kTokenBucket,
   kSpanningTree,
   kSmallTables,
-  kStickyEntries
+  kStickyEntries,
+  kIpv6,
+  kListenerFilter,  // that keeps the kernel from reporting its IPv6 groups
+  kTranslation,
 };
 std::string_view to_text(Feature feature);  // "veth pairs (CONFIG_VETH)"
 

@@ -4,13 +4,14 @@
 
 #include <algorithm>
 #include <chrono>
-#include <sstream>
 #include <thread>
-#include <unordered_map>
 
+#include "lab/build_ip.h"
 #include "lab/lab.h"
 #include "lab/live.h"
 #include "lab/open_vswitch.h"
+#include "lab/readings.h"
+#include "lab/tunnels.h"
 #include "sys/links.h"
 #include "sys/namespaces.h"
 #include "sys/service.h"
@@ -25,10 +26,25 @@ using model::PortId;
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using Counters = std::unordered_map<std::string, sys::LinkCounters>;  // of one namespace, by device
 
 // After the last packet, for what is still under way in queues and delay lines.
 constexpr std::chrono::milliseconds kSettles{150};
+
+std::int64_t as_declared(const model::Bridge& bridge, model::BridgeOption option) {
+  switch (option) {
+    case model::BridgeOption::kAgeing:
+      return bridge.ageing.count();
+    case model::BridgeOption::kLearning:
+      return bridge.learning ? 1 : 0;
+    case model::BridgeOption::kTableSize:
+      return bridge.table_size;
+    case model::BridgeOption::kFiltersLocal:
+      return bridge.filters_local ? 1 : 0;
+    case model::BridgeOption::kStp:
+      break;
+  }
+  return bridge.stp ? 1 : 0;
+}
 
 class Run {
  public:
@@ -41,18 +57,24 @@ class Run {
     if (auto emptied = empty_tables(); !emptied) return std::unexpected(emptied.error());
     auto traffic = Traffic::open(site_, plan_, spaces_);
     if (!traffic) return std::unexpected(traffic.error());
-    const auto before = counters();
+    const Readings readings(site_, plan_, spaces_);
+    const auto before = readings.counters();
     if (!before) return std::unexpected(before.error());
     traffic_ = &*traffic;
+    if (!site_.shared.empty()) ask_live("begin");
     if (auto played = play(*traffic); !played) return std::unexpected(played.error());
     std::this_thread::sleep_for(kSettles);
     traffic->drain();
-    const auto after = counters();
+    const auto after = readings.counters();
     if (!after) return std::unexpected(after.error());
     result_.flows = traffic->results();
-    count_lanes(*before, *after);
-    if (auto read = read_bridges(); !read) return std::unexpected(read.error());
-    if (auto read = read_neighbours(); !read) return std::unexpected(read.error());
+    result_.lanes = readings.lanes(*before, *after);
+    auto tables = readings.tables(plan_.has_live() ? ask_live("table") : "");
+    if (!tables) return std::unexpected(tables.error());
+    result_.tables = std::move(*tables);
+    auto neighbours = readings.neighbours();
+    if (!neighbours) return std::unexpected(neighbours.error());
+    result_.neighbours = std::move(*neighbours);
     return std::move(result_);
   }
 
@@ -78,6 +100,9 @@ class Run {
       if (auto flushed = links->flush_neighbours(); !flushed) return flushed;
     }
     for (const PlannedBridge& bridge : plan_.bridges) {
+      if (bridge.engine == Engine::kVxlan && !bridge.device.empty()) {
+        if (auto flushed = flush_tunnel_end(bridge, spaces_[bridge.space]); !flushed) return flushed;
+      }
       if (!bridge.of_the_kernel()) continue;
       auto links = links_of(bridge.space);
       if (!links) return std::unexpected(links.error());
@@ -103,6 +128,9 @@ class Run {
       if (const auto* link = std::get_if<model::SetLink>(&change.what))
         done = switch_link(link->link, site_[link->link].up);
       if (const auto* move = std::get_if<model::MigrateMachine>(&change.what)) done = bring_home(*move);
+      if (const auto* set = std::get_if<model::SetBridge>(&change.what))
+        done =
+            apply(model::SetBridge{set->bridge, set->option, as_declared(site_[set->bridge], set->option)});
       if (!done) return done;
     }
     if (!plan_.junctions.empty()) ask_live("home");
@@ -118,25 +146,17 @@ class Run {
     return {};
   }
 
-  std::string ask_live(std::string_view word) const {
-    for (const sys::Namespace& space : spaces_) {
-      auto inside = sys::InNamespace::enter(space);
+  std::string ask_live(std::string_view word) {
+    for (std::size_t s = 0; s < spaces_.size(); ++s) {
+      const std::size_t at = (live_at_ + s) % spaces_.size();  // where it was last time, first
+      auto inside = sys::InNamespace::enter(spaces_[at]);
       if (!inside) continue;
-      if (auto answer = sys::ask_service(kLiveService, word)) return *answer;
+      if (auto answer = sys::ask_service(kLiveService, word)) {
+        live_at_ = at;
+        return *answer;
+      }
     }
     return "";
-  }
-
-  Result<std::vector<Counters>> counters() const {
-    std::vector<Counters> all(spaces_.size());
-    for (SpaceIndex s = 0; s < spaces_.size(); ++s) {
-      auto links = links_of(s);
-      if (!links) return std::unexpected(links.error());
-      const auto list = links->list();
-      if (!list) return std::unexpected(list.error());
-      for (const sys::LinkState& link : *list) all[s].emplace(link.name, link.counters);
-    }
-    return all;
   }
 
   // ---------------------------------------------------------------- playing
@@ -145,7 +165,7 @@ class Run {
     const Clock::time_point start = Clock::now();
     std::size_t change = 0;
     Time now{0};
-    while ((now = std::chrono::duration_cast<Time>(Clock::now() - start)) < options_.time) {
+    while ((now = now_ = std::chrono::duration_cast<Time>(Clock::now() - start)) < options_.time) {
       if (options_.progress && !options_.progress(base::to_seconds(now) / base::to_seconds(options_.time))) {
         result_.stopped = true;
         break;
@@ -164,7 +184,16 @@ class Run {
   Result<void> make(const model::Change& change) {
     return std::visit([this](const auto& what) { return apply(what); }, change.what);
   }
-  Result<void> apply(const model::StartMachine& change) { return switch_machine(change.machine, true); }
+  Result<void> apply(const model::StartMachine& change) {
+    if (auto on = switch_machine(change.machine, true); !on) return on;
+    for (const model::StationId station : site_[change.machine].stations) {
+      const PortId far = model::peer(site_, at_[station.index()]);
+      if (!far.valid() || !plan_.ports[far.index()].built()) continue;
+      if (auto passes = wait_until_it_passes(far); !passes) return passes;
+    }
+    if (traffic_ != nullptr) traffic_->announcements().start(change.machine, now_);
+    return {};
+  }
   Result<void> apply(const model::StopMachine& change) { return switch_machine(change.machine, false); }
   Result<void> apply(const model::SetLink& change) { return switch_link(change.link, change.up); }
   // The guest is off while it moves. When it is heard at the new place is its announcement's business.
@@ -180,7 +209,7 @@ class Run {
       if (auto joined = switch_link(site_[port].link, true); !joined) return joined;
       if (auto passes = wait_until_it_passes(model::peer(site_, port)); !passes) return passes;
     }
-    if (change.announce && traffic_ != nullptr) traffic_->announce(change.machine);
+    if (change.announce && traffic_ != nullptr) traffic_->announcements().announce(change.machine);
     return {};
   }
 
@@ -201,13 +230,37 @@ class Run {
 
   Result<void> apply(const model::SetBridge& change) {
     const PlannedBridge& bridge = plan_.bridges[change.bridge.index()];
-    if (bridge.engine == Engine::kOpenVSwitch && OpenVSwitch::can_set(change))
-      return OpenVSwitch(site_, plan_).set(change);
-    if (!bridge.of_the_kernel() || change.option != model::BridgeOption::kAgeing)
-      return {};  // the plan says so
+    if (!can_change(bridge.engine, change.option)) return {};  // the plan says so
+    if (bridge.engine == Engine::kOpenVSwitch) return OpenVSwitch(site_, plan_).set(change);
+    if (bridge.live()) {
+      ask_live(
+          fmt::format("set {} {} {}", change.bridge.value, static_cast<int>(change.option), change.value));
+      return {};
+    }
     auto links = links_of(bridge.space);
     if (!links) return std::unexpected(links.error());
-    return links->set_ageing(bridge.device, Duration(change.value));
+    switch (change.option) {
+      case model::BridgeOption::kAgeing:
+        return links->set_ageing(bridge.device, Duration(change.value));
+      case model::BridgeOption::kTableSize:
+        return links->set_most_learnt(bridge.device, static_cast<std::uint32_t>(change.value));
+      case model::BridgeOption::kLearning:
+        return switch_learning(bridge, *links, change.value != 0);
+      case model::BridgeOption::kFiltersLocal:
+      case model::BridgeOption::kStp:
+        break;
+    }
+    return {};
+  }
+
+  // Linux has it for ports.
+  Result<void> switch_learning(const PlannedBridge& bridge, sys::Links& links, bool on) const {
+    for (const PortId port : site_[bridge.bridge].ports) {
+      const Device& device = plan_.ports[port.index()];
+      if (!device.built() || device.name == bridge.device) continue;
+      if (auto set = links.set_learning(device.name, on && site_[port].learning); !set) return set;
+    }
+    return {};
   }
 
   Result<void> switch_machine(model::MachineId machine, bool on) {
@@ -216,6 +269,7 @@ class Run {
       if (!link.valid()) continue;
       if (auto done = switch_link(link, on); !done) return done;
     }
+    if (!site_.shared.empty()) ask_live(fmt::format("machine {} {}", machine.value, on ? 1 : 0));
     return {};
   }
   Result<void> switch_link(model::LinkId link, bool up) {
@@ -224,9 +278,15 @@ class Run {
     if (auto cut = switch_far_end(link, up); !cut) return cut;
     auto links = links_of(device.space);
     if (!links) return std::unexpected(links.error());
-    if (auto set = links->set_up(device.name, up); !set || !up) return set;
+    auto set = links->set_up(device.name, up);
+    // The kernel tells of a carrier up to a second late (net/core/link_watch.c).
+    if (plan_.has_live()) ask_live("look");
+    if (!set || !up) return set;
     const model::MachineId machine = plan_.spaces[device.space].machine;
     if (!machine.valid()) return {};
+    for (const model::StationId s : site_[machine].stations) {
+      if (plan_.stations[s.index()].name == device.name) restore_link_local(site_[s], device.name, *links);
+    }
     return enter_routes(site_, plan_, machine, spaces_[device.space], WhenThere::kLeave);
   }
 
@@ -239,101 +299,14 @@ class Run {
     return links ? links->set_up(relay.name, up) : std::unexpected(links.error());
   }
 
-  // ---------------------------------------------------------------- reading
-
-  void count_lanes(const std::vector<Counters>& before, const std::vector<Counters>& after) {
-    result_.lanes.resize(2 * site_.links.size());
-    const auto gained = [&](const Device& device) -> std::optional<sys::LinkCounters> {
-      const auto then = before[device.space].find(device.name), now = after[device.space].find(device.name);
-      if (then == before[device.space].end() || now == after[device.space].end()) return std::nullopt;
-      const sys::LinkCounters &a = then->second, &b = now->second;
-      return sys::LinkCounters{b.rx_frames - a.rx_frames, b.rx_bytes - a.rx_bytes, b.tx_frames - a.tx_frames,
-                               b.tx_bytes - a.tx_bytes};
-    };
-    for (const PlannedLink& planned : plan_.links) {
-      if (planned.kind == LinkKind::kMacvlanHost) continue;  // its frames are counted among the guests'
-      const model::Link& link = site_[planned.link];
-      for (const bool from_a : {true, false}) {
-        const PortId from = from_a ? link.a : link.b;
-        const auto counted = gained(plan_.ports[from.index()]);
-        if (!counted) continue;
-        // To a device that is both ends is what that receives.
-        const bool inward = planned.kind != LinkKind::kVeth && site_[from].bridge.valid();
-        result_.lanes[2 * planned.link.index() + (from_a ? 0 : 1)] =
-            inward ? LaneCount{counted->rx_frames, counted->rx_bytes}
-                   : LaneCount{counted->tx_frames, counted->tx_bytes};
-      }
-    }
-  }
-
-  Result<void> read_bridges() {
-    for (const PlannedBridge& bridge : plan_.bridges) {
-      if (!bridge.of_the_kernel() || site_[bridge.bridge].kind == model::BridgeKind::kHub) continue;
-      auto links = links_of(bridge.space);
-      if (!links) return std::unexpected(links.error());
-      const auto entries = links->fdb(bridge.device);
-      if (!entries) return std::unexpected(entries.error());
-      std::unordered_map<int, PortId> port_of;
-      for (const PortId port : site_[bridge.bridge].ports) {
-        const Device& device = plan_.ports[port.index()];
-        if (!device.built()) continue;
-        if (const auto index = links->index(device.name)) port_of[*index] = port;
-      }
-      for (const sys::FdbEntry& entry : *entries) {
-        const auto port = port_of.find(entry.port);
-        if (entry.permanent || port == port_of.end()) continue;
-        result_.tables.push_back(
-            {bridge.bridge, entry.mac, entry.vlan, port->second, entry.unheard, entry.is_static});
-      }
-    }
-    if (plan_.has_live()) read_live();
-    if (plan_.open_vswitch == kNone) return {};
-    auto entries = OpenVSwitch(site_, plan_).tables();
-    if (!entries) return std::unexpected(entries.error());
-    std::ranges::move(*entries, std::back_inserter(result_.tables));
-    return {};
-  }
-
-  void read_live() {
-    std::istringstream lines(ask_live("table"));
-    std::uint32_t bridge = 0, port = 0;
-    std::uint16_t vlan = 0;
-    std::string mac, seconds;
-    while (lines >> bridge >> port >> vlan >> mac >> seconds) {
-      const auto address = wire::parse_mac(mac);
-      if (!address || bridge >= site_.bridges.size() || port >= site_.ports.size()) continue;
-      const bool is_static = seconds == "-";
-      result_.tables.push_back(
-          {model::BridgeId(bridge), *address, vlan, PortId(port),
-           is_static ? Duration{0} : base::from_seconds(std::strtod(seconds.c_str(), nullptr)), is_static});
-    }
-  }
-
-  Result<void> read_neighbours() {
-    for (std::size_t s = 0; s < site_.stations.size(); ++s) {
-      const model::Station& station = site_.stations[s];
-      const Device& device = plan_.stations[s];
-      if (!device.built() || station.ip.address.is_zero()) continue;
-      auto links = links_of(device.space);
-      if (!links) return std::unexpected(links.error());
-      const auto index = links->index(device.name);
-      const auto all = links->neighbours();
-      if (!index) return std::unexpected(index.error());
-      if (!all) return std::unexpected(all.error());
-      for (const sys::NeighbourState& neighbour : *all) {
-        if (neighbour.device == *index && neighbour.usable)
-          result_.neighbours.push_back({model::StationId(s), neighbour.ip, neighbour.mac});
-      }
-    }
-    return {};
-  }
-
   const model::Model& site_;
   const Plan& plan_;
   const RunOptions& options_;
   std::vector<sys::Namespace> spaces_;
-  std::vector<PortId> at_;  // by station: where it is plugged in now
+  std::size_t live_at_ = 0;  // the space in which the live parts were found
+  std::vector<PortId> at_;   // by station: where it is plugged in now
   Traffic* traffic_ = nullptr;
+  Time now_{0};  // of the run
   Measurement result_;
 };
 

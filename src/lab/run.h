@@ -28,8 +28,9 @@ struct TableEntry {
 
 struct NeighbourEntry {
   model::StationId station;
-  model::Ipv4 ip;
+  model::Ipv4 ip;  // or, when this is 0.0.0.0, `ip6`
   model::Mac mac;
+  model::Ipv6 ip6{};
 };
 
 struct Measurement {

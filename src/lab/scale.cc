@@ -67,8 +67,15 @@ model::Model scaled(model::Model site, Scale scale) {
   if (scale.numerator == scale.denominator) return site;
   for (model::Bridge& bridge : site.bridges) bridge.ageing = scaled(bridge.ageing, scale);
   for (model::Machine& machine : site.machines) {
-    machine.arp.timeout = scaled(machine.arp.timeout, scale);
-    machine.arp.announce_every = scaled(machine.arp.announce_every, scale);
+    for (model::ArpSettings* resolution : {&machine.arp, &machine.nd}) {
+      resolution->timeout = scaled(resolution->timeout, scale);
+      resolution->announce_every = scaled(resolution->announce_every, scale);
+    }
+    machine.advertise_every = scaled(machine.advertise_every, scale);
+  }
+  for (model::SharedAddress& shared : site.shared) {
+    shared.interval = scaled(shared.interval, scale);
+    shared.hold = scaled(shared.hold, scale);
   }
   for (model::Flow& flow : site.flows) {
     flow.interval = scaled(flow.interval, scale);

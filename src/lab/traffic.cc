@@ -4,9 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <unordered_set>
-
-#include "wire/emit.h"
 
 namespace sekimori::lab {
 
@@ -26,8 +23,11 @@ constexpr int kMostCatchingUp = 64;                   // packets of a source in 
 // What a token of the poller stands for.
 enum class Side : std::uint32_t { kIn = 0, kOut = 1, kConnection = 2 };
 
-std::uint32_t token_of(std::size_t source, Side side) {
-  return static_cast<std::uint32_t>(source << 2) | static_cast<std::uint32_t>(side);
+constexpr std::uint32_t kReceiverBits = 7;  // a shared address has at most 32 members
+
+std::uint32_t token_of(std::size_t source, Side side, std::size_t receiver = 0) {
+  return static_cast<std::uint32_t>((source << kReceiverBits | receiver) << 2) |
+         static_cast<std::uint32_t>(side);
 }
 
 std::span<const std::byte> zeros(std::size_t count) {
@@ -41,7 +41,9 @@ Result<Traffic> Traffic::open(const model::Model& site, const Plan& plan,
                               const std::vector<sys::Namespace>& spaces) {
   auto poller = sys::Poller::make();
   if (!poller) return std::unexpected(poller.error());
-  Traffic traffic(site, spaces, std::move(*poller));
+  auto announcements = Announcements::open(site, plan, spaces);
+  if (!announcements) return std::unexpected(announcements.error());
+  Traffic traffic(site, spaces, std::move(*poller), std::move(*announcements));
   traffic.results_.resize(site.flows.size());
   double packets = 0;
   for (const model::Flow& flow : site.flows) {
@@ -58,7 +60,6 @@ Result<Traffic> Traffic::open(const model::Model& site, const Plan& plan,
   for (std::size_t f = 0; f < site.flows.size(); ++f) {
     if (auto added = traffic.add_flow(f, plan); !added) return std::unexpected(added.error());
   }
-  if (auto added = traffic.add_announcers(plan); !added) return std::unexpected(added.error());
   if (auto watched = traffic.watch(); !watched) return std::unexpected(watched.error());
   return traffic;
 }
@@ -67,20 +68,9 @@ Result<Traffic> Traffic::open(const model::Model& site, const Plan& plan,
 
 Result<void> Traffic::add_flow(std::size_t f, const Plan& plan) {
   const model::Flow& flow = site_.flows[f];
-  if (flow.ipv6) return {};
   Source source;
   source.flow = f;
-  for (const model::StationId s : site_[flow.to].stations) {
-    if (source.remote.address.is_zero()) source.remote.address = site_[s].ip.address;
-  }
-  if (flow.to_station.valid()) source.remote.address = site_[flow.to_station].ip.address;
-  const model::StationId from = flow.from_station.valid()
-                                    ? flow.from_station
-                                    : model::next_hop(site_, flow.from, source.remote.address).station;
-  if (!from.valid() || source.remote.address.is_zero()) return {};
-  if (!plan.stations[from.index()].built()) return {};
-  source.local = {site_[from].ip.address, static_cast<std::uint16_t>(kFirstPort + 2 * f)};
-  source.remote.port = static_cast<std::uint16_t>(kFirstPort + 2 * f + 1);
+  if (!find_ends(source, flow, plan)) return {};
   source.bytes = flow.payload + (flow.kind == FlowKind::kPing ? kEchoHeader : 0);
   source.interval =
       flow.rate.bits_per_second > 0 ? base::transmission_time(flow.payload, flow.rate) : flow.interval;
@@ -95,75 +85,78 @@ Result<void> Traffic::add_flow(std::size_t f, const Plan& plan) {
   return {};
 }
 
+// False for a flow that has no way, or one from a NIC that is not built.
+bool Traffic::find_ends(Source& source, const model::Flow& flow, const Plan& plan) const {
+  const auto take = [&](sys::Endpoint& end, model::StationId s) {
+    if (end.has_address()) return;
+    if (flow.ipv6)
+      end.address6 = site_[s].ip6.address;
+    else
+      end.address = site_[s].ip.address;
+  };
+  if (flow.to_station.valid()) take(source.remote, flow.to_station);
+  for (const model::StationId s : site_[flow.to].stations) take(source.remote, s);
+  if (!source.remote.has_address()) return false;
+  model::StationId from = flow.from_station;
+  if (!from.valid() && flow.ipv6) from = model::next_hop(site_, flow.from, source.remote.address6).station;
+  if (!from.valid() && !flow.ipv6) from = model::next_hop(site_, flow.from, source.remote.address).station;
+  if (!from.valid() || !plan.stations[from.index()].built()) return false;
+  take(source.local, from);
+  source.local.port = static_cast<std::uint16_t>(kFirstPort + 2 * source.flow);
+  source.remote.port = static_cast<std::uint16_t>(kFirstPort + 2 * source.flow + 1);
+  return source.local.has_address();
+}
+
 // Makes a socket in the machine's namespace.
 template <class Make>
-Result<void> Traffic::open_in(model::MachineId machine, Make make, std::optional<sys::IpSocket>& into) {
+Result<sys::IpSocket> Traffic::open_in(model::MachineId machine, Make make) {
   auto inside = sys::InNamespace::enter(spaces_[machine.index()]);
   if (!inside) return std::unexpected(inside.error());
   auto socket = make();
   if (!socket) return base::fail(fmt::format("{}: {}", site_[machine].name, socket.error().what));
-  into.emplace(std::move(*socket));
+  return socket;
+}
+
+// With one at each member of a shared address, of which any may come to serve it.
+Result<void> Traffic::open_receivers(Source& source, const model::Flow& flow) {
+  std::vector<model::MachineId> machines{flow.to};
+  if (const model::SharedId shared =
+          flow.to_station.valid() ? site_[flow.to_station].shared : model::SharedId{};
+      shared.valid()) {
+    for (const auto& member : site_[shared].members) {
+      if (site_[member.nic].machine != flow.to) machines.push_back(site_[member.nic].machine);
+    }
+  }
+  for (const model::MachineId machine : machines) {
+    auto socket = open_in(machine, [&] {
+      return flow.kind == FlowKind::kTcp ? sys::IpSocket::listen(source.remote)
+                                         : sys::IpSocket::udp(source.remote, {});
+    });
+    if (!socket) return std::unexpected(socket.error());
+    source.in.push_back(std::move(*socket));
+  }
   return {};
 }
 
 Result<void> Traffic::open_sockets(Source& source, const model::Flow& flow) {
-  const auto ping = [&] { return sys::IpSocket::ping(source.local.address, source.remote.address); };
-  const auto listen = [&] { return sys::IpSocket::listen(source.remote); };
-  const auto receiver = [&] { return sys::IpSocket::udp(source.remote, {}); };
-  const auto sender = [&] { return sys::IpSocket::udp(source.local, source.remote); };
-  switch (flow.kind) {
-    case FlowKind::kPing:
-      return open_in(flow.from, ping, source.out);
-    case FlowKind::kTcp:
-      return open_in(flow.to, listen, source.in);  // the sender connects when the flow starts
-    case FlowKind::kUdp:
-    case FlowKind::kRequest:
-      break;
+  const bool is_ping = flow.kind == FlowKind::kPing;
+  if (!is_ping) {
+    if (auto opened = open_receivers(source, flow); !opened) return opened;
   }
-  const auto opened = open_in(flow.to, receiver, source.in);
-  return opened ? open_in(flow.from, sender, source.out) : opened;
-}
-
-// Who announces itself at the start, now and then, or after a move.
-Result<void> Traffic::add_announcers(const Plan& plan) {
-  std::unordered_set<model::MachineId> moving;
-  for (const model::Change& change : site_.changes) {
-    if (const auto* move = std::get_if<model::MigrateMachine>(&change.what)) moving.insert(move->machine);
-  }
-  for (std::size_t s = 0; s < site_.stations.size(); ++s) {
-    const model::Station& station = site_.stations[s];
-    const model::ArpSettings& arp = site_[station.machine].arp;
-    const Device& device = plan.stations[s];
-    if (!device.built() || station.ip.address.is_zero()) continue;
-    const bool repeats = arp.announce_every.count() != 0;
-    if (!arp.announce_at_start && !repeats && !moving.contains(station.machine)) continue;
-    auto inside = sys::InNamespace::enter(spaces_[device.space]);
-    if (!inside) return std::unexpected(inside.error());
-    auto socket = sys::PacketSocket::open(device.name, {.receive_buffer = 4096});
-    if (!socket) return std::unexpected(socket.error());
-    wire::Buffer bytes;
-    wire::append_arp(bytes, {.destination = wire::kBroadcast, .source = station.mac},
-                     wire::gratuitous_arp(station.mac, station.ip.address));
-    const auto frame = std::as_bytes(std::span(bytes));
-    const Time first = arp.announce_at_start ? Time{0} : repeats ? arp.announce_every : base::kNever;
-    announcers_.push_back(
-        {station.machine, std::move(*socket), {frame.begin(), frame.end()}, first, arp.announce_every});
-  }
+  if (flow.kind == FlowKind::kTcp) return {};  // the sender connects when the flow starts
+  auto sender = open_in(flow.from, [&] {
+    return is_ping ? sys::IpSocket::ping(source.local, source.remote)
+                   : sys::IpSocket::udp(source.local, source.remote);
+  });
+  if (!sender) return std::unexpected(sender.error());
+  source.out.emplace(std::move(*sender));
   return {};
-}
-
-void Traffic::announce(model::MachineId machine) {
-  for (Announcer& announcer : announcers_) {
-    if (announcer.machine != machine) continue;
-    announcer.socket.queue(announcer.frame);
-    announcer.socket.flush();
-  }
 }
 
 Result<void> Traffic::watch() {
   for (std::size_t s = 0; s < sources_.size(); ++s) {
-    if (sources_[s].in) {
-      if (auto added = poller_.add(sources_[s].in->fd(), token_of(s, Side::kIn)); !added) return added;
+    for (std::size_t i = 0; i < sources_[s].in.size(); ++i) {
+      if (auto added = poller_.add(sources_[s].in[i].fd(), token_of(s, Side::kIn, i)); !added) return added;
     }
     if (sources_[s].out) {
       if (auto added = poller_.add(sources_[s].out->fd(), token_of(s, Side::kOut)); !added) return added;
@@ -175,15 +168,7 @@ Result<void> Traffic::watch() {
 // ---------------------------------------------------------------- moving
 
 void Traffic::turn(Time now, Time until) {
-  Time next = until;
-  for (Announcer& announcer : announcers_) {
-    while (announcer.due <= now) {
-      announcer.socket.queue(announcer.frame);
-      announcer.socket.flush();
-      announcer.due = announcer.every.count() > 0 ? announcer.due + announcer.every : base::kNever;
-    }
-    next = std::min(next, announcer.due);
-  }
+  Time next = std::min(until, announcements_.turn(now));
   for (Source& source : sources_) {
     if (site_.flows[source.flow].stop <= now) continue;
     if (source.due <= now) send(source, now);
@@ -212,7 +197,7 @@ void Traffic::send(Source& source, Time now) {
     if (kind == FlowKind::kPing) {
       const auto echo = std::span(message).first(source.bytes);
       std::ranges::fill(echo, std::byte{0});
-      sys::write_echo(echo, source.local.port, ++source.number);
+      sys::write_echo(echo, source.local.port, ++source.number, source.local.is_ipv6());
       gone = source.out->send(echo);
     } else {
       gone = source.out->send(zeros(source.bytes));
@@ -224,8 +209,11 @@ void Traffic::send(Source& source, Time now) {
 
 void Traffic::send_tcp(Source& source) {
   const auto connect = [&] { return sys::IpSocket::connect(source.local, source.remote); };
-  if (!source.out && !open_in(site_.flows[source.flow].from, connect, source.out))
-    return;  // next time, perhaps
+  if (!source.out) {
+    auto made = open_in(site_.flows[source.flow].from, connect);
+    if (!made) return;  // next time, perhaps
+    source.out.emplace(std::move(*made));
+  }
   const bool unbounded = source.interval.count() == 0;
   if (unbounded) source.owed = std::max<std::int64_t>(source.owed, std::int64_t{kTcpPiece} * 4);
   while (source.out && source.owed > 0) {
@@ -238,17 +226,18 @@ void Traffic::send_tcp(Source& source) {
 }
 
 void Traffic::take(std::uint32_t token) {
-  Source& source = sources_[token >> 2];
+  const std::size_t number = token >> (kReceiverBits + 2);
+  const std::size_t receiver = token >> 2 & ((1u << kReceiverBits) - 1);
+  Source& source = sources_[number];
   FlowResult& result = results_[source.flow];
   const auto side = static_cast<Side>(token & 3);
   const FlowKind kind = site_.flows[source.flow].kind;
   std::array<std::byte, 65'536> room;
   if (kind == FlowKind::kTcp && side == Side::kIn) {
-    auto connection = source.in->accept();
+    auto connection = source.in[receiver].accept();
     if (!connection) return;
     source.connection.emplace(std::move(*connection));
-    if (!poller_.add(source.connection->fd(), token_of(token >> 2, Side::kConnection)))
-      source.connection.reset();
+    if (!poller_.add(source.connection->fd(), token_of(number, Side::kConnection))) source.connection.reset();
     return;
   }
   if (side == Side::kConnection) {
@@ -258,14 +247,15 @@ void Traffic::take(std::uint32_t token) {
     if (all == 0) source.connection.reset();  // closed
     return;
   }
-  sys::IpSocket& socket = side == Side::kIn ? *source.in : *source.out;
+  sys::IpSocket& socket = side == Side::kIn ? source.in[receiver] : *source.out;
   sys::Endpoint from;
   for (int most = 256; most > 0; --most) {
     const std::size_t got = socket.receive(room, &from);
     if (got == 0) return;
     if (side == Side::kOut) {
       const bool answer =
-          kind != FlowKind::kPing || sys::is_echo_reply(std::span(room).first(got), source.local.port);
+          kind != FlowKind::kPing ||
+          sys::is_echo_reply(std::span(room).first(got), source.local.port, source.local.is_ipv6());
       result.answered += answer;
       continue;
     }

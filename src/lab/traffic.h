@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "base/result.h"
+#include "lab/announcements.h"
 #include "lab/plan.h"
 #include "sys/ip_socket.h"
 #include "sys/namespaces.h"
-#include "sys/packet_socket.h"
 #include "sys/service.h"
 
 namespace sekimori::lab {
@@ -32,8 +32,7 @@ class Traffic {
 
   // Sends what is due and takes what has arrived; waits until `until` at most for something to do.
   void turn(base::Time now, base::Time until);
-  // Gratuitous ARP from all NICs of the machine, at once.
-  void announce(model::MachineId machine);
+  Announcements& announcements() { return announcements_; }
   // Takes what has arrived and sends no more.
   void drain();
   const std::vector<FlowResult>& results() const { return results_; }
@@ -41,7 +40,9 @@ class Traffic {
  private:
   struct Source {
     std::size_t flow;
-    std::optional<sys::IpSocket> out, in;  // `in`: at the receiver; TCP: listens first
+    std::optional<sys::IpSocket> out;
+    // At the receiver; TCP: listens first. Of a shared address there is one at each member.
+    std::vector<sys::IpSocket> in;
     std::optional<sys::IpSocket> connection;
     base::Duration interval{0};
     base::Time due{0};
@@ -50,21 +51,15 @@ class Traffic {
     std::int64_t owed = 0;  // TCP: offered and not yet taken
     sys::Endpoint local, remote;
   };
-  struct Announcer {
-    model::MachineId machine;
-    sys::PacketSocket socket;
-    std::vector<std::byte> frame;
-    base::Time due{0};
-    base::Duration every{0};
-  };
-
-  Traffic(const model::Model& site, const std::vector<sys::Namespace>& spaces, sys::Poller poller)
-      : site_(site), spaces_(spaces), poller_(std::move(poller)) {}
+  Traffic(const model::Model& site, const std::vector<sys::Namespace>& spaces, sys::Poller poller,
+          Announcements announcements)
+      : site_(site), spaces_(spaces), poller_(std::move(poller)), announcements_(std::move(announcements)) {}
   base::Result<void> add_flow(std::size_t flow, const Plan& plan);
+  bool find_ends(Source& source, const model::Flow& flow, const Plan& plan) const;
   base::Result<void> open_sockets(Source& source, const model::Flow& flow);
   template <class Make>
-  base::Result<void> open_in(model::MachineId machine, Make make, std::optional<sys::IpSocket>& into);
-  base::Result<void> add_announcers(const Plan& plan);
+  base::Result<sys::IpSocket> open_in(model::MachineId machine, Make make);
+  base::Result<void> open_receivers(Source& source, const model::Flow& flow);
   base::Result<void> watch();
   void send(Source& source, base::Time now);
   void send_tcp(Source& source);
@@ -74,7 +69,7 @@ class Traffic {
   const std::vector<sys::Namespace>& spaces_;
   sys::Poller poller_;
   std::vector<Source> sources_;
-  std::vector<Announcer> announcers_;
+  Announcements announcements_;
   std::vector<FlowResult> results_;
 };
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/random.h"
+
 namespace sekimori::model {
 
 bool forwards(const Model& m, MachineId machine) {
@@ -20,6 +22,13 @@ Passage passage(const Model& m, StationId in, StationId out) {
   if (in == out) return Passage::kAsItIs;
   if (routing_of(m, out) == Routing::kNat) return Passage::kRefused;
   return routing_of(m, in) == Routing::kNat ? Passage::kTranslated : Passage::kAsItIs;
+}
+
+Duration until_next_advertisement(const Model& m, MachineId router, std::uint64_t number) {
+  const Duration most = m[router].advertise_every, least = most / 3;
+  const std::uint64_t drawn = base::mix64(m.seed ^ base::mix64(router.value + (number << 32)));
+  return least +
+         Duration{static_cast<std::int64_t>(drawn % static_cast<std::uint64_t>((most - least).count() + 1))};
 }
 
 }  // namespace sekimori::model

@@ -38,4 +38,9 @@ struct Translation {
   Ipv4 shown, hidden;
 };
 
+// How long after its last router advertisement the machine's next one comes (RFC 4861 section 6.2.4): drawn
+// uniformly between the least time, a third of the most, and the most. `number`: of the advertisement, among
+// those of all routers.
+Duration until_next_advertisement(const Model& m, MachineId router, std::uint64_t number);
+
 }  // namespace sekimori::model

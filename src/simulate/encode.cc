@@ -4,6 +4,7 @@
 
 #include "base/random.h"
 #include "simulate/bpdu.h"
+#include "switching/first_hop.h"
 #include "wire/emit.h"
 
 namespace sekimori::simulate {
@@ -22,19 +23,11 @@ void encode_advertisement(const model::Model& model, const Frame& frame, const w
                           wire::Buffer& out) {
   const model::SharedAddress& shared = model.shared[frame.number];
   const bool standby = (frame.ack & Frame::kStandby) != 0;
-  const auto& member = shared.members[frame.ack & ~Frame::kStandby];
-  wire::FirstHop message;
-  message.protocol = shared.kind == model::SharedKind::kVrrp ? wire::FirstHop::Protocol::vrrp
-                                                             : wire::FirstHop::Protocol::hsrp;
-  message.version = shared.version;
-  message.state = standby ? wire::FirstHop::kHsrpStandby : wire::FirstHop::kHsrpActive;
-  message.group = shared.group;
-  message.priority = member.priority;
-  message.hello_ms = milliseconds_of(shared.interval);
-  message.virtual_ip = shared.ip;
+  const std::size_t number = frame.ack & ~Frame::kStandby;
+  const auto& member = shared.members[number];
   wire::Ipv4Header ip;
   ip.source = model[member.nic].ip.address;
-  wire::append_first_hop(out, shape, ip, message);
+  wire::append_first_hop(out, shape, ip, switching::advertisement(shared, number, standby));
 }
 
 wire::Tcp tcp_of(const model::Flow& flow, const Frame& frame) {

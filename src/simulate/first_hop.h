@@ -9,6 +9,7 @@
 #include "simulate/fabric.h"
 #include "simulate/neighbours.h"
 #include "simulate/wires.h"
+#include "switching/first_hop.h"
 
 namespace sekimori::simulate {
 
@@ -36,20 +37,17 @@ class FirstHops {
 
  private:
   struct Member {
-    std::uint32_t shared, index;  // of Model::shared, and of its members
+    switching::FirstHopMember protocol;
     TimerIndex timer = kNone;
-    bool running = false, master = false;
-    bool standby = false;  // of HSRP, and says so
-    Time better_until{0};  // a better standby is believed to be there until then
-    Time master_until{0};  // and a master until then
+    Time armed = base::kNever;
+    bool running = false;
   };
 
-  const model::SharedAddress& shared(const Member& m) const { return model_.shared[m.shared]; }
-  const model::SharedAddress::Member& settings(const Member& m) const { return shared(m).members[m.index]; }
+  const model::SharedAddress& shared(const Member& m) const { return model_[m.protocol.shared()]; }
+  const model::SharedAddress::Member& settings(const Member& m) const { return m.protocol.settings(); }
   bool plugged(const Member& m) const;
-  void rule(Member& m, bool master);
-  void wait(Member& m);
-  void advertise(const Member& m, std::uint32_t station);
+  void follow(Member& m);
+  void advertise(const Member& m, bool standby);
 
   const model::Model& model_;
   Wires& wires_;

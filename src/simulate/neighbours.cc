@@ -28,8 +28,12 @@ NeighbourIndex Neighbours::entry(std::uint32_t station, std::uint32_t ip) {
 std::vector<NeighbourEntry> Neighbours::list() const {
   std::vector<NeighbourEntry> entries;
   for (const Neighbour& n : neighbours_) {
-    if (n.address != kNone && !is_ipv6(n.ip))
-      entries.push_back({model::StationId(n.station), {n.ip}, addresses_.mac(n.address)});
+    if (n.address == kNone) continue;
+    entries.push_back({model::StationId(n.station), {n.ip}, addresses_.mac(n.address)});
+    if (is_ipv6(n.ip)) {
+      entries.back().ip = {};
+      entries.back().ip6 = addresses_.ipv6(n.ip);
+    }
   }
   return entries;
 }

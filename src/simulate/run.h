@@ -163,7 +163,7 @@ struct TakeoverRecord {
   Time at{0};
 };
 
-// What a bridge's table holds at the end of the run, and what a station's ARP cache (IPv4) does.
+// What a bridge's table holds at the end of the run, and what a station's ARP or neighbour cache does.
 struct TableEntry {
   model::BridgeId bridge;
   wire::Mac mac;
@@ -174,8 +174,9 @@ struct TableEntry {
 };
 struct NeighbourEntry {
   model::StationId station;
-  wire::Ipv4 ip;
+  wire::Ipv4 ip;  // or, when this is 0.0.0.0, `ip6`
   wire::Mac mac;
+  wire::Ipv6 ip6{};
 };
 
 struct RunResult {

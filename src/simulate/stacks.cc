@@ -95,7 +95,7 @@ void Stacks::start() {
     if (machine.advertise_every.count() == 0) continue;
     const TimerIndex timer = wires_.add_timer(TimerKind::kAdvertiseRouter, m);
     router_timers_.emplace(m, timer);
-    wires_.arm(timer, between_advertisements(m, machine.advertise_every));
+    wires_.arm(timer, model::until_next_advertisement(model_, model::MachineId(m), advertised_++));
   }
   for (std::uint32_t f = 0; f < flows_.size(); ++f) {
     FlowState& flow = flows_[f];
@@ -118,14 +118,6 @@ TimerIndex Stacks::announce_at_times(std::uint32_t m, const model::ArpSettings& 
   const Duration offset{static_cast<std::int64_t>(base::mix64(model_.seed ^ m) % 1'000'000'000)};
   wires_.arm(timer, settings.announce_at_start ? offset : offset + settings.announce_every);
   return timer;
-}
-
-// RFC 4861 section 6.2.4: a uniformly distributed time between the least, a third of the most, and the most.
-Duration Stacks::between_advertisements(std::uint32_t machine, Duration most) {
-  const Duration least = most / 3;
-  const std::uint64_t drawn = base::mix64(model_.seed ^ base::mix64(machine + (advertised_++ << 32)));
-  return least +
-         Duration{static_cast<std::int64_t>(drawn % static_cast<std::uint64_t>((most - least).count() + 1))};
 }
 
 // ---------------------------------------------------------------- frames in and out
@@ -569,8 +561,9 @@ void Stacks::announce_nd(model::MachineId machine) {
 }
 
 void Stacks::advertise_router(std::uint32_t machine) {
-  const Duration most = model_.machines[machine].advertise_every;
-  wires_.arm(router_timers_.at(machine), wires_.now() + between_advertisements(machine, most));
+  const model::MachineId router(machine);
+  wires_.arm(router_timers_.at(machine),
+             wires_.now() + model::until_next_advertisement(model_, router, advertised_++));
   if (!running_[machine]) return;
   for (const model::StationId station : model_.machines[machine].stations)
     neighbours_.advertise_router(station.value);

@@ -80,7 +80,6 @@ class Stacks final : Neighbours::Transmitter {
 
   void find_ends(const model::Flow& flow, FlowState& state) const;
   TimerIndex announce_at_times(std::uint32_t machine, const model::ArpSettings& settings, TimerKind kind);
-  Duration between_advertisements(std::uint32_t machine, Duration most);
   void advertise_router(std::uint32_t machine);
 
   Frame make(std::uint32_t flow, FrameKind kind, bool backward) const;

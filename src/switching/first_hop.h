@@ -17,9 +17,15 @@
 //
 // HSRP's states before Standby are not played, nor is VRRP's priority 0, by which a master resigns: a machine
 // that stops is one that fails.
+//
+// FirstHopMember is a member's part in it, without a clock and without frames: the simulator
+// (simulate/first_hop.h) and the lab (lab/live_shared.h) play the same one.
 #pragma once
 
+#include <cstddef>
+
 #include "model/model.h"
+#include "wire/first_hop.h"
 
 namespace sekimori::switching {
 
@@ -47,5 +53,50 @@ inline std::uint16_t advertisement_bytes(const model::SharedAddress& shared) {
   if (shared.kind == model::SharedKind::kVrrp) return 60;
   return shared.version == 2 ? 84 : 62;
 }
+
+// What a member says, as master or as standby.
+wire::FirstHop advertisement(const model::SharedAddress& shared, std::size_t member, bool standby);
+
+class FirstHopMember {
+ public:
+  FirstHopMember(const model::Model& m, model::SharedId shared, std::size_t member)
+      : m_(m), shared_(m[shared]), id_(shared), number_(member) {}
+
+  // Begins with the network as it has settled: the best member that is plugged in is master. `better`: how
+  // many that are plugged in outrank this one.
+  void settle(std::size_t better, bool plugged, base::Time now);
+  // Its machine has been switched on or off: it is no master, and begins as a backup.
+  void restart(base::Time now);
+  // An advertisement of another member.
+  void hear(std::size_t sender, bool sender_is_standby, base::Time now);
+
+  enum class Says : std::uint8_t { kNothing, kMaster, kStandby };
+  struct Turn {
+    Says says = Says::kNothing;
+    bool took_over = false;  // and is to announce the address
+  };
+  // At the time that next_due() tells. Who is not plugged in, or whose machine is off, is no member.
+  Turn on_time(bool plugged, base::Time now);
+  base::Time next_due() const { return due_; }
+
+  bool is_master() const { return master_; }
+  model::SharedId shared() const { return id_; }
+  std::size_t number() const { return number_; }
+  const model::SharedAddress::Member& settings() const { return shared_.members[number_]; }
+
+ private:
+  void rule(bool master);
+  void wait(base::Time now);
+
+  const model::Model& m_;
+  const model::SharedAddress& shared_;
+  model::SharedId id_;
+  std::size_t number_;
+  bool master_ = false;
+  bool standby_ = false;        // of HSRP, and says so
+  base::Time better_until_{0};  // a better standby is believed to be there until then
+  base::Time master_until_{0};  // and a master until then
+  base::Time due_ = base::kNever;
+};
 
 }  // namespace sekimori::switching

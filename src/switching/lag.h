@@ -7,15 +7,31 @@
 // Groups are static ("mode on"): nobody checks that the other end agrees, as LACP would.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 
-#include "wire/mac.h"
+#include "model/model.h"
 
 namespace sekimori::switching {
 
 // An index into the members that are up; `up` > 0.
 constexpr std::size_t choose_member(wire::Mac source, wire::Mac destination, std::size_t up) {
   return ((source.bits ^ destination.bits) & 0xff) % up;
+}
+
+// Whether two ports of a bridge are members of one group.
+inline bool is_one_group(const model::Port& a, const model::Port& b) {
+  return a.lag != 0 && a.lag == b.lag && a.bridge == b.bridge;
+}
+
+// The port that stands for the group in tables and trees, the first with a cable; the port itself when it is
+// in none.
+inline model::PortId group_port(const model::Model& m, model::PortId port) {
+  if (m[port].lag == 0 || !m[port].bridge.valid()) return port;
+  const auto& ports = m[m[port].bridge].ports;
+  const auto first = std::ranges::find_if(
+      ports, [&](model::PortId other) { return is_one_group(m[port], m[other]) && m[other].link.valid(); });
+  return first == ports.end() ? port : *first;
 }
 
 }  // namespace sekimori::switching

@@ -15,20 +15,63 @@ namespace {
 
 constexpr std::size_t kEchoHeader = 8;
 constexpr int kReceiveBuffer = 4 << 20;
+// Of a segment in a frame of 1514 bytes (RFC 9293 section 3.7.1), whatever the device takes.
+constexpr int kMostSegment = 1460, kMostSegment6 = 1440;
 
-sockaddr_in address_of(Endpoint end) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(end.port);
-  address.sin_addr.s_addr = htonl(end.address.bits);
+// Of either version.
+struct SocketAddress {
+  sockaddr_in6 bytes{};  // the longer one
+  socklen_t size = 0;
+  const sockaddr* plain() const { return reinterpret_cast<const sockaddr*>(&bytes); }
+};
+
+SocketAddress address_of(const Endpoint& end) {
+  SocketAddress address;
+  if (end.is_ipv6()) {
+    address.bytes.sin6_family = AF_INET6;
+    address.bytes.sin6_port = htons(end.port);
+    std::memcpy(&address.bytes.sin6_addr, end.address6.octets.data(), end.address6.octets.size());
+    address.size = sizeof(sockaddr_in6);
+    return address;
+  }
+  sockaddr_in four{};
+  four.sin_family = AF_INET;
+  four.sin_port = htons(end.port);
+  four.sin_addr.s_addr = htonl(end.address.bits);
+  std::memcpy(&address.bytes, &four, sizeof four);
+  address.size = sizeof four;
   return address;
 }
 
-const sockaddr* plain(const sockaddr_in& address) { return reinterpret_cast<const sockaddr*>(&address); }
+Endpoint endpoint_of(const sockaddr_in6& address) {
+  Endpoint end;
+  if (address.sin6_family == AF_INET6) {
+    end.port = ntohs(address.sin6_port);
+    std::memcpy(end.address6.octets.data(), &address.sin6_addr, end.address6.octets.size());
+    return end;
+  }
+  sockaddr_in four;
+  std::memcpy(&four, &address, sizeof four);
+  return {{ntohl(four.sin_addr.s_addr)}, ntohs(four.sin_port)};
+}
 
-std::unexpected<base::Error> failed(std::string_view what, Endpoint end) {
-  return base::fail(
-      fmt::format("{} {}:{}: {}.", what, wire::to_text(end.address), end.port, std::strerror(errno)));
+void bound_segments(int fd, const Endpoint& end) {
+  const int most = end.is_ipv6() ? kMostSegment6 : kMostSegment;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &most, sizeof most);
+}
+
+// A receiver's address may come later: that of a router that takes over.
+void allow_any_address(int fd) {
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof on);
+}
+
+int family_of(const Endpoint& end) { return end.is_ipv6() ? AF_INET6 : AF_INET; }
+
+std::unexpected<base::Error> failed(std::string_view what, const Endpoint& end) {
+  const std::string address =
+      end.is_ipv6() ? fmt::format("[{}]", wire::to_text(end.address6)) : wire::to_text(end.address);
+  return base::fail(fmt::format("{} {}:{}: {}.", what, address, end.port, std::strerror(errno)));
 }
 
 // RFC 1071.
@@ -52,42 +95,47 @@ IpSocket::~IpSocket() {
 }
 
 base::Result<IpSocket> IpSocket::udp(Endpoint local, Endpoint remote) {
-  IpSocket made(::socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  IpSocket made(::socket(family_of(local), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   const auto here = address_of(local), there = address_of(remote);
-  if (made.fd_ < 0 || ::bind(made.fd_, plain(here), sizeof here) != 0)
+  if (remote.port == 0) allow_any_address(made.fd_);
+  if (made.fd_ < 0 || ::bind(made.fd_, here.plain(), here.size) != 0)
     return failed("Can't send and receive UDP at", local);
   ::setsockopt(made.fd_, SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBuffer, sizeof kReceiveBuffer);
-  if (remote.port != 0 && ::connect(made.fd_, plain(there), sizeof there) != 0)
+  if (remote.port != 0 && ::connect(made.fd_, there.plain(), there.size) != 0)
     return failed("There is no way to", remote);
   return made;
 }
 
-base::Result<IpSocket> IpSocket::ping(wire::Ipv4 local, wire::Ipv4 remote) {
-  IpSocket made(::socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_ICMP));
-  const auto here = address_of({local}), there = address_of({remote});
-  if (made.fd_ < 0 || ::bind(made.fd_, plain(here), sizeof here) != 0)
-    return failed("Can't ping from", {local});
-  if (::connect(made.fd_, plain(there), sizeof there) != 0) return failed("There is no way to", {remote});
+base::Result<IpSocket> IpSocket::ping(Endpoint local, Endpoint remote) {
+  local.port = remote.port = 0;
+  IpSocket made(::socket(family_of(local), SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC,
+                         local.is_ipv6() ? int{IPPROTO_ICMPV6} : int{IPPROTO_ICMP}));
+  const auto here = address_of(local), there = address_of(remote);
+  if (made.fd_ < 0 || ::bind(made.fd_, here.plain(), here.size) != 0) return failed("Can't ping from", local);
+  if (::connect(made.fd_, there.plain(), there.size) != 0) return failed("There is no way to", remote);
   return made;
 }
 
 base::Result<IpSocket> IpSocket::listen(Endpoint local) {
-  IpSocket made(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  IpSocket made(::socket(family_of(local), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   const auto here = address_of(local);
-  if (made.fd_ < 0 || ::bind(made.fd_, plain(here), sizeof here) != 0 || ::listen(made.fd_, 8) != 0)
+  bound_segments(made.fd_, local);
+  allow_any_address(made.fd_);
+  if (made.fd_ < 0 || ::bind(made.fd_, here.plain(), here.size) != 0 || ::listen(made.fd_, 8) != 0)
     return failed("Can't listen at", local);
   return made;
 }
 
 base::Result<IpSocket> IpSocket::connect(Endpoint local, Endpoint remote) {
-  IpSocket made(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  IpSocket made(::socket(family_of(local), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   const auto here = address_of(local), there = address_of(remote);
-  if (made.fd_ < 0 || ::bind(made.fd_, plain(here), sizeof here) != 0)
+  if (made.fd_ < 0 || ::bind(made.fd_, here.plain(), here.size) != 0)
     return failed("Can't connect from", local);
   // What is offered at a rate leaves at once.
   const int on = 1;
   ::setsockopt(made.fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  if (::connect(made.fd_, plain(there), sizeof there) != 0 && errno != EINPROGRESS)
+  bound_segments(made.fd_, local);
+  if (::connect(made.fd_, there.plain(), there.size) != 0 && errno != EINPROGRESS)
     return failed("There is no way to", remote);
   return made;
 }
@@ -99,17 +147,17 @@ std::size_t IpSocket::send(std::span<const std::byte> bytes) {
 
 bool IpSocket::send_to(Endpoint to, std::span<const std::byte> bytes) {
   const auto there = address_of(to);
-  return ::sendto(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT, plain(there), sizeof there) >=
+  return ::sendto(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT, there.plain(), there.size) >=
          0;
 }
 
 std::size_t IpSocket::receive(std::span<std::byte> room, Endpoint* from) {
-  sockaddr_in sender{};
+  sockaddr_in6 sender{};
   socklen_t size = sizeof sender;
   const ssize_t got =
       ::recvfrom(fd_, room.data(), room.size(), MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&sender), &size);
   if (got <= 0) return 0;
-  if (from != nullptr) *from = {{ntohl(sender.sin_addr.s_addr)}, ntohs(sender.sin_port)};
+  if (from != nullptr) *from = endpoint_of(sender);
   return static_cast<std::size_t>(got);
 }
 
@@ -119,18 +167,20 @@ base::Result<IpSocket> IpSocket::accept() {
   return IpSocket(fd);
 }
 
-void write_echo(std::span<std::byte> message, std::uint16_t identifier, std::uint16_t number) {
+void write_echo(std::span<std::byte> message, std::uint16_t identifier, std::uint16_t number, bool ipv6) {
   std::ranges::fill(message.first(kEchoHeader), std::byte{0});
-  message[0] = std::byte{8};  // echo request (RFC 792)
+  message[0] = std::byte{ipv6 ? std::uint8_t{128} : std::uint8_t{8}};  // RFC 4443, RFC 792
   put16(message, 4, identifier);
   put16(message, 6, number);
-  put16(message, 2, checksum(message));
+  // Over IPv6 it covers the addresses, too, and the kernel fills it in (RFC 3542 section 3.1).
+  if (!ipv6) put16(message, 2, checksum(message));
 }
 
-bool is_echo_reply(std::span<const std::byte> packet, std::uint16_t identifier) {
-  if (packet.size() < 20) return false;
-  const std::size_t header = std::to_integer<std::size_t>(packet[0] & std::byte{0xf}) * 4;
-  if (packet.size() < header + kEchoHeader || packet[header] != std::byte{0}) return false;
+bool is_echo_reply(std::span<const std::byte> packet, std::uint16_t identifier, bool ipv6) {
+  if (packet.empty()) return false;
+  const std::size_t header = ipv6 ? 0 : std::to_integer<std::size_t>(packet[0] & std::byte{0xf}) * 4;
+  const std::byte type{ipv6 ? std::uint8_t{129} : std::uint8_t{0}};
+  if (packet.size() < header + kEchoHeader || packet[header] != type) return false;
   return (std::to_integer<unsigned>(packet[header + 4]) << 8 |
           std::to_integer<unsigned>(packet[header + 5])) == identifier;
 }

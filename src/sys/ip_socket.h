@@ -1,5 +1,5 @@
-// UDP, TCP and ping (ICMP echo) between the machines of a lab, without waiting. A socket belongs to the
-// namespace in which the calling thread is when it is made.
+// UDP, TCP and ping (echo of ICMP and ICMPv6) between the machines of a lab, without waiting. A socket
+// belongs to the namespace in which the calling thread is when it is made.
 #pragma once
 
 #include <cstddef>
@@ -9,18 +9,22 @@
 
 #include "base/result.h"
 #include "wire/ipv4.h"
+#include "wire/ipv6.h"
 
 namespace sekimori::sys {
 
 struct Endpoint {
   wire::Ipv4 address;
   std::uint16_t port = 0;
+  wire::Ipv6 address6{};  // in place of the other, where it is not ::
+  bool is_ipv6() const { return !address6.is_zero(); }
+  bool has_address() const { return is_ipv6() || !address.is_zero(); }
 };
 
 class IpSocket {
  public:
-  static base::Result<IpSocket> udp(Endpoint local, Endpoint remote);  // remote port 0: from anybody
-  static base::Result<IpSocket> ping(wire::Ipv4 local, wire::Ipv4 remote);
+  static base::Result<IpSocket> udp(Endpoint local, Endpoint remote);   // remote port 0: from anybody
+  static base::Result<IpSocket> ping(Endpoint local, Endpoint remote);  // ports mean nothing
   static base::Result<IpSocket> listen(Endpoint local);
   static base::Result<IpSocket> connect(Endpoint local, Endpoint remote);  // TCP; goes on in the background
 
@@ -45,8 +49,9 @@ class IpSocket {
   int fd_;
 };
 
-// An ICMP echo request with that number, or its answer as IpSocket::ping receives it (with the IP header).
-void write_echo(std::span<std::byte> message, std::uint16_t identifier, std::uint16_t number);
-bool is_echo_reply(std::span<const std::byte> packet, std::uint16_t identifier);
+// An echo request of ICMP or ICMPv6 with that number, or its answer as IpSocket::ping receives it (over IPv4
+// with the IP header).
+void write_echo(std::span<std::byte> message, std::uint16_t identifier, std::uint16_t number, bool ipv6);
+bool is_echo_reply(std::span<const std::byte> packet, std::uint16_t identifier, bool ipv6);
 
 }  // namespace sekimori::sys

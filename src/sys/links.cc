@@ -194,6 +194,29 @@ base::Result<void> Links::set_stp(const std::string& bridge, bool on) {
   return execute(request, fmt::format("Can't set the spanning tree of {}", bridge));
 }
 
+base::Result<void> Links::set_most_learnt(const std::string& bridge, std::uint32_t most) {
+  const auto at = index(bridge);
+  if (!at) return std::unexpected(at.error());
+  NetlinkRequest request(RTM_NEWLINK, 0);
+  request.header(link_header(*at));
+  put_bridge_option(request, kBridgeMostLearnt, most);
+  return execute(request, fmt::format("Can't bound the table of {}", bridge));
+}
+
+base::Result<void> Links::set_learning(const std::string& port, bool on) {
+  const auto at = index(port);
+  if (!at) return std::unexpected(at.error());
+  NetlinkRequest request(RTM_NEWLINK, 0);
+  request.header(link_header(*at));
+  const auto info = request.begin(IFLA_LINKINFO);
+  request.put_text(IFLA_INFO_SLAVE_KIND, "bridge");
+  const auto data = request.begin(IFLA_INFO_SLAVE_DATA);
+  request.put(IFLA_BRPORT_LEARNING, static_cast<std::uint8_t>(on));
+  request.end(data);
+  request.end(info);
+  return execute(request, fmt::format("Can't set the learning of {}", port));
+}
+
 base::Result<void> Links::flush_fdb(const std::string& bridge) {
   const auto at = index(bridge);
   if (!at) return std::unexpected(at.error());
@@ -336,6 +359,36 @@ base::Result<void> Links::add_route(wire::Ipv4Prefix destination, wire::Ipv4 via
                  fmt::format("Can't route {} via {}", wire::to_text(destination), wire::to_text(via)));
 }
 
+base::Result<void> Links::add_address(const std::string& name, const wire::Ipv6Prefix& address) {
+  const auto at = index(name);
+  if (!at) return std::unexpected(at.error());
+  ifaddrmsg header{};
+  header.ifa_family = AF_INET6;
+  header.ifa_prefixlen = static_cast<std::uint8_t>(address.length);
+  header.ifa_flags = IFA_F_NODAD;
+  header.ifa_index = static_cast<std::uint32_t>(*at);
+  NetlinkRequest request(RTM_NEWADDR, kCreate);
+  request.header(header);
+  request.put(IFA_ADDRESS, address.address.octets);
+  return execute(request, fmt::format("Can't give {} the address {}", name, wire::to_text(address)));
+}
+
+base::Result<void> Links::add_route(const wire::Ipv6Prefix& destination, const wire::Ipv6& via) {
+  rtmsg header{};
+  header.rtm_family = AF_INET6;
+  header.rtm_dst_len = static_cast<std::uint8_t>(destination.length);
+  header.rtm_table = RT_TABLE_MAIN;
+  header.rtm_protocol = RTPROT_STATIC;
+  header.rtm_scope = RT_SCOPE_UNIVERSE;
+  header.rtm_type = RTN_UNICAST;
+  NetlinkRequest request(RTM_NEWROUTE, kCreate);
+  request.header(header);
+  if (destination.length > 0) request.put(RTA_DST, destination.network().octets);
+  request.put(RTA_GATEWAY, via.octets);
+  return execute(request,
+                 fmt::format("Can't route {} via {}", wire::to_text(destination), wire::to_text(via)));
+}
+
 base::Result<void> Links::add_vlan(const std::string& name, std::uint16_t vlan, bool is_pvid,
                                    bool is_bridge) {
   const auto at = index(name);
@@ -469,23 +522,36 @@ base::Result<std::vector<FdbEntry>> Links::fdb(const std::string& bridge) {
 
 base::Result<std::vector<NeighbourState>> Links::neighbours() {
   std::vector<NeighbourState> neighbours;
+  for (const std::uint8_t family : {std::uint8_t{AF_INET}, std::uint8_t{AF_INET6}}) {
+    if (auto listed = list_neighbours(family, neighbours); !listed) return std::unexpected(listed.error());
+  }
+  return neighbours;
+}
+
+base::Result<void> Links::list_neighbours(std::uint8_t family, std::vector<NeighbourState>& into) {
   ndmsg header{};
-  header.ndm_family = AF_INET;
+  header.ndm_family = family;
   NetlinkRequest request(RTM_GETNEIGH, 0);
   request.header(header);
   const auto answer = netlink_.dump(request, [&](std::uint16_t, std::span<const std::byte> body) {
     const auto message = split<ndmsg>(body);
-    if (!message || message->first.ndm_type != RTN_UNICAST) return;
+    // A kernel without IPv6 lists what it has.
+    if (!message || message->first.ndm_type != RTN_UNICAST || message->first.ndm_family != family) return;
     const auto& [entry, attributes] = *message;
     constexpr unsigned kUsable = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT;
-    neighbours.push_back({{ntohl(attributes.get<std::uint32_t>(NDA_DST).value_or(0))},
-                          mac_in(attributes, NDA_LLADDR),
-                          entry.ndm_ifindex,
-                          (entry.ndm_state & kUsable) != 0});
+    NeighbourState found;
+    if (family == AF_INET)
+      found.ip = {ntohl(attributes.get<std::uint32_t>(NDA_DST).value_or(0))};
+    else
+      found.ip6 = attributes.get<wire::Ipv6>(NDA_DST).value_or(wire::Ipv6{});
+    found.mac = mac_in(attributes, NDA_LLADDR);
+    found.device = entry.ndm_ifindex;
+    found.usable = (entry.ndm_state & kUsable) != 0;
+    into.push_back(found);
   });
   if (answer.error != 0)
     return base::fail(why("Can't read the neighbours", answer.error, answer.explanation));
-  return neighbours;
+  return {};
 }
 
 base::Result<void> Links::flush_neighbours() {
@@ -493,11 +559,14 @@ base::Result<void> Links::flush_neighbours() {
   if (!all) return std::unexpected(all.error());
   for (const NeighbourState& neighbour : *all) {
     ndmsg header{};
-    header.ndm_family = AF_INET;
+    header.ndm_family = static_cast<std::uint8_t>(neighbour.ip.is_zero() ? AF_INET6 : AF_INET);
     header.ndm_ifindex = neighbour.device;
     NetlinkRequest request(RTM_DELNEIGH, 0);
     request.header(header);
-    request.put(NDA_DST, network_order(neighbour.ip));
+    if (neighbour.ip.is_zero())
+      request.put(NDA_DST, neighbour.ip6.octets);
+    else
+      request.put(NDA_DST, network_order(neighbour.ip));
     const auto answer = netlink_.execute(request);
     if (answer.error != 0 && answer.error != ENOENT)  // it may have gone by itself
       return base::fail(why("Can't flush a neighbour", answer.error, answer.explanation));

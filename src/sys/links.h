@@ -12,6 +12,7 @@
 #include "sys/namespaces.h"
 #include "sys/netlink.h"
 #include "wire/ipv4.h"
+#include "wire/ipv6.h"
 #include "wire/mac.h"
 
 namespace sekimori::sys {
@@ -68,7 +69,8 @@ struct FdbEntry {
 };
 
 struct NeighbourState {
-  wire::Ipv4 ip;
+  wire::Ipv4 ip;  // or, when this is 0.0.0.0,
+  wire::Ipv6 ip6;
   wire::Mac mac;
   int device = 0;
   bool usable = false;  // resolved: reachable, stale, delay, probe or permanent
@@ -80,6 +82,22 @@ struct Shaper {
   std::uint32_t overhead = 0;  // bytes that a frame takes of the wire beside its own
   std::uint32_t least = 0;     // bytes that even the shortest frame takes, overhead included
   std::uint32_t queue_bytes = 128 * 1024;
+};
+
+// An endpoint of VXLAN tunnels.
+struct VxlanSettings {
+  std::uint32_t vni = 0;
+  wire::Ipv4 local{};  // of the namespace in which it is made
+  std::uint16_t port = 4789;
+  bool learning = true;
+  base::Duration ageing = base::seconds(300);  // whole seconds count
+  std::uint32_t mtu = 1500;
+};
+struct RemoteEntry {
+  wire::Mac mac;
+  wire::Ipv4 remote;
+  bool is_static = false;
+  base::Duration unheard{0};
 };
 
 class Links {
@@ -96,8 +114,18 @@ class Links {
   // A device with an address of its own on `lower`, which takes all groups; made where it belongs. passthru:
   // it has the lower device's address, whatever the end says.
   base::Result<void> add_macvlan(const VethEnd& end, const std::string& lower, MacvlanMode mode);
+  // A device that belongs to another namespace, and whose packets belong to this one.
+  base::Result<void> add_vxlan(const VethEnd& end, const VxlanSettings& settings);
+  // Sends frames for that address there; for the address of zeros all that are for nobody known. Several
+  // remotes can have that one.
+  base::Result<void> add_remote(const std::string& vxlan, wire::Mac mac, wire::Ipv4 remote);
+  base::Result<std::vector<RemoteEntry>> remotes(const std::string& vxlan);  // without those of zeros
+  base::Result<void> flush_remotes(const std::string& vxlan);                // what was learnt
+  base::Result<void> set_mtu(const std::string& name, std::uint32_t bytes);
   base::Result<void> set_ageing(const std::string& bridge, base::Duration ageing);
   base::Result<void> set_stp(const std::string& bridge, bool on);
+  base::Result<void> set_most_learnt(const std::string& bridge, std::uint32_t most);  // Linux 6.7 and later
+  base::Result<void> set_learning(const std::string& port, bool on);
   base::Result<void> remove(const std::string& name);
 
   base::Result<void> set_up(const std::string& name, bool up);
@@ -109,6 +137,9 @@ class Links {
 
   base::Result<void> add_address(const std::string& name, wire::Ipv4Prefix address);
   base::Result<void> add_route(wire::Ipv4Prefix destination, wire::Ipv4 via);
+  // In use at once: nobody is asked whether it is taken (RFC 4862 section 5.4).
+  base::Result<void> add_address(const std::string& name, const wire::Ipv6Prefix& address);
+  base::Result<void> add_route(const wire::Ipv6Prefix& destination, const wire::Ipv6& via);
   // Makes a port of a bridge with VLAN filtering, or the bridge's own interface, a member. The PVID is the
   // VLAN of untagged frames, which leave untagged.
   base::Result<void> add_vlan(const std::string& name, std::uint16_t vlan, bool is_pvid, bool is_bridge);
@@ -123,12 +154,13 @@ class Links {
   base::Result<std::vector<LinkState>> list();
   base::Result<std::uint32_t> most_learnt(const std::string& bridge);  // 0 on kernels that know no bound
   base::Result<std::vector<FdbEntry>> fdb(const std::string& bridge);
-  base::Result<std::vector<NeighbourState>> neighbours();
+  base::Result<std::vector<NeighbourState>> neighbours();  // of both versions of IP
   base::Result<int> index(const std::string& name);
 
  private:
   Links(NetlinkSocket netlink, int control) : netlink_(std::move(netlink)), control_(control) {}
   base::Result<void> execute(NetlinkRequest& request, const std::string& what);
+  base::Result<void> list_neighbours(std::uint8_t family, std::vector<NeighbourState>& into);
 
   NetlinkSocket netlink_;
   int control_;  // a datagram socket, for ioctl

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "importers/site.h"
+#include "lab/compare.h"
 #include "lab/lab.h"
 #include "lab/plan.h"
 #include "simulate/run.h"
@@ -83,6 +84,21 @@ inline simulate::RunResult predict(const TestLab& lab, base::Time until) {
   auto predicted = simulate::run(lab.site(), options);
   EXPECT_TRUE(predicted.has_value());
   return std::move(*predicted);
+}
+
+// The same with tables and caches, as the lab compares it.
+inline Prediction prediction_of(const TestLab& lab, base::Time until) {
+  simulate::Options options;
+  options.until = until;
+  options.tables = true;
+  const auto result = simulate::run(lab.site(), options);
+  EXPECT_TRUE(result.has_value());
+  Prediction prediction;
+  for (const auto& lane : result->lanes) prediction.lanes.push_back({lane.frames, lane.bytes});
+  for (const auto& e : result->tables)
+    prediction.tables.push_back({e.bridge, e.mac, e.vlan, e.port, e.unheard, e.is_static});
+  for (const auto& e : result->neighbours) prediction.neighbours.push_back({e.station, e.ip, e.mac, e.ip6});
+  return prediction;
 }
 
 }  // namespace sekimori::lab
