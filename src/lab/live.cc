@@ -14,6 +14,7 @@
 #include "lab/live_bond.h"
 #include "lab/live_switch.h"
 #include "lab/live_tree.h"
+#include "lab/suppression.h"
 #include "switching/kinds.h"
 #include "switching/spanning_tree.h"
 #include "sys/link_watcher.h"
@@ -43,6 +44,10 @@ bool is_tagged(Bytes frame) { return frame.size() >= 18 && read16(frame, kAddres
 
 std::uint32_t read32(Bytes frame, std::size_t at) {
   return std::uint32_t{read16(frame, at)} << 16 | read16(frame, at + 2);
+}
+
+wire::Bytes octets_of(Bytes bytes) {
+  return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
 }
 
 LiveSwitch::Frame read_frame(Bytes bytes) {
@@ -382,10 +387,15 @@ class Live {
     const bool looks = site_[site_[port.port].bridge].kind != model::BridgeKind::kMacvlan;
     if (const wire::Bytes bpdu = bpdu_in(bytes); looks && !bpdu.empty())
       return receive_bpdu(port, bytes, bpdu);
-    const LiveSwitch::Frame frame = read_frame(bytes);
+    LiveSwitch::Frame frame = read_frame(bytes);
+    if (port.bridge->suppresses()) frame.about = read_about(octets_of(bytes));
     for (const LiveSwitch::Copy& copy : port.bridge->relay(port.port, frame, now())) {
       const std::uint32_t out = by_model_port_[copy.port.index()];
       if (out != kNone) ports_[out].socket.queue(with_tag(bytes, frame.tag, copy.tag, scratch_));
+    }
+    if (const auto mac = port.bridge->answer()) {  // back out of the port that the question came in at
+      write_answer(octets_of(bytes), *mac, answer_);
+      port.socket.queue(std::as_bytes(std::span(answer_)));
     }
   }
 
@@ -483,6 +493,7 @@ class Live {
   std::vector<LiveJunction> junctions_;
   std::vector<std::unique_ptr<Watched>> watched_;
   std::array<std::byte, kLongestCopy> scratch_;
+  wire::Buffer answer_;
   base::Time looked_{0};
   bool go_on_ = true;
 };

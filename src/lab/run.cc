@@ -321,7 +321,7 @@ class Run {
       if (!index) return std::unexpected(index.error());
       if (!all) return std::unexpected(all.error());
       for (const sys::NeighbourState& neighbour : *all) {
-        if (neighbour.device == *index && neighbour.usable)
+        if (neighbour.device == *index && neighbour.usable && !neighbour.permanent)
           result_.neighbours.push_back({model::StationId(s), neighbour.ip, neighbour.mac});
       }
     }

@@ -130,6 +130,7 @@ base::Result<void> Links::add_bridge(const std::string& name, const BridgeSettin
   request.put(IFLA_BR_PRIORITY, settings.priority);
   request.put(IFLA_BR_FORWARD_DELAY, settings.stp ? to_ticks(settings.forward_delay) : 0u);
   request.put(IFLA_BR_STP_STATE, std::uint32_t{settings.stp});
+  if (settings.group_forward_mask != 0) request.put(IFLA_BR_GROUP_FWD_MASK, settings.group_forward_mask);
   if (settings.most_learnt != 0) request.put(kBridgeMostLearnt, settings.most_learnt);
   if (settings.vlan_filtering) {
     request.put(IFLA_BR_VLAN_FILTERING, std::uint8_t{1});
@@ -256,6 +257,8 @@ base::Result<void> Links::set_port(const std::string& name, const BridgePortSett
   flag(IFLA_BRPORT_ISOLATED, settings.isolated);
   flag(IFLA_BRPORT_MODE, settings.hairpin);
   flag(IFLA_BRPORT_LOCKED, settings.locked);
+  flag(IFLA_BRPORT_NEIGH_SUPPRESS, settings.neigh_suppress);
+  request.put(IFLA_BRPORT_GROUP_FWD_MASK, settings.group_forward_mask);
   if (settings.path_cost != 0) request.put(IFLA_BRPORT_COST, settings.path_cost);
   request.end(data);
   request.end(info);
@@ -367,6 +370,28 @@ base::Result<void> Links::add_fdb_entry(const std::string& port, wire::Mac mac, 
   request.put(NDA_LLADDR, mac.octets());
   if (vlan != 0) request.put(NDA_VLAN, vlan);
   return execute(request, fmt::format("Can't enter {} at the bridge port {}", wire::to_text(mac), port));
+}
+
+template <class Address>
+base::Result<void> Links::add_permanent(const std::string& name, std::uint8_t family, const Address& ip,
+                                        wire::Mac mac, const std::string& text) {
+  const auto at = index(name);
+  if (!at) return std::unexpected(at.error());
+  ndmsg header{};
+  header.ndm_family = family;
+  header.ndm_ifindex = *at;
+  header.ndm_state = NUD_PERMANENT;
+  NetlinkRequest request(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE);
+  request.header(header);
+  request.put(NDA_DST, ip).put(NDA_LLADDR, mac.octets());
+  return execute(request, fmt::format("Can't enter {} at {}", text, name));
+}
+
+base::Result<void> Links::add_neighbour(const std::string& name, wire::Ipv4 ip, wire::Mac mac) {
+  return add_permanent(name, AF_INET, network_order(ip), mac, wire::to_text(ip));
+}
+base::Result<void> Links::add_neighbour(const std::string& name, const wire::Ipv6& ip, wire::Mac mac) {
+  return add_permanent(name, AF_INET6, ip.octets, mac, wire::to_text(ip));
 }
 
 base::Result<void> Links::remove_fdb_entry(const std::string& port, wire::Mac mac) {
@@ -481,7 +506,8 @@ base::Result<std::vector<NeighbourState>> Links::neighbours() {
     neighbours.push_back({{ntohl(attributes.get<std::uint32_t>(NDA_DST).value_or(0))},
                           mac_in(attributes, NDA_LLADDR),
                           entry.ndm_ifindex,
-                          (entry.ndm_state & kUsable) != 0});
+                          (entry.ndm_state & kUsable) != 0,
+                          (entry.ndm_state & NUD_PERMANENT) != 0});
   });
   if (answer.error != 0)
     return base::fail(why("Can't read the neighbours", answer.error, answer.explanation));
@@ -492,6 +518,7 @@ base::Result<void> Links::flush_neighbours() {
   const auto all = neighbours();
   if (!all) return std::unexpected(all.error());
   for (const NeighbourState& neighbour : *all) {
+    if (neighbour.permanent) continue;
     ndmsg header{};
     header.ndm_family = AF_INET;
     header.ndm_ifindex = neighbour.device;
