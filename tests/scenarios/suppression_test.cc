@@ -1,6 +1,8 @@
 // A bridge that answers ARP for others: what it spares the network, and what an entry that is wrong does.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "remedy/remedies.h"
 #include "tests/scenarios/scenario.h"
 
