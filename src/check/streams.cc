@@ -106,13 +106,13 @@ class Collector {
   }
 
   Streams collect(std::span<const Carried> tunnels) && {
+    note_suppression();
     for (std::size_t f = 0; f < m_.flows.size(); ++f) add_flow(model::FlowId(f));
     for (const Carried& packets : tunnels) add_tunnel(packets);
     merge_uses();
     announcements();
     for (const model::SharedAddress& shared : m_.shared) advertisements(shared);
     for (const Use& use : uses_) resolve_again(use);
-    doubt_what_is_suppressed();
     std::ranges::sort(out_.contested);
     out_.contested.erase(std::unique(out_.contested.begin(), out_.contested.end()), out_.contested.end());
     return std::move(out_);
@@ -123,33 +123,36 @@ class Collector {
   // announcement, or an answer: none of these is certain. What the bridge itself answers goes part of the way
   // of the station's own answer. Of a station whose entry is wrong, and of whom it is taken for, nothing is
   // known.
-  void doubt_what_is_suppressed() {
-    bool any = false;
+  void note_suppression() {
     for (const model::Bridge& bridge : m_.bridges) {
       if (!switching::suppresses(m_, bridge)) continue;
-      any = true;
-      for (const model::KnownNeighbour& known : bridge.neighbours) doubt_if_wrong(known);
-    }
-    if (!any) return;
-    for (Stream& s : out_.list) {
-      const bool to_a_probe =
-          s.kind == StreamKind::kReply && s.after != kNone && out_.list[s.after].kind == StreamKind::kProbe;
-      if (to_a_probe || (s.kind != StreamKind::kQuestion && s.kind != StreamKind::kReply &&
-                         s.kind != StreamKind::kAnnouncement))
-        continue;
-      s.gap = base::kNever;
-      s.least = 0;
+      spared_.resize(m_.stations.size());
+      for (const model::KnownNeighbour& known : bridge.neighbours) {
+        for (std::size_t s = 0; s < m_.stations.size(); ++s)
+          if (is_of(m_.stations[s], known)) spared_[s] = true;
+        doubt_if_wrong(known);
+      }
+      for (const PortId port : bridge.ports) {
+        if (m_[port].role != model::PortRole::kHost) continue;
+        const PortId own = peer(m_, port);
+        if (!own.valid()) continue;
+        for (StationId s = m_[own].station; s.valid(); s = m_[s].next_on_port) spared_[s.index()] = true;
+      }
     }
   }
+  bool any_suppresses() const { return !spared_.empty(); }
+  // A bridge keeps questions for it to itself.
+  bool is_spared(StationId asked) const { return any_suppresses() && spared_[asked.index()]; }
+  static bool is_of(const model::Station& s, const model::KnownNeighbour& known) {
+    return known.ip.is_zero() ? s.ip6.address == known.ip6 : s.ip.address == known.ip;
+  }
   void doubt_if_wrong(const model::KnownNeighbour& known) {
-    const auto has_it = [&](const model::Station& s) {
-      return known.ip.is_zero() ? s.ip6.address == known.ip6 : s.ip.address == known.ip;
-    };
     const bool is_right = std::ranges::any_of(
-        m_.stations, [&](const model::Station& s) { return has_it(s) && s.mac == known.mac; });
+        m_.stations, [&](const model::Station& s) { return is_of(s, known) && s.mac == known.mac; });
     if (is_right) return;
     for (std::size_t s = 0; s < m_.stations.size(); ++s) {
-      if (has_it(m_.stations[s]) || m_.stations[s].mac == known.mac) out_.contested.push_back(StationId(s));
+      if (is_of(m_.stations[s], known) || m_.stations[s].mac == known.mac)
+        out_.contested.push_back(StationId(s));
     }
   }
 
@@ -547,10 +550,11 @@ class Collector {
   void announce(StationId s, Duration every, bool ipv6) {
     if (every.count() == 0) return;
     const double rate = per_second(every);
+    const bool certain = !any_suppresses();
     add({.from = s,
          .to = {},
-         .gap = every,
-         .least = rate,
+         .gap = certain ? every : base::kNever,
+         .least = certain ? rate : 0,
          .most = rate,
          .bytes = ipv6 ? kDiscoveryFrame : kLeastFrame,
          .kind = StreamKind::kAnnouncement,
@@ -676,14 +680,14 @@ class Collector {
     const Duration timeout = arp(use.from).timeout;
     if (timeout >= kForEver || (arp(use.from).confirm_by_progress && use.progress < timeout)) return;
     const Hearing h = hears(use.from, use.to);
-    if (h.certain < timeout) return;  // refreshed before it runs out
+    if (h.certain < timeout && !any_suppresses()) return;  // refreshed before it runs out
     const Duration period = sum(timeout, sum(use.gap, kSlack));
     if (!h.possible) {
       ask(use, {}, StreamKind::kQuestion, period, per_second(std::max(timeout, base::milliseconds(1))));
       return;
     }
     ask(use, {}, StreamKind::kQuestion, base::kNever, per_second(std::max(timeout, base::milliseconds(1))));
-    exchange(use, period);
+    if (!any_suppresses()) exchange(use, period);
   }
 
   // Two stacks that do not probe, with nobody else to hear: one of them asks, which refreshes both. Which one
@@ -709,6 +713,7 @@ class Collector {
   }
 
   void ask(const Use& use, StationId to, StreamKind kind, Duration period, double most) {
+    if (kind == StreamKind::kQuestion && is_spared(use.to)) period = base::kNever;
     const double least = period == base::kNever ? 0 : per_second(period);
     const std::uint32_t question = add({.from = use.from,
                                         .to = to,
@@ -751,6 +756,7 @@ class Collector {
   std::vector<Use> uses_;
   std::map<std::pair<StationId, Ip>, std::uint32_t> in_vain_;  // questions, by asker and address
   std::vector<Step> way_;
+  std::vector<bool> spared_;  // by station; empty: none is
   Streams out_;
 };
 
