@@ -27,6 +27,13 @@ std::vector<StationId> owners(const Model& m, const KnownNeighbour& known) {
   return found;
 }
 
+// Without an entry for the MAC in its table the bridge does not answer.
+bool can_be_in_table(const Model& m, const model::Bridge& bridge, wire::Mac mac) {
+  return std::ranges::find(bridge.static_entries, mac, &model::StaticEntry::mac) !=
+             bridge.static_entries.end() ||
+         std::ranges::find(m.stations, mac, &model::Station::mac) != m.stations.end();
+}
+
 }  // namespace
 
 void rule_blackhole_neighbour(const Site& site, std::vector<findings::Finding>& out) {
@@ -35,6 +42,7 @@ void rule_blackhole_neighbour(const Site& site, std::vector<findings::Finding>& 
     const model::Bridge& bridge = m.bridges[b];
     if (bridge.neighbours.empty() || !switching::suppresses(m, bridge)) continue;
     for (const KnownNeighbour& known : bridge.neighbours) {
+      if (!can_be_in_table(m, bridge, known.mac)) continue;
       std::vector<StationId> stations = owners(m, known);
       if (stations.empty() ||
           std::ranges::any_of(stations, [&](StationId s) { return m[s].mac == known.mac; }))

@@ -77,6 +77,10 @@ TEST(NeighSuppress, AWrongEntryIsABlackHole) {
   EXPECT_FALSE(told(off));
   EXPECT_GE(answered(play(off, base::seconds(30))), 29);
   EXPECT_FALSE(told(two_hosts("neigh-suppress: on", "b:net0", "old:net0")));
+  const model::Model unknown =
+      two_hosts("neigh-suppress: on", "{station: b:net0, mac: \"02:00:00:00:00:77\"}");
+  EXPECT_FALSE(told(unknown));
+  EXPECT_GE(answered(play(unknown, base::seconds(30))), 29);
 }
 
 TEST(NeighSuppress, RemediesEndTheBlackHole) {
