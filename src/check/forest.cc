@@ -224,7 +224,7 @@ void Forest::judge_ports(Component& component) {
           port.role == model::PortRole::kHost &&
           std::ranges::any_of(bridge.static_entries, [&](const auto& e) { return e.port == id; });
       component.bends |= port.locked;
-      component.open &= (port.floods_unknown || local) && port.floods_broadcast &&
+      component.open &= (port.floods_unknown || local) && port.floods_broadcast && port.floods_multicast &&
                         (!port.isolated || port.tunnel) && !port.guard && port.mac_limit == 0 &&
                         port.storm_control == 0;
       component.plain &= component.open && !port.tunnel;
@@ -251,7 +251,7 @@ bool Forest::hears(StationId speaker, StationId listener) const {
   way(from, to, steps);
   return std::ranges::all_of(steps, [&](const Step& step) {
     const model::Port &in = model_[step.in], &out = model_[step.out];
-    return !(in.isolated && out.isolated) && (out.floods_broadcast || in.role == model::PortRole::kHost);
+    return !(in.isolated && out.isolated) && (out.floods_multicast || in.role == model::PortRole::kHost);
   });
 }
 

@@ -14,6 +14,7 @@ namespace sekimori::check {
 // Between whom; `to` is invalid for a group.
 struct Ends {
   StationId from, to;
+  bool multicast = false;  // of a group: not of all stations
 };
 
 class Registrations {
@@ -78,16 +79,17 @@ class Registrations {
   bool passes(const std::vector<Step>& way, const Ends& ends) const {
     for (const Step& step : way) {
       if (refuses(step.node, step.in, ends.from)) return false;
-      if (!ends.to.valid() && !takes_broadcast(step.in, step.out)) return false;
+      if (!ends.to.valid() && !takes_group(step.in, step.out, ends.multicast)) return false;
       if (!switching::registers(forest_[step.node].kind)) continue;
       if (!relays(step.node, step.in, step.out, find(step.node, ends))) return false;
     }
     return true;
   }
 
-  // A Linux bridge's port without broadcast-flood gets those of the host alone.
-  bool takes_broadcast(PortId in, PortId out) const {
-    return m_[out].floods_broadcast || m_[in].role == model::PortRole::kHost;
+  // A Linux bridge's port without broadcast-flood, or multicast-flood, gets those of the host alone.
+  bool takes_group(PortId in, PortId out, bool multicast) const {
+    return (multicast ? m_[out].floods_multicast : m_[out].floods_broadcast) ||
+           m_[in].role == model::PortRole::kHost;
   }
 
  private:

@@ -6,6 +6,7 @@
 #include "model/routing.h"
 #include "switching/first_hop.h"
 #include "switching/ovs.h"
+#include "switching/suppression.h"
 
 #include <fmt/format.h>
 
@@ -92,7 +93,8 @@ class Collector {
   Collector(const Model& m, const Forest& forest, Time when)
       : m_(m), forest_(forest), registrations_(m, forest), when_(when), ipv6_(m) {
     for (const model::Bridge& bridge : m.bridges) any_gates_ |= switching::registers(bridge.kind);
-    for (const model::Port& port : m.ports) any_gates_ |= port.locked || !port.floods_broadcast;
+    for (const model::Port& port : m.ports)
+      any_gates_ |= port.locked || !port.floods_broadcast || !port.floods_multicast;
     for (std::size_t s = 0; s < m.stations.size(); ++s) {
       if (!forest.place(StationId(s)).plugged()) continue;
       if (!m.stations[s].ip.address.is_zero())
@@ -104,6 +106,7 @@ class Collector {
   }
 
   Streams collect(std::span<const Carried> tunnels) && {
+    note_suppression();
     for (std::size_t f = 0; f < m_.flows.size(); ++f) add_flow(model::FlowId(f));
     for (const Carried& packets : tunnels) add_tunnel(packets);
     merge_uses();
@@ -116,6 +119,43 @@ class Collector {
   }
 
  private:
+  // Where bridges answer questions, or don't hand them on, it is up to their tables who hears a question, an
+  // announcement, or an answer: none of these is certain. What the bridge itself answers goes part of the way
+  // of the station's own answer. Of a station whose entry is wrong, and of whom it is taken for, nothing is
+  // known.
+  void note_suppression() {
+    for (const model::Bridge& bridge : m_.bridges) {
+      if (!switching::suppresses(m_, bridge)) continue;
+      spared_.resize(m_.stations.size());
+      for (const model::KnownNeighbour& known : bridge.neighbours) {
+        for (std::size_t s = 0; s < m_.stations.size(); ++s)
+          if (is_of(m_.stations[s], known)) spared_[s] = true;
+        doubt_if_wrong(known);
+      }
+      for (const PortId port : bridge.ports) {
+        if (m_[port].role != model::PortRole::kHost) continue;
+        const PortId own = peer(m_, port);
+        if (!own.valid()) continue;
+        for (StationId s = m_[own].station; s.valid(); s = m_[s].next_on_port) spared_[s.index()] = true;
+      }
+    }
+  }
+  bool any_suppresses() const { return !spared_.empty(); }
+  // A bridge keeps questions for it to itself.
+  bool is_spared(StationId asked) const { return any_suppresses() && spared_[asked.index()]; }
+  static bool is_of(const model::Station& s, const model::KnownNeighbour& known) {
+    return known.ip.is_zero() ? s.ip6.address == known.ip6 : s.ip.address == known.ip;
+  }
+  void doubt_if_wrong(const model::KnownNeighbour& known) {
+    const bool is_right = std::ranges::any_of(
+        m_.stations, [&](const model::Station& s) { return is_of(s, known) && s.mac == known.mac; });
+    if (is_right) return;
+    for (std::size_t s = 0; s < m_.stations.size(); ++s) {
+      if (is_of(m_.stations[s], known) || m_.stations[s].mac == known.mac)
+        out_.contested.push_back(StationId(s));
+    }
+  }
+
   // ------------------------------------------------------------ ways through routers
 
   // Who has that address where `asker` can ask for it; of a cluster, who takes what that client sends.
@@ -125,7 +165,7 @@ class Collector {
         std::ranges::equal_range(owners_, ip, {}, &std::pair<std::uint32_t, StationId>::first);
     for (auto it = first; it != last; ++it) {
       if (it->second == asker || !forest_.connected(asker, it->second) ||
-          !(can_ask(asker, it->second) || can_ask(it->second, asker)))
+          !(can_ask(asker, it->second, is_ipv6(ip)) || can_ask(it->second, asker, is_ipv6(ip))))
         continue;
       if (is_cluster(it->second) && (!found.valid() || m_[found].shared == m_[it->second].shared)) {
         found = serving(m_[it->second].shared, client, asker);
@@ -152,13 +192,13 @@ class Collector {
 
   // A question gets there: not everybody who is connected hears everybody's broadcasts on a switch that knows
   // by registration.
-  bool can_ask(StationId asker, StationId asked) {
+  bool can_ask(StationId asker, StationId asked, bool ipv6) {
     const Place &from = forest_.place(asker), &to = forest_.place(asked);
     if (!any_gates_ || from.node == kNone || to.node == kNone ||
         forest_.components()[forest_[from.node].component].broken())
       return true;
     forest_.way(from, to, way_);
-    return registrations_.passes(way_, {asker, {}});
+    return registrations_.passes(way_, {asker, {}, ipv6});
   }
 
   Ip ip_of(StationId s, bool ipv6) const { return ipv6 ? ipv6_.of(s) : m_[s].ip.address.bits; }
@@ -207,7 +247,7 @@ class Collector {
         ask_in_vain(pattern, next);
         return std::nullopt;
       }
-      if (!surely_resolves(pattern.from, pattern.to)) {
+      if (!surely_resolves(pattern.from, pattern.to, pattern.ipv6)) {
         // Without an answer to its questions it sends nothing but these (resolve_again).
         pattern.gap = base::kNever;
         pattern.least = 0;
@@ -269,7 +309,7 @@ class Collector {
 
   // That the station gets an answer when it asks for the other: that nothing on the way blocks either. The
   // question has just taught every table on the way where to send the answer.
-  bool surely_resolves(StationId asker, StationId asked) {
+  bool surely_resolves(StationId asker, StationId asked, bool ipv6) {
     const Place& place = forest_.place(asker);
     if (place.node == kNone) return true;
     const Component& component = forest_.components()[forest_[place.node].component];
@@ -278,7 +318,7 @@ class Collector {
     if (forest_.components()[forest_[place.node].component].broken())
       return true;  // nothing is claimed of it
     // Without a question there, it learns the address only if the other asks for something.
-    if (!can_ask(asker, asked)) return false;
+    if (!can_ask(asker, asked, ipv6)) return false;
     forest_.way(forest_.place(asked), place, way_);
     // The answer may turn off where the question passed; the asker may still learn by what the other asks.
     if (!registrations_.passes(way_, {asked, asker})) return false;
@@ -510,10 +550,11 @@ class Collector {
   void announce(StationId s, Duration every, bool ipv6) {
     if (every.count() == 0) return;
     const double rate = per_second(every);
+    const bool certain = !any_suppresses();
     add({.from = s,
          .to = {},
-         .gap = every,
-         .least = rate,
+         .gap = certain ? every : base::kNever,
+         .least = certain ? rate : 0,
          .most = rate,
          .bytes = ipv6 ? kDiscoveryFrame : kLeastFrame,
          .kind = StreamKind::kAnnouncement,
@@ -635,18 +676,18 @@ class Collector {
       if (may_swallow(use)) ask(use, {}, StreamKind::kQuestion, base::kNever, 1);
       return;
     }
-    if (!surely_resolves(use.from, use.to)) ask(use, {}, StreamKind::kQuestion, base::kNever, 1);
+    if (!surely_resolves(use.from, use.to, use.ipv6)) ask(use, {}, StreamKind::kQuestion, base::kNever, 1);
     const Duration timeout = arp(use.from).timeout;
     if (timeout >= kForEver || (arp(use.from).confirm_by_progress && use.progress < timeout)) return;
     const Hearing h = hears(use.from, use.to);
-    if (h.certain < timeout) return;  // refreshed before it runs out
+    if (h.certain < timeout && !any_suppresses()) return;  // refreshed before it runs out
     const Duration period = sum(timeout, sum(use.gap, kSlack));
     if (!h.possible) {
       ask(use, {}, StreamKind::kQuestion, period, per_second(std::max(timeout, base::milliseconds(1))));
       return;
     }
     ask(use, {}, StreamKind::kQuestion, base::kNever, per_second(std::max(timeout, base::milliseconds(1))));
-    exchange(use, period);
+    if (!any_suppresses()) exchange(use, period);
   }
 
   // Two stacks that do not probe, with nobody else to hear: one of them asks, which refreshes both. Which one
@@ -672,6 +713,7 @@ class Collector {
   }
 
   void ask(const Use& use, StationId to, StreamKind kind, Duration period, double most) {
+    if (kind == StreamKind::kQuestion && is_spared(use.to)) period = base::kNever;
     const double least = period == base::kNever ? 0 : per_second(period);
     const std::uint32_t question = add({.from = use.from,
                                         .to = to,
@@ -714,6 +756,7 @@ class Collector {
   std::vector<Use> uses_;
   std::map<std::pair<StationId, Ip>, std::uint32_t> in_vain_;  // questions, by asker and address
   std::vector<Step> way_;
+  std::vector<bool> spared_;  // by station; empty: none is
   Streams out_;
 };
 

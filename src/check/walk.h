@@ -65,8 +65,10 @@ class Walk {
     return weight;
   }
 
+  // To all stations; what is not ARP is to a group of its own (Neighbor Discovery, advertisements).
   void broadcast(StationId from, bool is_arp) {
     begin(from, {}, is_arp);
+    ends_.multicast = !is_arp;
     const Place& place = forest_.place(from);
     open_.push_back({place.node, place.port, policy_.all(), false});
     spread(true);
@@ -74,7 +76,7 @@ class Walk {
 
  private:
   void begin(StationId from, StationId to, bool is_arp) {
-    ends_ = {from, to};
+    ends_ = {from, to, false};
     to_ = to.valid() ? forest_.place(to) : Place{};
     is_arp_ = is_arp;
   }
@@ -128,13 +130,15 @@ class Walk {
       for (const PortId out : m_[forest_[n].bridge].ports) {
         if (out == in || out == except || !forest_.usable(out) || !carries(m_, out, forest_[n].vlan))
           continue;
-        const bool floods = unknown ? port(out).floods_unknown : registrations_.takes_broadcast(in, out);
+        const bool floods =
+            unknown ? port(out).floods_unknown : registrations_.takes_group(in, out, ends_.multicast);
         if (lets_out(n, in, out) && floods) policy_.leaves(n, out, weight, stray);
       }
     }
     for (const Edge& edge : forest_.edges(n)) {
       if (edge.port == in || edge.port == except || !lets_out(n, in, edge.port)) continue;
-      if (unknown ? !port(edge.port).floods_unknown : !registrations_.takes_broadcast(in, edge.port))
+      if (unknown ? !port(edge.port).floods_unknown
+                  : !registrations_.takes_group(in, edge.port, ends_.multicast))
         continue;
       open_.push_back({edge.to, edge.far, weight, astray(n, edge.port, stray)});
     }

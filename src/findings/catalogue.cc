@@ -36,6 +36,8 @@ constexpr CatalogueEntry kCatalogue[] = {
      "frames are lost because unknown unicast is blocked"},
     {kBlackholeNested, "blackhole-nested", kError,
      "a virtual switch does not know the stations behind a guest's NIC"},
+    {kBlackholeNeighbour, "blackhole-neighbour", kError,
+     "a bridge answers ARP for a station with a wrong MAC"},
     {kLinkOverloaded, "link-overloaded", kError, "a link gets more than it can carry"},
     {kMacDuplicateLatent, "mac-duplicate-latent", kWarning,
      "the same MAC exists twice, not yet in one segment at once"},

@@ -22,6 +22,7 @@ enum class Code : std::uint8_t {
   kLeakLatent,
   kBlackholeSuppressed,
   kBlackholeNested,
+  kBlackholeNeighbour,
   kMacDuplicate,
   kMacDuplicateLatent,
   kIpDuplicate,

@@ -231,6 +231,33 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"hosts: {h: {guests: {g: {guests: {}}}}}", "2:26: ", "unknown key 'guests' in a guest"}),
     name);
 
+// A host with a Linux bridge, whose settings are in line 5.
+std::string on_linux_bridge(std::string_view settings) {
+  return fmt::format(
+      "hosts:\n  h:\n    nics: {{e: {{}}, f: 10.0.0.1/24}}\n    switches: {{b: {{kind: linux-bridge, {}}}}}",
+      settings);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    LinuxBridges, OneProblem,
+    testing::Values(
+        Case{"switches: {s: {group-fwd-mask: 8}}", "2:32: ", "only a linux-bridge has `group-fwd-mask`"},
+        Case{"switches: {s: {neighbours: []}}", "2:28: ", "only a linux-bridge has `neighbours`"},
+        Case{"switches: {s: {ports: {1: {neigh-suppress: on}}}}",
+             "2:44: ", "only a port of a linux-bridge has `neigh-suppress`"},
+        Case{on_linux_bridge("group-fwd-mask: lldp"), "5:56: ", "as 0x4000 for LLDP; found 'lldp'"},
+        Case{on_linux_bridge("group-fwd-mask: 0x10000"), "5:56: ", "from 0 to 0xffff"},
+        Case{on_linux_bridge("group-fwd-mask: -1"), "5:56: ", "from 0 to 0xffff"},
+        Case{on_linux_bridge("group-fwd-mask: 4"), "5:56: ", "none of the first three bits"},
+        Case{on_linux_bridge("ports: {e: {group-fwd-mask: 3}}"), "5:68: ", "does not take the bits"},
+        Case{on_linux_bridge("ports: {e: {neigh-suppress: on, access: 5}}"),
+             "5:68: ", "suppression in VLANs is not modelled"},
+        Case{on_linux_bridge("neighbours: [h:x]"), "5:53: ", "'h' has no NIC 'x'"},
+        Case{on_linux_bridge("neighbours: [h:e]"), "5:53: ", "'h:e' has no IP address"},
+        Case{on_linux_bridge("neighbours: [{mac: \"02:00:00:00:00:01\"}]"), "5:53: ", "a neighbour is a"},
+        Case{on_linux_bridge("neighbours: [{station: h:f, mac: x}]"), "5:73: ", "MAC"}),
+    name);
+
 INSTANTIATE_TEST_SUITE_P(
     Links, OneProblem,
     testing::Values(Case{"switches: {sw1: {}}\nlinks: [[sw1:1, sv1:2]]",

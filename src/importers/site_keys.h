@@ -50,6 +50,9 @@ inline constexpr Keys kGuestNic = {"on",
                                    "storm-control",
                                    "broadcast-flood",
                                    "locked",
+                                   "multicast-flood",
+                                   "neigh-suppress",
+                                   "group-fwd-mask",
                                    "promiscuous-mode",
                                    "forged-transmits",
                                    "mac-spoofing"};
@@ -57,21 +60,42 @@ inline constexpr Keys kDrawnMac = {"drawn-from"};
 inline constexpr Keys kRoute = {"to", "via"};
 inline constexpr Keys kArp = {"timeout", "confirm", "announce"};
 inline constexpr Keys kNd = {"reachable", "announce", "advertise"};
-inline constexpr Keys kSwitch = {"kind",  "ageing",   "learning", "table-size", "vlan-aware",
-                                 "stp",   "priority", "hello",    "max-age",    "forward-delay",
-                                 "flood", "ports",    "static",   "flows"};
-inline constexpr Keys kVirtualSwitch = {"kind",           "uplinks",       "ip",       "mac",
-                                        "filters-local",  "mode",          "teaming",  "notify-switches",
-                                        "beacon-probing", "ageing",        "learning", "table-size",
-                                        "vlan-aware",     "stp",           "priority", "hello",
-                                        "max-age",        "forward-delay", "flood",    "ports",
-                                        "static",         "flows"};
-inline constexpr Keys kPort = {"access",    "trunk",        "native",      "flood",   "broadcast-flood",
-                               "learning",  "locked",       "isolated",    "hairpin", "lag",
-                               "guard",     "bpdu-guard",   "bpdu-filter", "edge",    "path-cost",
-                               "mac-limit", "storm-control"};
+inline constexpr Keys kSwitch = {"kind",       "ageing",        "learning",       "table-size",
+                                 "vlan-aware", "stp",           "priority",       "hello",
+                                 "max-age",    "forward-delay", "flood",          "ports",
+                                 "static",     "flows",         "group-fwd-mask", "neighbours"};
+inline constexpr Keys kVirtualSwitch = {"kind",
+                                        "uplinks",
+                                        "ip",
+                                        "mac",
+                                        "filters-local",
+                                        "mode",
+                                        "teaming",
+                                        "notify-switches",
+                                        "beacon-probing",
+                                        "ageing",
+                                        "learning",
+                                        "table-size",
+                                        "vlan-aware",
+                                        "stp",
+                                        "priority",
+                                        "hello",
+                                        "max-age",
+                                        "forward-delay",
+                                        "flood",
+                                        "ports",
+                                        "static",
+                                        "flows",
+                                        "group-fwd-mask",
+                                        "neighbours"};
+inline constexpr Keys kPort = {
+    "access",    "trunk",         "native",         "flood",          "broadcast-flood",
+    "learning",  "locked",        "isolated",       "hairpin",        "lag",
+    "guard",     "bpdu-guard",    "bpdu-filter",    "edge",           "path-cost",
+    "mac-limit", "storm-control", "neigh-suppress", "group-fwd-mask", "multicast-flood"};
 inline constexpr Keys kStormControl = {"broadcast", "multicast", "unknown-unicast"};
 inline constexpr Keys kStaticEntry = {"mac", "station", "port", "vlan"};
+inline constexpr Keys kNeighbour = {"station", "mac"};
 inline constexpr Keys kFlowRule = {"in-port", "mac", "station", "type", "output"};
 inline constexpr Keys kWan = {"kind", "sites", "delay", "ageing", "table-size"};
 inline constexpr Keys kWanSite = {"rate", "delay", "mac-limit", "storm-control"};
@@ -113,6 +137,7 @@ inline constexpr Section kVirtualSwitch{"virtual-switch", keys::kVirtualSwitch};
 inline constexpr Section kPort{"port", keys::kPort};
 inline constexpr Section kStormControl{"storm-control", keys::kStormControl};
 inline constexpr Section kStaticEntry{"static-entry", keys::kStaticEntry};
+inline constexpr Section kNeighbour{"neighbour", keys::kNeighbour};
 inline constexpr Section kFlowRule{"flow-rule", keys::kFlowRule};
 inline constexpr Section kWan{"wan", keys::kWan};
 inline constexpr Section kWanSite{"wan-site", keys::kWanSite};
@@ -130,7 +155,7 @@ inline constexpr std::array kAll = {
     kSite,        kNote,     kDefaults, kDefaultLink, kHost,         kRouter,        kGuest,  kNic,
     kGuestNic,    kDrawnMac, kRoute,    kArp,         kSwitch,       kVirtualSwitch, kPort,   kStormControl,
     kStaticEntry, kFlowRule, kWan,      kWanSite,     kLink,         kShared,        kMember, kPool,
-    kFlow,        kChange,   kNd,       kTunnel,      kTunnelMember, kTunnelStatic,  kBond};
+    kFlow,        kChange,   kNd,       kTunnel,      kTunnelMember, kTunnelStatic,  kBond,   kNeighbour};
 
 }  // namespace sections
 

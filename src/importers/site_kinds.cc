@@ -67,6 +67,8 @@ void SiteReader::read_policies(PortId port, const Fields& fields) {
     set(model()[port].locked, in_.flag(fields["locked"], "locked"));
   if (only("broadcast-flood", kind == BridgeKind::kLinuxBridge, "a port of a linux-bridge"))
     set(model()[port].floods_broadcast, in_.flag(fields["broadcast-flood"], "broadcast-flood"));
+  if (only("multicast-flood", kind == BridgeKind::kLinuxBridge, "a port of a linux-bridge"))
+    set(model()[port].floods_multicast, in_.flag(fields["multicast-flood"], "multicast-flood"));
   if (only("promiscuous-mode", kind == BridgeKind::kEsxi, "a port of esxi"))
     set(model()[port].promiscuous, in_.flag(fields["promiscuous-mode"], "promiscuous-mode"));
   if (only("forged-transmits", kind == BridgeKind::kEsxi, "a port of esxi"))

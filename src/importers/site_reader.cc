@@ -33,6 +33,7 @@ model::Model SiteReader::read(const std::string& name) && {
   give_bonds_their_macs();
   give_bridges_their_macs();
   read_static_entries();
+  read_neighbours();
   read_tunnel_entries();
   read_flow_rules();
   check_tunnels();

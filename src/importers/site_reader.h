@@ -146,6 +146,12 @@ class SiteReader {
   void read_port_vlans(model::PortId port, const Fields& fields);
   std::uint32_t read_storm_control(NodeId node);
   void read_wan(const Entry& entry);
+  // site_linux_bridge.cc
+  void read_linux_bridge(model::BridgeId bridge, const Fields& fields);
+  void read_linux_bridge_port(model::PortId port, const Fields& fields);
+  void read_group_mask(NodeId node, std::uint16_t refused, std::uint16_t& mask);
+  void read_neighbours();
+  void read_neighbour(model::BridgeId bridge, NodeId node);
   void give_bridges_their_macs();
   void read_static_entries();
   void read_static_entry(model::BridgeId bridge, const Fields& fields);
@@ -218,7 +224,8 @@ class SiteReader {
   std::vector<std::string_view> names_;  // of machines and gear; for hints
   std::size_t names_known_ = 0;
   std::unordered_map<model::PortId, Uni> unis_;
-  std::vector<std::pair<model::BridgeId, NodeId>> static_lists_, rule_lists_;
+  std::vector<std::pair<model::BridgeId, NodeId>> static_lists_, rule_lists_, neighbour_lists_;
+  std::vector<std::pair<model::PortId, NodeId>> suppressing_;  // ports, and where it says so
   std::vector<std::pair<model::BridgeId, model::StationId>> macs_from_ports_;
   struct OpenBond {
     NodeId name;

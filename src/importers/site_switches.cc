@@ -244,6 +244,7 @@ void SiteReader::read_bridge(BridgeId bridge, const Fields& fields) {
     const PortId id = build_.bridge_port(bridge, in_.text(port.name));
     read_port(id, in_.fields(port.value, sections::kPort));
   }
+  read_linux_bridge(bridge, fields);
   if (fields.has("static")) static_lists_.emplace_back(bridge, fields["static"]);
   if (const NodeId rules = fields["flows"]; rules.valid()) {
     if (kind == BridgeKind::kOvs)
@@ -295,6 +296,7 @@ void SiteReader::read_port(PortId port, const Fields& fields) {
   set(model()[port].learning, in_.flag(fields["learning"], "learning"));
   set(model()[port].isolated, in_.flag(fields["isolated"], "isolated"));
   read_policies(port, fields);
+  read_linux_bridge_port(port, fields);
   set(model()[port].guard, in_.flag(fields["guard"], "guard"));
   read_tree_port(port, fields);
   set(model()[port].mac_limit, in_.integer(fields["mac-limit"], kMacLimitBounds));

@@ -574,6 +574,33 @@ TEST(SiteChanges, ClonesOfClonesAndTheirTraffic) {
   EXPECT_THAT(m.flows, SizeIs(1));
 }
 
+TEST(SiteLinuxBridge, MasksAndNeighbours) {
+  const model::Model m = parse(
+      "hosts:\n"
+      "  h:\n"
+      "    nics: {e: {}}\n"
+      "    switches:\n"
+      "      br0:\n"
+      "        kind: linux-bridge\n"
+      "        uplinks: [e]\n"
+      "        group-fwd-mask: 0x4008\n"
+      "        ports: {e: {neigh-suppress: on, group-fwd-mask: 4}}\n"
+      "        neighbours: [\"a:n\", {station: \"far:n\", mac: \"02:00:00:00:00:99\"}]\n"
+      "    guests: {a: {nics: {n: {on: br0, ip: [10.0.0.1/24, \"2001:db8::1/64\"], group-fwd-mask: 0}}}}\n"
+      "  far: {nics: {n: 10.0.0.2/24}}\n"
+      "links: [[h:e, far:n]]\n");
+  const model::Bridge& br = bridge(m, "br0");
+  EXPECT_EQ(br.group_forward_mask, 0x4008);
+  const model::Port& uplink = m[br.ports.at(0)];
+  EXPECT_TRUE(uplink.neigh_suppress);
+  EXPECT_EQ(uplink.group_forward_mask, 4);
+  ASSERT_THAT(br.neighbours, SizeIs(3)) << "both addresses of a, and far";
+  EXPECT_EQ(to_text(br.neighbours[0].ip), "10.0.0.1");
+  EXPECT_EQ(br.neighbours[0].mac, station(m, "a:n").mac);
+  EXPECT_EQ(to_text(br.neighbours[1].ip6), "2001:db8::1");
+  EXPECT_EQ(to_text(br.neighbours[2].mac), "02:00:00:00:00:99");
+}
+
 // ---------------------------------------------------------------- reuse
 
 TEST(SiteReuse, AnchorsAliasesAndMergeKeys) {

@@ -61,6 +61,7 @@ class Builder {
                             {site_.stations.size(), &Builder::set_station},
                             {plan_.bridges.size(), &Builder::enter_static_entries},
                             {plan_.links.size(), &Builder::switch_on},
+                            {plan_.bridges.size(), &Builder::enter_neighbours},
                             {plan_.junctions.size(), &Builder::switch_on_junction},
                             {site_.machines.size(), &Builder::add_routes}};
     std::size_t all = 0, done = 0;
@@ -165,6 +166,7 @@ class Builder {
     settings.stp = bridge.stp && !without(Feature::kSpanningTree);
     settings.priority = bridge.stp_priority;
     settings.forward_delay = kLeastForwardDelay;
+    settings.group_forward_mask = bridge.group_forward_mask;
     settings.most_learnt = without(Feature::kSmallTables) ? 0 : bridge.table_size;
     return links->add_bridge(planned.device, settings);
   }
@@ -185,7 +187,10 @@ class Builder {
     settings.isolated = port.isolated;
     settings.hairpin = port.hairpin;
     settings.floods_broadcast = port.floods_broadcast;
+    settings.floods_multicast = port.floods_multicast;
     settings.locked = port.locked;
+    settings.neigh_suppress = port.neigh_suppress;
+    settings.group_forward_mask = port.group_forward_mask;
     if (bridge.stp) settings.path_cost = switching::path_cost(site_, id);
     return links->set_port(device.name, settings);
   }
@@ -199,6 +204,20 @@ class Builder {
       auto links = links_of(planned.space);
       if (!links) return std::unexpected(links.error());
       if (auto added = links->add_fdb_entry(device.name, entry.mac, true); !added) return added;
+    }
+    return {};
+  }
+
+  Result<void> enter_neighbours(std::size_t b) {
+    const PlannedBridge& planned = plan_.bridges[b];
+    if (!planned.of_the_kernel()) return {};
+    for (const model::KnownNeighbour& known : site_[planned.bridge].neighbours) {
+      auto links = links_of(planned.space);
+      if (!links) return std::unexpected(links.error());
+      if (auto added = known.ip.is_zero() ? links->add_neighbour(planned.device, known.ip6, known.mac)
+                                          : links->add_neighbour(planned.device, known.ip, known.mac);
+          !added)
+        return added;
     }
     return {};
   }

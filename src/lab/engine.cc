@@ -102,7 +102,7 @@ std::string beyond_open_vswitch(const Model& site, BridgeId id) {
     if (port.lag != 0) return "is of an aggregation group";
     if (port.hairpin) return "is a hairpin port";
     if (!port.learning) return "does not learn";
-    if (!port.floods_unknown || !port.floods_broadcast) return "does not flood";
+    if (!port.floods_unknown || !port.floods_broadcast || !port.floods_multicast) return "does not flood";
     return port.locked ? "is locked" : "";
   });
 }

@@ -15,6 +15,7 @@
 #include "lab/live_frames.h"
 #include "lab/live_shared.h"
 #include "lab/live_switch.h"
+#include "lab/suppression.h"
 #include "switching/kinds.h"
 #include "switching/spanning_tree.h"
 #include "sys/links.h"
@@ -30,6 +31,10 @@ constexpr std::size_t kFramesPerTurn = 256;  // of one port, before the others h
 constexpr std::size_t kMostDelayedBytes = std::size_t{16} << 20;  // in a delay line
 constexpr std::uint32_t kFirstWatch = 0x8000'0000u;               // of the poller's tokens, for switches
 constexpr std::uint32_t kSharedWatch = kNone - 1;                 // and for the members of shared addresses
+
+wire::Bytes octets_of(FrameBytes bytes) {
+  return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
+}
 
 struct LivePort {
   sys::PacketSocket socket;
@@ -348,10 +353,15 @@ class Live {
     const bool looks = site_[site_[port.port].bridge].kind != model::BridgeKind::kMacvlan;
     if (const wire::Bytes bpdu = bpdu_in(bytes); looks && !bpdu.empty())
       return receive_bpdu(port, bytes, bpdu);
-    const LiveSwitch::Frame frame = read_frame(bytes);
+    LiveSwitch::Frame frame = read_frame(bytes);
+    if (port.bridge->suppresses()) frame.about = read_about(octets_of(bytes));
     for (const LiveSwitch::Copy& copy : port.bridge->relay(port.port, frame, now())) {
       const std::uint32_t out = by_model_port_[copy.port.index()];
       if (out != kNone) ports_[out].socket.queue(with_tag(bytes, frame.tag, copy.tag, scratch_));
+    }
+    if (const auto mac = port.bridge->answer()) {  // back out of the port that the question came in at
+      write_answer(octets_of(bytes), *mac, answer_);
+      port.socket.queue(std::as_bytes(std::span(answer_)));
     }
   }
 
@@ -472,6 +482,7 @@ class Live {
   std::vector<WatchedBond> bonds_;
   std::optional<LiveShared> shared_;  // when the site has any
   Scratch scratch_;
+  wire::Buffer answer_;
   base::Time looked_{0};
   bool go_on_ = true;
 };

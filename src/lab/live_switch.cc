@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "switching/lag.h"
+#include "switching/link_local.h"
 #include "switching/ovs.h"
 #include "switching/teaming.h"
 #include "switching/vlan.h"
@@ -19,12 +20,17 @@ using model::PortRole;
 using switching::Fdb;
 
 LiveSwitch::LiveSwitch(const model::Model& site, model::BridgeId bridge)
-    : site_(site), bridge_(site[bridge]), ageing_(bridge_.ageing) {
+    : site_(site),
+      bridge_(site[bridge]),
+      ageing_(bridge_.ageing),
+      suppresses_(switching::suppresses(site, bridge_)) {
   for (const PortId port : bridge_.ports) {
     const PortId far = model::peer(site, port);
     if (!far.valid()) continue;
-    for (model::StationId s = site[far].station; s.valid(); s = site[s].next_on_port)
+    for (model::StationId s = site[far].station; s.valid(); s = site[s].next_on_port) {
       attached_.emplace(site[s].mac, port);
+      if (site[port].role == PortRole::kHost) own_.push_back(s);
+    }
     // The NIC of a guest that bridges it.
     if (const Mac nic = model::nic_address(site, port);
         site[port].role == PortRole::kGuest && site[far].bridge.valid() && !nic.is_zero())
@@ -118,6 +124,7 @@ std::vector<std::pair<PortId, PortId>> LiveSwitch::moved_nics() {
 const std::vector<LiveSwitch::Copy>& LiveSwitch::relay(PortId in, const Frame& frame, base::Time now) {
   copies_.clear();
   in = group_of(in);
+  answer_.reset();
   // No station sends from a group address, and no bridge relays what is for bridges (802.1Q 8.6.3).
   if (frame.source.is_group() || frame.source.is_zero()) return copies_;
   if (!forwards(in)) {
@@ -126,7 +133,17 @@ const std::vector<LiveSwitch::Copy>& LiveSwitch::relay(PortId in, const Frame& f
     return copies_;
   }
   if (by_rule(in, frame)) return copies_;
-  if (switching::filters_link_local(bridge_.kind) && frame.destination.is_link_local_group()) return copies_;
+  if (switching::filters_link_local(bridge_.kind) && frame.destination.is_link_local_group()) {
+    switch (switching::link_local(bridge_, site_[in], frame.destination)) {
+      case switching::LinkLocal::kForwarded:
+        break;
+      case switching::LinkLocal::kKept:
+        if (const auto vlan = vlan_of(in, frame)) remember(in, *vlan, frame.source, now);
+        return copies_;
+      case switching::LinkLocal::kDropped:
+        return copies_;
+    }
+  }
   if (bridge_.kind == BridgeKind::kOvs && switching::ovs_reserves(frame.destination)) return copies_;
   const auto classified = vlan_of(in, frame);
   if (!classified) return copies_;
@@ -140,8 +157,10 @@ const std::vector<LiveSwitch::Copy>& LiveSwitch::relay(PortId in, const Frame& f
   }
 
   bool unknown = false;
+  switching::Suppressed suppressed;
   if (family == switching::Family::kLearns) {
     if (!learn(in, vlan, frame.source, now)) return copies_;
+    if (suppresses_ && frame.about) suppressed = suppress(in, vlan, frame, now);
     if (const auto known = addresses_.find(frame.destination); !group && known != addresses_.end()) {
       const auto entry = fdb_.lookup(vlan, known->second, now, ageing_);
       if (entry.what == Fdb::Found::kHit) {
@@ -157,11 +176,13 @@ const std::vector<LiveSwitch::Copy>& LiveSwitch::relay(PortId in, const Frame& f
     unknown = !group;
     if (unknown && !admitted(in, frame, true, now)) return copies_;
   }
-  // net/bridge/br_forward.c, br_flood: BR_FLOOD, BR_BCAST_FLOOD.
-  const bool withholds_broadcasts = frame.destination.is_broadcast() && site_[in].role != PortRole::kHost;
+  // net/bridge/br_forward.c, br_flood: BR_FLOOD, BR_BCAST_FLOOD, BR_MCAST_FLOOD.
+  const bool withholds = group && site_[in].role != PortRole::kHost;
+  const bool broadcast = frame.destination.is_broadcast();
   for (const PortId out : bridge_.ports) {
-    if ((unknown && !site_[out].floods_unknown) || (withholds_broadcasts && !site_[out].floods_broadcast))
-      continue;
+    if (unknown && !site_[out].floods_unknown) continue;
+    if (withholds && !(broadcast ? site_[out].floods_broadcast : site_[out].floods_multicast)) continue;
+    if (suppressed.withheld && site_[out].neigh_suppress) continue;
     copy_to(in, out, tag_at(out, vlan, frame), frame);
   }
   return copies_;
@@ -219,6 +240,36 @@ bool LiveSwitch::by_rule(PortId in, const Frame& frame) {
   return !rule->normal;
 }
 
+// net/bridge/br_input.c, br_handle_frame_finish: after the source is learnt, before the destination is looked
+// up.
+switching::Suppressed LiveSwitch::suppress(PortId in, std::uint16_t vlan, const Frame& frame,
+                                           base::Time now) {
+  switching::Asked asked;
+  asked.is_own = is_own(*frame.about);
+  Mac mac;
+  for (const model::KnownNeighbour& known : bridge_.neighbours) {
+    if (known.ip != frame.about->ip || known.ip6 != frame.about->ip6) continue;
+    const auto address = addresses_.find(known.mac);
+    if (address == addresses_.end()) break;
+    const auto entry = fdb_.lookup(vlan, address->second, now, ageing_);
+    asked.is_known = entry.what == Fdb::Found::kHit;
+    asked.behind_suppressing = asked.is_known && site_[PortId(entry.port)].neigh_suppress;
+    mac = known.mac;
+    break;
+  }
+  const auto suppressed = switching::suppress(
+      site_[in].neigh_suppress,
+      {frame.about->is_question, !frame.destination.is_group(), frame.about->is_about_itself}, asked);
+  if (suppressed.answered) answer_ = mac;
+  return suppressed;
+}
+
+bool LiveSwitch::is_own(const About& about) const {
+  return std::ranges::any_of(own_, [&](model::StationId s) {
+    return about.ip.is_zero() ? site_[s].ip6.address == about.ip6 : site_[s].ip.address == about.ip;
+  });
+}
+
 // False when the frame must not be relayed: its address is not one of a locked port's, or over the port's
 // limit.
 bool LiveSwitch::learn(PortId in, std::uint16_t vlan, Mac source, base::Time now) {
@@ -229,6 +280,11 @@ bool LiveSwitch::learn(PortId in, std::uint16_t vlan, Mac source, base::Time now
     const auto entry = fdb_.lookup(vlan, known->second, now, ageing_);
     if (entry.what != Fdb::Found::kHit || entry.port != in.value) return false;
   }
+  return remember(in, vlan, source, now);
+}
+
+bool LiveSwitch::remember(PortId in, std::uint16_t vlan, Mac source, base::Time now) {
+  const Port& port = site_[in];
   if (!bridge_.learning || bridge_.ageing.count() == 0 || !port.learning) return true;
   if (macs_.size() >= kMostAddresses && !addresses_.contains(source)) return true;
   const auto address = intern(source);

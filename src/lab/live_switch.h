@@ -15,6 +15,7 @@
 #include "model/model.h"
 #include "switching/fdb.h"
 #include "switching/registered.h"
+#include "switching/suppression.h"
 #include "switching/token_bucket.h"
 #include "switching/tree.h"
 
@@ -24,6 +25,12 @@ class LiveSwitch {
  public:
   LiveSwitch(const model::Model& site, model::BridgeId bridge);
 
+  // What an ARP or Neighbor Discovery frame is about (switching/suppression.h).
+  struct About {
+    bool is_question = false, is_about_itself = false;
+    model::Ipv4 ip;
+    model::Ipv6 ip6;  // where `ip` is zero
+  };
   // What a switch reads of a frame.
   struct Frame {
     model::Mac destination, source;
@@ -31,6 +38,7 @@ class LiveSwitch {
     std::uint32_t bytes = 0;
     bool is_arp = false;
     std::uint32_t source_ip = 0, destination_ip = 0;  // of an IPv4 packet
+    std::optional<About> about{};                     // for a switch that suppresses
   };
   struct Copy {
     model::PortId port;
@@ -39,6 +47,10 @@ class LiveSwitch {
   };
   // What leaves when that frame has come in at `in`, in the order of the bridge's ports.
   const std::vector<Copy>& relay(model::PortId in, const Frame& frame, base::Time now);
+  // Who has the address that the frame just relayed asked for: the bridge itself answers it, from that MAC
+  // and out of the port it came in at (switching/suppression.h).
+  std::optional<model::Mac> answer() const { return answer_; }
+  bool suppresses() const { return suppresses_; }
 
   struct Entry {
     model::Mac mac;
@@ -90,8 +102,12 @@ class LiveSwitch {
   }
   std::optional<std::uint16_t> vlan_of(model::PortId in, const Frame& frame) const;
   bool learn(model::PortId in, std::uint16_t vlan, model::Mac source, base::Time now);
+  // As learn(), at a port that is not locked.
+  bool remember(model::PortId in, std::uint16_t vlan, model::Mac source, base::Time now);
   bool admitted(model::PortId in, const Frame& frame, bool unknown, base::Time now);
   bool by_rule(model::PortId in, const Frame& frame);
+  switching::Suppressed suppress(model::PortId in, std::uint16_t vlan, const Frame& frame, base::Time now);
+  bool is_own(const About& about) const;
   void copy_to(model::PortId in, model::PortId out, std::optional<std::uint16_t> tag, const Frame& frame);
   std::optional<std::uint16_t> tag_at(model::PortId out, std::uint16_t vlan, const Frame& frame) const;
   bool guarded(model::PortId out, model::Mac destination) const;
@@ -119,6 +135,9 @@ class LiveSwitch {
   std::vector<model::PortId> registered_;                                 // scratch: where the destination is
   std::unordered_map<model::PortId, Policer> policers_;
   std::vector<Copy> copies_;
+  bool suppresses_;
+  std::vector<model::StationId> own_;  // what has its own interface as its NIC
+  std::optional<model::Mac> answer_;
 };
 
 }  // namespace sekimori::lab

@@ -137,7 +137,7 @@ Result<std::vector<NeighbourEntry>> Readings::neighbours() const {
     if (!index) return std::unexpected(index.error());
     if (!all) return std::unexpected(all.error());
     for (const sys::NeighbourState& neighbour : *all) {
-      if (neighbour.device != *index || !neighbour.usable) continue;
+      if (neighbour.device != *index || !neighbour.usable || neighbour.permanent) continue;
       // Linux asks from link-local addresses where the model's stations do from their own (build_ip.h).
       const auto known = by_link_local.find(neighbour.ip6);
       neighbours.push_back({model::StationId(s), neighbour.ip, neighbour.mac,

@@ -702,7 +702,10 @@ void remark_limits(const Learning& l, findings::Report& report) {
                     base::list_words(crossed, 4)));
   }
   if (!l.all_streams().contested.empty()) {
-    report.remarks.push_back("Frames to and from stations that share an address are left out of the proof.");
+    report.remarks.push_back(
+        "Frames to and from stations that share an address, or that a bridge answers for with another's, are "
+        "left "
+        "out of the proof.");
   }
   if (l.streams().empty()) {
     report.remarks.push_back(

@@ -49,6 +49,7 @@ void copy_settings(const Port& from, Port& to) {
   to.tagged_vlans = from.tagged_vlans;
   to.floods_unknown = from.floods_unknown;
   to.floods_broadcast = from.floods_broadcast;
+  to.floods_multicast = from.floods_multicast;
   to.learning = from.learning;
   to.locked = from.locked;
   to.isolated = from.isolated;
@@ -56,6 +57,8 @@ void copy_settings(const Port& from, Port& to) {
   to.forged_transmits = from.forged_transmits;
   to.promiscuous = from.promiscuous;
   to.hairpin = from.hairpin;
+  to.neigh_suppress = from.neigh_suppress;
+  to.group_forward_mask = from.group_forward_mask;
   to.bpdu_guard = from.bpdu_guard;
   to.mac_limit = from.mac_limit;
   to.storm_control = from.storm_control;

@@ -220,6 +220,14 @@ struct FlowRule {
   SourceLine line = 0;
 };
 
+// linux-bridge: what it answers ARP, or Neighbor Discovery, from (switching/suppression.h).
+struct KnownNeighbour {
+  Ipv4 ip;   // 0.0.0.0: it is
+  Ipv6 ip6;  // this one
+  Mac mac;
+  SourceLine line = 0;
+};
+
 struct Bridge {
   std::string name;  // unique in its machine, or in the site when it has none
   BridgeKind kind = BridgeKind::kSwitch;
@@ -249,8 +257,11 @@ struct Bridge {
   HashPolicy hash_policy = HashPolicy::kLayer2;
   PortId primary;                    // bond: active whenever its link is up
   std::vector<FlowRule> flow_rules;  // ovs, by priority
-  std::uint32_t vni = 0;             // VTEP
-  StationId underlay;                // VTEP: whose address its packets bear
+  // linux-bridge: bit n set hands on frames for 01-80-C2-00-00-0n (switching/link_local.h).
+  std::uint16_t group_forward_mask = 0;
+  std::vector<KnownNeighbour> neighbours;  // linux-bridge
+  std::uint32_t vni = 0;                   // VTEP
+  StationId underlay;                      // VTEP: whose address its packets bear
   std::vector<PortId> ports;
   std::vector<StaticEntry> static_entries;
   SourceLine line = 0;
@@ -291,6 +302,7 @@ struct Port {
   bool floods_unknown = true;      // false: unknown-unicast block (Linux: `flood off`)
   bool floods_broadcast =
       true;  // false: broadcasts do not leave here, but for those of the bridge's own host
+  bool floods_multicast = true;  // false: the same of frames for other groups
   bool learning = true;
   bool locked = false;  // takes frames only from addresses that the table has at this port
   bool isolated =
@@ -302,8 +314,12 @@ struct Port {
   // spoofing"), and hears what is for others ("promiscuous mode").
   bool forged_transmits = true;
   bool promiscuous = false;
-  bool tunnel = false;              // of a VTEP: leads to another, through the network below
-  bool hairpin = false;             // frames may leave where they came in (Linux: `hairpin on`, VEPA)
+  // linux-bridge: questions for addresses that are known do not leave here, nor do announcements; the bridge
+  // answers for what is behind the port (switching/suppression.h).
+  bool neigh_suppress = false;
+  std::uint16_t group_forward_mask = 0;  // linux-bridge: the same as the bridge's, for what comes in here
+  bool tunnel = false;                   // of a VTEP: leads to another, through the network below
+  bool hairpin = false;                  // frames may leave where they came in (Linux: `hairpin on`, VEPA)
   std::uint16_t lag = 0;            // ports of one bridge with the same number are one link aggregation group
   bool bpdu_guard = false;          // a BPDU that comes in shuts the port for good
   bool bpdu_filter = false;         // BPDUs neither come in nor leave here

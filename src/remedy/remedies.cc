@@ -491,14 +491,14 @@ std::optional<Trial> pass_advertisements(const Model& m, const Finding& f) {
   std::vector<std::string> ports;
   for (const StationId s : f.stations) {
     const PortId at = peer(m, m[s].port);
-    if (!at.valid() || !m[at].bridge.valid() || (!m[at].isolated && m[at].floods_broadcast)) continue;
+    if (!at.valid() || !m[at].bridge.valid() || (!m[at].isolated && m[at].floods_multicast)) continue;
     trial.model[at].isolated = false;
-    trial.model[at].floods_broadcast = true;
+    trial.model[at].floods_multicast = true;
     ports.push_back(name_of(m, at));
   }
   if (ports.empty()) return std::nullopt;
   trial.description =
-      fmt::format("let multicasts pass between the routers: {} neither isolated nor without broadcasts",
+      fmt::format("let multicasts pass between the routers: {} neither isolated nor without multicasts",
                   base::list_words(ports, 4));
   return trial;
 }
@@ -545,6 +545,26 @@ std::optional<Trial> fresh_ip(const Model& m, const Finding& f) {
   return trial;
 }
 
+// What a bridge answers ARP with (switching/suppression.h).
+std::optional<Trial> right_neighbours(const Model& m, const Finding& f) {
+  Trial trial{"neighbour-entry", {}, m};
+  for (model::KnownNeighbour& known : trial.model[f.bridge].neighbours) {
+    for (const StationId s : f.stations) {
+      const bool is_it = known.ip.is_zero() ? known.ip6 == m[s].ip6.address : known.ip == m[s].ip.address;
+      if (is_it) known.mac = m[s].mac;
+    }
+  }
+  trial.description =
+      fmt::format("the MAC of {} in what {} answers from", names(m, f.stations), name_of(m, f.bridge));
+  return trial;
+}
+std::optional<Trial> no_suppression(const Model& m, const Finding& f) {
+  Trial trial{"no-suppression", fmt::format("`neigh-suppress: off` at the ports of {}", name_of(m, f.bridge)),
+              m};
+  for (const PortId port : m[f.bridge].ports) trial.model[port].neigh_suppress = false;
+  return trial;
+}
+
 struct Row {
   Code code;
   std::vector<Make> remedies;
@@ -561,6 +581,7 @@ const std::vector<Row>& table() {
       {Code::kFlapTeaming, {team_by_port, one_active_nic, aggregate_outside}},
       {Code::kBondMismatch, {aggregate_by_lacp, aggregate_outside, separate_outside}},
       {Code::kBlackholeNested, {open_policies}},
+      {Code::kBlackholeNeighbour, {right_neighbours, no_suppression}},
       {Code::kFloodNoLearning, {learning_on, router_before_wan}},
       {Code::kFloodTableFull, {larger_table, router_before_wan, block_unknown}},
       {Code::kFloodSilent,

@@ -36,6 +36,10 @@ class Addresses {
     for (const model::Machine& machine : model.machines) {
       for (const model::Route6& route : machine.routes6) intern(route.via);
     }
+    // What bridges answer for others, whoever has it.
+    for (const model::Bridge& bridge : model.bridges) {
+      for (const model::KnownNeighbour& known : bridge.neighbours) intern(known.mac);
+    }
   }
 
   // 0 when it has none.

@@ -5,6 +5,7 @@
 
 #include "base/random.h"
 #include "switching/ovs.h"
+#include "switching/suppression.h"
 #include "switching/vlan.h"
 
 namespace sekimori::simulate {
@@ -54,8 +55,9 @@ void Fabric::receive(std::uint32_t in, Frame& frame) {
       break;
   }
   if (!learn(bridge, in, vlan, frame)) return;
+  const bool suppressed = bridge.suppresses && suppress(bridge, in, vlan, frame);
   if (group || port.tunnel) {  // out of a tunnel it is handed on, whatever the table says (switching/vxlan.h)
-    flood(bridge, in, vlan, frame, false);
+    flood(bridge, in, vlan, frame, false, suppressed);
     return;
   }
   const auto entry = bridge.fdb.lookup(vlan, frame.dst, wires_.now(), bridge.ageing);
@@ -64,7 +66,7 @@ void Fabric::receive(std::uint32_t in, Frame& frame) {
     return;
   }
   if (port.policed && !admitted(in, frame, true)) return;
-  flood(bridge, in, vlan, frame, true);
+  flood(bridge, in, vlan, frame, true, suppressed);
 }
 
 std::optional<std::uint16_t> Fabric::classify(std::uint32_t in, std::uint16_t tag) const {
@@ -127,13 +129,58 @@ bool Fabric::by_rule(const Bridge& bridge, std::uint32_t in, Frame& frame) {
   return !rule->normal;
 }
 
+bool Fabric::suppress(const Bridge& bridge, std::uint32_t in, std::uint16_t vlan, const Frame& frame) {
+  const bool is_arp = frame.kind == FrameKind::kArpRequest || frame.kind == FrameKind::kArpReply;
+  if (!is_arp && frame.kind != FrameKind::kNeighborSolicitation &&
+      frame.kind != FrameKind::kNeighborAdvertisement)
+    return false;
+  const std::uint32_t self = ports_[in].bridge;
+  const switching::Asking asking{
+      .is_question = frame.kind == FrameKind::kArpRequest || frame.kind == FrameKind::kNeighborSolicitation,
+      .is_unicast = frame.dst != kBroadcastAddress,
+      .is_about_itself = frame.src_ip == 0 || frame.src_ip == frame.dst_ip};
+  switching::Asked asked;
+  for (const std::uint32_t station : addresses_.owners_of_ip(frame.dst_ip)) {
+    const std::uint32_t at = attachment(station);
+    asked.is_own |=
+        at != kNone && ports_[at].bridge == self && model_.ports[at].role == model::PortRole::kHost;
+  }
+  AddressIndex mac = kNone;
+  for (const model::KnownNeighbour& known : model_.bridges[self].neighbours) {
+    if ((known.ip.is_zero() ? addresses_.find(known.ip6) : known.ip.bits) != frame.dst_ip) continue;
+    mac = addresses_.find(known.mac);
+    const auto entry = bridge.fdb.lookup(vlan, mac, wires_.now(), bridge.ageing);
+    asked.is_known = entry.what == Fdb::Found::kHit;
+    asked.behind_suppressing = asked.is_known && model_.ports[entry.port].neigh_suppress;
+    break;
+  }
+  const auto suppressed = switching::suppress(model_.ports[in].neigh_suppress, asking, asked);
+  if (suppressed.answered) {
+    Frame answer = frame;
+    answer.kind = is_arp ? FrameKind::kArpReply : FrameKind::kNeighborAdvertisement;
+    answer.src = answer.number = mac;
+    answer.dst = frame.number;
+    answer.src_ip = frame.dst_ip;
+    answer.dst_ip = frame.src_ip;
+    answer.sent = wires_.now();
+    answer.hops = 0;
+    emit(in, answer);
+  }
+  return suppressed.withheld;
+}
+
 bool Fabric::admitted(std::uint32_t in, const Frame& frame, bool unknown) {
   const model::StormControl& limits = model_.storm_controls[model_.ports[in].storm_control];
-  const model::BitRate rate = unknown ? limits.unknown_unicast : limits.broadcast;
+  const bool multicast = is_multicast(frame);
+  const model::BitRate rate = unknown     ? limits.unknown_unicast
+                              : multicast ? limits.multicast
+                                          : limits.broadcast;
   if (rate.bits_per_second == 0) return true;
   Policer& policer = policers_[in];
-  return (unknown ? policer.unknown_unicast : policer.broadcast)
-      .admit(frame.wire_bytes(), rate, wires_.now());
+  switching::TokenBucket& bucket = unknown     ? policer.unknown_unicast
+                                   : multicast ? policer.multicast
+                                               : policer.broadcast;
+  return bucket.admit(frame.wire_bytes(), rate, wires_.now());
 }
 
 // One copy to one port: a frame in flight, or mere occupation when the station there discards it.
@@ -181,7 +228,8 @@ void Fabric::forward(std::uint32_t in, std::uint32_t out, std::uint16_t vlan, Fr
   emit(out, frame);
 }
 
-void Fabric::flood(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& frame, bool unknown) {
+void Fabric::flood(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& frame, bool unknown,
+                   bool suppressed) {
   const std::uint32_t self = ports_[in].bridge;
   const FloodPlan& plan = this->plan(bridge, self, vlan);
   FloodState* const state = unknown ? &flood_state(self, vlan, frame) : nullptr;
@@ -191,17 +239,20 @@ void Fabric::flood(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& 
   bool copied = !plan.groups.empty() && flood_leaves(plan, in, vlan, frame, unknown, wanted);
 
   bool withheld = false;
+  const bool multicast = is_multicast(frame);
   const bool from_isolated = model_.ports[in].isolated,
              from_host = model_.ports[in].role == model::PortRole::kHost;
   for (const std::uint32_t out : plan.ports) {
     const model::Port& settings = model_.ports[out];
     if ((out == in && !settings.hairpin) || (from_isolated && settings.isolated)) continue;
-    // net/bridge/br_forward.c, br_flood: BR_BCAST_FLOOD.
-    if (!unknown && !settings.floods_broadcast && !from_host) continue;
+    // net/bridge/br_forward.c, br_flood: BR_BCAST_FLOOD, BR_MCAST_FLOOD.
+    if (!unknown && !(multicast ? settings.floods_multicast : settings.floods_broadcast) && !from_host)
+      continue;
     if (unknown && !settings.floods_unknown) {
       withheld |= out == wanted;
       continue;
     }
+    if (suppressed && settings.neigh_suppress) continue;
     if (settings.guard && guarded(out, frame)) continue;
     // A plan has members of the VLAN only, so there is a tag to leave with.
     frame.tag = bridge.vlan_aware

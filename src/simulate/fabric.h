@@ -100,6 +100,7 @@ class Fabric {
     switching::Registrar registrar;
     switching::Family family;
     bool vlan_aware, learns, has_rules;
+    bool suppresses;  // ARP and Neighbor Discovery, at some ports
     Duration ageing;
     Duration configured_ageing;  // without a topology change
     std::uint32_t table_size;
@@ -129,10 +130,13 @@ class Fabric {
   bool learn(Bridge& bridge, std::uint32_t port, std::uint16_t vlan, const Frame& frame);
   bool admitted(std::uint32_t port, const Frame& frame, bool unknown);
   void forward(std::uint32_t in, std::uint32_t out, std::uint16_t vlan, Frame& frame);
-  void flood(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& frame, bool unknown);
+  void flood(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& frame, bool unknown,
+             bool suppressed = false);
   // The VLAN, inside a bridge that knows VLANs, of what comes in there; none: the port does not take it.
   std::optional<std::uint16_t> classify(std::uint32_t in, std::uint16_t tag) const;
   bool by_rule(const Bridge& bridge, std::uint32_t in, Frame& frame);
+  // Whether the frame does not leave by ports that suppress. Answers it, if the bridge does that.
+  bool suppress(const Bridge& bridge, std::uint32_t in, std::uint16_t vlan, const Frame& frame);
   // fabric_tree.cc
   Tree& add_tree(std::uint32_t bridge);
   void settle_trees();

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "simulate/fabric.h"
 #include "switching/lag.h"
+#include "switching/suppression.h"
 #include "switching/vlan.h"
 
 namespace sekimori::simulate {
@@ -33,6 +34,7 @@ Fabric::Fabric(const model::Model& model, const Addresses& addresses, const Audi
                         b.vlan_aware,
                         b.learning,
                         !b.flow_rules.empty(),
+                        switching::suppresses(model, b),
                         b.ageing,
                         b.ageing,
                         b.table_size,
@@ -151,8 +153,9 @@ bool Fabric::groupable(std::uint32_t index) const {
   const Port& port = ports_[index];
   const model::Port& settings = model_.ports[index];
   return port.leaf && !port.blocked && wires_.lane(port.lane_out).up && settings.floods_unknown &&
-         settings.floods_broadcast && !settings.isolated && !settings.guard && !settings.hairpin &&
-         !port.in_lag && settings.tagged_vlans == 0;
+         settings.floods_broadcast && settings.floods_multicast && !settings.neigh_suppress &&
+         !settings.isolated && !settings.guard && !settings.hairpin && !port.in_lag &&
+         settings.tagged_vlans == 0;
 }
 
 Fabric::FloodPlan& Fabric::plan(Bridge& bridge, std::uint32_t index, std::uint16_t vlan) {

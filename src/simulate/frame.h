@@ -81,6 +81,11 @@ constexpr bool is_discovery(FrameKind kind) {
   return kind == FrameKind::kNeighborSolicitation || kind == FrameKind::kNeighborAdvertisement ||
          kind == FrameKind::kRouterAdvertisement;
 }
+// To a group of its own, which stands under the broadcast address (see there).
+constexpr bool is_multicast(const Frame& frame) {
+  return frame.dst == kBroadcastAddress &&
+         (is_discovery(frame.kind) || frame.kind == FrameKind::kAdvertisement);
+}
 constexpr std::uint16_t kEthernetIpUdpBytes = 14 + 20 + 8;
 constexpr std::uint16_t kEthernetIpTcpBytes = 14 + 20 + 32;  // with timestamps, as Linux sends
 

@@ -130,6 +130,7 @@ base::Result<void> Links::add_bridge(const std::string& name, const BridgeSettin
   request.put(IFLA_BR_PRIORITY, settings.priority);
   request.put(IFLA_BR_FORWARD_DELAY, settings.stp ? to_ticks(settings.forward_delay) : 0u);
   request.put(IFLA_BR_STP_STATE, std::uint32_t{settings.stp});
+  if (settings.group_forward_mask != 0) request.put(IFLA_BR_GROUP_FWD_MASK, settings.group_forward_mask);
   if (settings.most_learnt != 0) request.put(kBridgeMostLearnt, settings.most_learnt);
   if (settings.vlan_filtering) {
     request.put(IFLA_BR_VLAN_FILTERING, std::uint8_t{1});
@@ -279,6 +280,8 @@ base::Result<void> Links::set_port(const std::string& name, const BridgePortSett
   flag(IFLA_BRPORT_ISOLATED, settings.isolated);
   flag(IFLA_BRPORT_MODE, settings.hairpin);
   flag(IFLA_BRPORT_LOCKED, settings.locked);
+  flag(IFLA_BRPORT_NEIGH_SUPPRESS, settings.neigh_suppress);
+  request.put(IFLA_BRPORT_GROUP_FWD_MASK, settings.group_forward_mask);
   if (settings.path_cost != 0) request.put(IFLA_BRPORT_COST, settings.path_cost);
   request.end(data);
   request.end(info);
@@ -422,6 +425,28 @@ base::Result<void> Links::add_fdb_entry(const std::string& port, wire::Mac mac, 
   return execute(request, fmt::format("Can't enter {} at the bridge port {}", wire::to_text(mac), port));
 }
 
+template <class Address>
+base::Result<void> Links::add_permanent(const std::string& name, std::uint8_t family, const Address& ip,
+                                        wire::Mac mac, const std::string& text) {
+  const auto at = index(name);
+  if (!at) return std::unexpected(at.error());
+  ndmsg header{};
+  header.ndm_family = family;
+  header.ndm_ifindex = *at;
+  header.ndm_state = NUD_PERMANENT;
+  NetlinkRequest request(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE);
+  request.header(header);
+  request.put(NDA_DST, ip).put(NDA_LLADDR, mac.octets());
+  return execute(request, fmt::format("Can't enter {} at {}", text, name));
+}
+
+base::Result<void> Links::add_neighbour(const std::string& name, wire::Ipv4 ip, wire::Mac mac) {
+  return add_permanent(name, AF_INET, network_order(ip), mac, wire::to_text(ip));
+}
+base::Result<void> Links::add_neighbour(const std::string& name, const wire::Ipv6& ip, wire::Mac mac) {
+  return add_permanent(name, AF_INET6, ip.octets, mac, wire::to_text(ip));
+}
+
 base::Result<void> Links::remove_fdb_entry(const std::string& port, wire::Mac mac) {
   const auto at = index(port);
   if (!at) return std::unexpected(at.error());
@@ -547,6 +572,7 @@ base::Result<void> Links::list_neighbours(std::uint8_t family, std::vector<Neigh
     found.mac = mac_in(attributes, NDA_LLADDR);
     found.device = entry.ndm_ifindex;
     found.usable = (entry.ndm_state & kUsable) != 0;
+    found.permanent = (entry.ndm_state & NUD_PERMANENT) != 0;
     into.push_back(found);
   });
   if (answer.error != 0)
@@ -558,6 +584,7 @@ base::Result<void> Links::flush_neighbours() {
   const auto all = neighbours();
   if (!all) return std::unexpected(all.error());
   for (const NeighbourState& neighbour : *all) {
+    if (neighbour.permanent) continue;
     ndmsg header{};
     header.ndm_family = static_cast<std::uint8_t>(neighbour.ip.is_zero() ? AF_INET6 : AF_INET);
     header.ndm_ifindex = neighbour.device;

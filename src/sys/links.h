@@ -47,13 +47,15 @@ struct BridgeSettings {
   bool stp = false;
   std::uint16_t priority = 32768;
   base::Duration forward_delay = base::seconds(15);
-  std::uint32_t most_learnt = 0;  // 0: no bound. Linux 6.7 and later; older ones ignore it
-  bool vlan_filtering = false;    // no port is in any VLAN at first. Needs CONFIG_BRIDGE_VLAN_FILTERING
+  std::uint32_t most_learnt = 0;         // 0: no bound. Linux 6.7 and later; older ones ignore it
+  std::uint16_t group_forward_mask = 0;  // of 01-80-C2-00-00-0x
+  bool vlan_filtering = false;  // no port is in any VLAN at first. Needs CONFIG_BRIDGE_VLAN_FILTERING
 };
 
 struct BridgePortSettings {
   bool learning = true, floods_unknown = true, floods_multicast = true, floods_broadcast = true,
-       isolated = false, hairpin = false, locked = false;
+       isolated = false, hairpin = false, locked = false, neigh_suppress = false;
+  std::uint16_t group_forward_mask = 0;
   std::uint32_t path_cost = 0;  // of the spanning tree, at most 65535; 0: as the kernel has it
 };
 
@@ -73,7 +75,8 @@ struct NeighbourState {
   wire::Ipv6 ip6;
   wire::Mac mac;
   int device = 0;
-  bool usable = false;  // resolved: reachable, stale, delay, probe or permanent
+  bool usable = false;     // resolved: reachable, stale, delay, probe or permanent
+  bool permanent = false;  // entered by hand
 };
 
 // A token bucket filter at a device's egress.
@@ -149,7 +152,10 @@ class Links {
                                    std::uint16_t vlan = 0);
   base::Result<void> remove_fdb_entry(const std::string& port, wire::Mac mac);
   base::Result<void> flush_fdb(const std::string& bridge);  // the dynamic entries
-  base::Result<void> flush_neighbours();
+  base::Result<void> flush_neighbours();                    // those that were learnt
+  // An entry that neither ages nor is asked for.
+  base::Result<void> add_neighbour(const std::string& name, wire::Ipv4 ip, wire::Mac mac);
+  base::Result<void> add_neighbour(const std::string& name, const wire::Ipv6& ip, wire::Mac mac);
 
   base::Result<std::vector<LinkState>> list();
   base::Result<std::uint32_t> most_learnt(const std::string& bridge);  // 0 on kernels that know no bound
@@ -161,6 +167,9 @@ class Links {
   Links(NetlinkSocket netlink, int control) : netlink_(std::move(netlink)), control_(control) {}
   base::Result<void> execute(NetlinkRequest& request, const std::string& what);
   base::Result<void> list_neighbours(std::uint8_t family, std::vector<NeighbourState>& into);
+  template <class Address>
+  base::Result<void> add_permanent(const std::string& name, std::uint8_t family, const Address& ip,
+                                   wire::Mac mac, const std::string& text);
 
   NetlinkSocket netlink_;
   int control_;  // a datagram socket, for ioctl

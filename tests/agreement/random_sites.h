@@ -24,7 +24,7 @@ class RandomSite {
   enum class Beyond : std::uint8_t { kNo, kYes };
 
   explicit RandomSite(std::uint64_t seed, Kinds kinds = Kinds::kAll, Beyond beyond = Beyond::kNo)
-      : random_(seed), extra_(~seed), seed_(seed), kinds_(kinds) {
+      : random_(seed), extra_(~seed), suppressed_(seed ^ 0xa5a5), seed_(seed), kinds_(kinds) {
     vlans_ = pick(3) == 0;
     routed_ = pick(3) == 0;
     wan_ = pick(4) == 0;
@@ -245,13 +245,14 @@ class RandomSite {
         fmt::format("  h{}: {{nics: {{eth0: {{{}}}}}{}{}", h, on_pf ? "" : mac() + own, arp(), gateway(net)) +
         nd();
     senders_.push_back({fmt::format("h{}", h), net});
+    nic_of_.emplace_back(on_pf ? "p" : "eth0");
     if (kind > 0) {
       const bool table = kind == 2 || kind == 3;
       hosts_ += fmt::format(
           ", switches: {{v: {{kind: {}{}, uplinks: [eth0]{}}}{}}}, guests: {{", kVirtual[kind],
           table ? fmt::format(", ageing: {}s", 2 + pick(50)) : "",
           on_pf && pick(2) == 0 ? fmt::format(", static: [{{station: \"h{}:p\", port: pf}}]", h)
-                                : flows(h, kind),
+                                : flows(h, kind) + suppression(h, kind),
           on_pf ? fmt::format(", p: {{kind: linux-bridge, ageing: {}s, {}}}", 2 + pick(50), own) : "");
       if (on_pf) links_ += fmt::format("  - [h{}/v:pf, h{}/p:pf]\n", h, h);
       const int guests = 1 + pick(2);
@@ -272,6 +273,16 @@ class RandomSite {
     links_ += fmt::format("  - [h{}:eth0, s{}:{}]\n", h, s, port);
     if (vlans_ && net == 1) set(s, port, "access: 10");
     odd(s, port);
+  }
+
+  // Of a Linux bridge, now and then: it answers for others, with a MAC of its own invention once in a while.
+  std::string suppression(int h, int kind) {
+    if (kind != 2 || h == 0 || suppressed_.below(3) != 0) return "";
+    const auto other = suppressed_.below(static_cast<std::uint64_t>(h));
+    const bool is_wrong = suppressed_.below(5) == 0;
+    return fmt::format(", ports: {{eth0: {{neigh-suppress: on}}}}, neighbours: [{{station: \"h{}:{}\"{}}}]{}",
+                       other, nic_of_[other], is_wrong ? ", mac: \"02:bb:00:00:00:01\"" : "",
+                       is_wrong ? ", static: [{mac: \"02:bb:00:00:00:01\", port: eth0}]" : "");
   }
 
   // Of Open vSwitch, now and then: what comes in for the host, or of ARP, outputs by itself, or by NORMAL
@@ -417,7 +428,8 @@ class RandomSite {
     traffic_ += fmt::format("  - {{from: {}, to: {}, {}{}}}\n", a.name, b.name, what, family);
   }
 
-  base::Random random_, extra_;
+  std::vector<std::string> nic_of_;  // by host, the one with its address
+  base::Random random_, extra_, suppressed_;
   std::uint64_t seed_;
   Kinds kinds_;
   bool mesh_ = false;  // rings, and a spanning tree

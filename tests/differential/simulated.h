@@ -22,13 +22,18 @@ class Simulated {
     wire::Mac destination, source;
     std::uint16_t tag = 0;
     bool is_arp = false;
+    // Of an ARP frame that matters as such: else they are equal. `is_nd`: of Neighbor Discovery, for targets
+    // of `target_ip6`.
+    bool is_reply = false, is_nd = false;
+    std::uint32_t sender_ip = 0, target_ip = 0;
+    wire::Ipv6 target_ip6{};
   };
   struct Copies {
     std::int64_t frames = 0, tagged = 0;
   };
 
-  // By port, in the order of the bridge's. The simulator's one group is that of all stations, so the frame is
-  // for that whatever group it is for.
+  // By port, in the order of the bridge's. A multicast is one of VRRP to the simulator,
+  // whatever group it is for.
   std::vector<Copies> relay(model::PortId in, const Frame& what, base::Time at) {
     wires_.advance(at);
     const auto before = counts();
@@ -36,7 +41,21 @@ class Simulated {
     frame.src = addresses_.find(what.source);
     frame.dst = what.destination.is_group() ? simulate::kBroadcastAddress : addresses_.find(what.destination);
     frame.tag = what.tag;
-    frame.kind = what.is_arp ? simulate::FrameKind::kArpRequest : simulate::FrameKind::kUdp;
+    const bool multicast = what.destination.is_group() && !what.destination.is_broadcast();
+    frame.kind = multicast       ? simulate::FrameKind::kAdvertisement
+                 : !what.is_arp  ? simulate::FrameKind::kUdp
+                 : what.is_reply ? simulate::FrameKind::kArpReply
+                                 : simulate::FrameKind::kArpRequest;
+    frame.src_ip = what.sender_ip;
+    frame.dst_ip = what.target_ip;
+    if (what.is_nd) {
+      frame.kind = what.is_reply ? simulate::FrameKind::kNeighborAdvertisement
+                                 : simulate::FrameKind::kNeighborSolicitation;
+      frame.dst_ip = addresses_.find(what.target_ip6);
+      if (what.sender_ip == what.target_ip) frame.src_ip = frame.dst_ip;
+      frame.number = frame.src;
+    }
+    if (what.is_arp) frame.number = frame.src;
     fabric_.receive(in.value, frame);
     auto after = counts();
     std::vector<Copies> copies(after.size());

@@ -95,12 +95,28 @@ class TestBed {
     put(switches_socket_, interface, destination, source, number, tag);
   }
 
+  // IP addresses that ask by ARP: 172.16/12 with the number of the frame in it.
+  static constexpr std::uint32_t kAskers = 0xac10'0000u;
+  // Of a Neighbor Discovery message: reserved bits, which take the number of a frame.
+  static constexpr std::size_t kReservedAt = 14 + 40 + 4;
+  // A frame of any other form: its number is put behind it. What a switch answers to ARP and Neighbor
+  // Discovery is known by the asker's address, that of IPv6 being in fdaa::/96 with the number at its end.
+  void send_marked(int far_end, std::vector<std::uint8_t> frame, Number number) {
+    frame.insert(frame.end(), kMark.begin(), kMark.end());
+    const auto* octets = reinterpret_cast<const std::uint8_t*>(&number);
+    frame.insert(frame.end(), octets, octets + sizeof number);
+    stations_socket_.send(far_end, std::as_bytes(std::span(frame)));
+  }
+
   struct Heard {
     int device;
     Number number;
     // At a device among the switches, which for a port is the frame that came in there; else at a far end.
     bool among_switches;
     std::uint16_t tag;
+    // ARP or Neighbor Discovery that a switch made; else a copy of what was sent.
+    bool is_answer = false;
+    Mac source{};
   };
 
   // Waits until all that was sent has arrived. Calls each(heard) for every copy.
@@ -139,6 +155,8 @@ class TestBed {
       all += socket.receive(256, [&](int device, sys::PacketSocket::Frame frame) {
         if (const auto read = read_frame(frame))
           each(Heard{device, read->first, among_switches, read->second});
+        else if (const auto asked = read_resolution(frame))
+          each(Heard{device, asked->number, among_switches, 0, asked->is_answer, asked->source});
       });
     }
     return all;
@@ -146,7 +164,7 @@ class TestBed {
 
   static constexpr Number kSentinel = 0x8000'0000u;
   static constexpr std::uint64_t kOwnMacs = 0x0e5e'0000'0000u;
-  static constexpr std::size_t kNumberAt = 20, kTagBytes = 4;
+  static constexpr std::size_t kNumberAt = 20, kTagBytes = 4, kArpBytes = 42;
   static constexpr std::uint16_t kEtherType = 0x88b5;  // for experiments (IEEE 802)
   static constexpr std::array<std::uint8_t, 6> kMark{kEtherType >> 8, kEtherType & 0xff, 's', 'e', 'k', 'i'};
 
@@ -224,6 +242,40 @@ class TestBed {
     std::memcpy(&number, frame.data() + shift + kNumberAt, sizeof number);
     const auto octet = [&](std::size_t at) { return std::to_integer<unsigned>(frame[at]); };
     return std::pair(number, static_cast<std::uint16_t>(tagged ? (octet(14) << 8 | octet(15)) & 0xfff : 0));
+  }
+
+  struct Resolution {
+    Number number;
+    bool is_answer;
+    Mac source;
+  };
+  static bool is_marked(sys::PacketSocket::Frame frame, Number& number) {
+    const std::byte* mark = frame.data() + frame.size() - kMark.size() - sizeof number;
+    if (std::memcmp(mark, kMark.data(), kMark.size()) != 0) return false;
+    std::memcpy(&number, mark + kMark.size(), sizeof number);
+    return true;
+  }
+  // Answers bear no mark: they are for an asker's address.
+  static std::optional<Resolution> read_resolution(sys::PacketSocket::Frame frame) {
+    const auto octet = [&](std::size_t at) { return std::to_integer<std::uint32_t>(frame[at]); };
+    if (frame.size() >= 78 && octet(12) == 0x86 && octet(13) == 0xdd) return read_discovery(frame);
+    if (frame.size() < kArpBytes || octet(12) != 0x08 || octet(13) != 0x06) return std::nullopt;
+    const Mac source = Mac::from_octets(reinterpret_cast<const std::uint8_t*>(frame.data()) + 6);
+    Number number = 0;
+    if (is_marked(frame, number)) return Resolution{number, false, source};
+    const std::uint32_t target = octet(38) << 24 | octet(39) << 16 | octet(40) << 8 | octet(41);
+    if ((target & 0xfff0'0000u) != kAskers) return std::nullopt;
+    return Resolution{target & 0xf'ffffu, true, source};
+  }
+  static std::optional<Resolution> read_discovery(sys::PacketSocket::Frame frame) {
+    const auto* octets = reinterpret_cast<const std::uint8_t*>(frame.data());
+    const Mac source = Mac::from_octets(octets + 6);
+    Number number = 0;
+    // bridge-nf-call-ip6tables cuts off what is behind the packet, so a copy has its number inside.
+    const bool is_answer = octets[38] == 0xfd && octets[39] == 0xaa;
+    const std::size_t at = is_answer ? 50 : kReservedAt;
+    for (std::size_t i = 0; i < 4; ++i) number = number << 8 | octets[at + i];
+    return Resolution{number & 0xf'ffffu, is_answer, source};
   }
 
   sys::Namespace switches_, stations_;
