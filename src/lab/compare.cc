@@ -68,13 +68,15 @@ std::vector<EntryComparison> compare_tables(const model::Model& site, const Pred
   return entries;
 }
 
-std::vector<NeighbourComparison> compare_neighbours(const Prediction& prediction,
+std::vector<NeighbourComparison> compare_neighbours(const model::Model& site, const Prediction& prediction,
                                                     const Measurement& measurement) {
   std::map<std::pair<model::StationId, model::Ipv4>, NeighbourComparison> pairs;
   const auto at = [&](const NeighbourEntry& e) -> NeighbourComparison& {
     return pairs.try_emplace({e.station, e.ip}, NeighbourComparison{e.station, e.ip, {}, {}}).first->second;
   };
-  for (const NeighbourEntry& e : prediction.neighbours) at(e).predicted = e.mac;
+  for (const NeighbourEntry& e : prediction.neighbours) {
+    if (!std::ranges::binary_search(measurement.closed, site[e.station].machine)) at(e).predicted = e.mac;
+  }
   for (const NeighbourEntry& e : measurement.neighbours) at(e).measured = e.mac;
   std::vector<NeighbourComparison> neighbours;
   for (const auto& [which, pair] : pairs) neighbours.push_back(pair);
@@ -85,7 +87,7 @@ std::vector<NeighbourComparison> compare_neighbours(const Prediction& prediction
 
 Comparison compare(const model::Model& site, const Prediction& prediction, const Measurement& measurement) {
   return {compare_lanes(prediction, measurement), compare_tables(site, prediction, measurement),
-          compare_neighbours(prediction, measurement)};
+          compare_neighbours(site, prediction, measurement)};
 }
 
 }  // namespace sekimori::lab

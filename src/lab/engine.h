@@ -1,8 +1,9 @@
-// What a switch of the site is made of in the lab, and why.
+// What a switch or a guest of the site is made of in the lab, and why.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/rate.h"
 #include "base/time.h"
@@ -26,6 +27,8 @@ enum class Engine : std::uint8_t {
 struct Facilities {
   bool open_vswitch = false;
   bool macvlan = false;
+  bool qemu = false;                      // qemu-system-x86_64
+  std::vector<std::string> lost_files{};  // of the guests' images: those that are not there
   friend bool operator==(const Facilities&, const Facilities&) = default;
 };
 
@@ -33,6 +36,14 @@ struct Choice {
   Engine engine;
   std::string why_live{};  // "Linux' bridge is no hosted-bridge", "sw1:3 has storm control"
 };
+
+// Whether a guest with an image boots it. If not, a namespace stands for it, like for one without.
+struct GuestChoice {
+  bool boots = false;
+  std::string why_not{};  // "qemu-system-x86_64 is not installed"; empty: it has no image
+};
+
+GuestChoice choose_guest(const model::Model& site, model::MachineId guest, const Facilities& facilities);
 
 Choice choose_engine(const model::Model& site, model::BridgeId bridge, const Facilities& facilities);
 

@@ -8,6 +8,7 @@
 #include <thread>
 #include <unordered_map>
 
+#include "lab/guests.h"
 #include "lab/lab.h"
 #include "lab/live.h"
 #include "lab/open_vswitch.h"
@@ -38,6 +39,9 @@ class Run {
   Result<Measurement> measure() {
     if (auto opened = open(); !opened) return std::unexpected(opened.error());
     if (auto back = bring_back(); !back) return std::unexpected(back.error());
+    const auto answer =
+        wait_for_guests(site_, plan_, [this] { return !options_.progress || options_.progress(0); });
+    if (!answer) return std::unexpected(answer.error());
     if (auto emptied = empty_tables(); !emptied) return std::unexpected(emptied.error());
     auto traffic = Traffic::open(site_, plan_, spaces_);
     if (!traffic) return std::unexpected(traffic.error());
@@ -257,8 +261,10 @@ class Run {
         const PortId from = from_a ? link.a : link.b;
         const auto counted = gained(plan_.ports[from.index()]);
         if (!counted) continue;
-        // To a device that is both ends is what that receives.
-        const bool inward = planned.kind != LinkKind::kVeth && site_[from].bridge.valid();
+        // To a device that is both ends is what that receives; from a guest is what its tap does.
+        const bool is_own =
+            planned.kind == LinkKind::kTap ? site_[from].station.valid() : site_[from].bridge.valid();
+        const bool inward = planned.kind != LinkKind::kVeth && is_own;
         result_.lanes[2 * planned.link.index() + (from_a ? 0 : 1)] =
             inward ? LaneCount{counted->rx_frames, counted->rx_bytes}
                    : LaneCount{counted->tx_frames, counted->tx_bytes};
@@ -310,6 +316,7 @@ class Run {
   }
 
   Result<void> read_neighbours() {
+    for (const PlannedGuest& guest : plan_.guests) result_.closed.push_back(guest.machine);
     for (std::size_t s = 0; s < site_.stations.size(); ++s) {
       const model::Station& station = site_.stations[s];
       const Device& device = plan_.stations[s];
@@ -343,10 +350,22 @@ Result<Measurement> run(const model::Model& site, const Plan& plan, const RunOpt
   const auto there = status(plan);
   if (!there) return std::unexpected(there.error());
   if (!there->up(plan)) {
+    const std::string missing = there->there == 0 ? "" : what_is_missing(plan, *there);
     return base::fail(
-        fmt::format("The lab {} is not up, or not whole: see \"sekimori lab status\".", plan.lab));
+        missing.empty()
+            ? fmt::format("The lab {} is not up, or not this one: see \"sekimori lab status\".", plan.lab)
+            : fmt::format("The lab {} is not whole: it lacks {}.", plan.lab, missing));
   }
-  return Run(site, plan, options).measure();
+  auto measured = Run(site, plan, options).measure();
+  // What vanishes in the middle spoils the counts, and is why something else may have failed.
+  const auto after = status(plan);
+  if (!after) return std::unexpected(after.error());
+  if (const std::string missing = what_is_missing(plan, *after); !missing.empty()) {
+    return base::fail(
+        fmt::format("While the lab ran, this went away: {}. \"sekimori lab down\" removes the rest.{}",
+                    missing, measured ? "" : " " + measured.error().what));
+  }
+  return measured;
 }
 
 }  // namespace sekimori::lab

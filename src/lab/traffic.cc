@@ -79,6 +79,8 @@ Result<void> Traffic::add_flow(std::size_t f, const Plan& plan) {
                                     : model::next_hop(site_, flow.from, source.remote.address).station;
   if (!from.valid() || source.remote.address.is_zero()) return {};
   if (!plan.stations[from.index()].built()) return {};
+  const bool has_receiver = !plan.boots(flow.to);  // who boots an image has no programs of ours
+  if (!has_receiver && (flow.kind == FlowKind::kTcp || flow.kind == FlowKind::kRequest)) return {};
   source.local = {site_[from].ip.address, static_cast<std::uint16_t>(kFirstPort + 2 * f)};
   source.remote.port = static_cast<std::uint16_t>(kFirstPort + 2 * f + 1);
   source.bytes = flow.payload + (flow.kind == FlowKind::kPing ? kEchoHeader : 0);
@@ -90,7 +92,7 @@ Result<void> Traffic::add_flow(std::size_t f, const Plan& plan) {
     source.responses = (response + kLargestPayload - 1) / kLargestPayload;
     source.response = response / source.responses;
   }
-  if (auto opened = open_sockets(source, flow); !opened) return opened;
+  if (auto opened = open_sockets(source, flow, has_receiver); !opened) return opened;
   sources_.push_back(std::move(source));
   return {};
 }
@@ -106,7 +108,7 @@ Result<void> Traffic::open_in(model::MachineId machine, Make make, std::optional
   return {};
 }
 
-Result<void> Traffic::open_sockets(Source& source, const model::Flow& flow) {
+Result<void> Traffic::open_sockets(Source& source, const model::Flow& flow, bool has_receiver) {
   const auto ping = [&] { return sys::IpSocket::ping(source.local.address, source.remote.address); };
   const auto listen = [&] { return sys::IpSocket::listen(source.remote); };
   const auto receiver = [&] { return sys::IpSocket::udp(source.remote, {}); };
@@ -120,7 +122,7 @@ Result<void> Traffic::open_sockets(Source& source, const model::Flow& flow) {
     case FlowKind::kRequest:
       break;
   }
-  const auto opened = open_in(flow.to, receiver, source.in);
+  const auto opened = has_receiver ? open_in(flow.to, receiver, source.in) : Result<void>{};
   return opened ? open_in(flow.from, sender, source.out) : opened;
 }
 

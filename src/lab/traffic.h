@@ -61,7 +61,7 @@ class Traffic {
   Traffic(const model::Model& site, const std::vector<sys::Namespace>& spaces, sys::Poller poller)
       : site_(site), spaces_(spaces), poller_(std::move(poller)) {}
   base::Result<void> add_flow(std::size_t flow, const Plan& plan);
-  base::Result<void> open_sockets(Source& source, const model::Flow& flow);
+  base::Result<void> open_sockets(Source& source, const model::Flow& flow, bool has_receiver);
   template <class Make>
   base::Result<void> open_in(model::MachineId machine, Make make, std::optional<sys::IpSocket>& into);
   base::Result<void> add_announcers(const Plan& plan);

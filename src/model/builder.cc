@@ -269,6 +269,7 @@ Result<MachineId> Builder::clone(MachineId original, std::string name, BridgeId 
   model_[*copy].routes = source.routes;
   model_[*copy].routes6 = source.routes6;
   model_[*copy].clone_of = original;
+  model_[*copy].image = source.image;
   for (const StationId id : source.stations) {
     const Station nic = model_[id];
     if (nic.mac_origin == MacOrigin::kAllocated && nic.mac.is_zero()) {

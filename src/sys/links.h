@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/rate.h"
@@ -24,6 +26,7 @@ struct LinkCounters {
 struct LinkState {
   int index = 0, master = 0;
   std::string name;
+  std::string alias;  // what somebody has noted about it (IFLA_IFALIAS)
   wire::Mac mac;
   bool up = false;
   bool carrier = false;
@@ -96,11 +99,15 @@ class Links {
   // A device with an address of its own on `lower`, which takes all groups; made where it belongs. passthru:
   // it has the lower device's address, whatever the end says.
   base::Result<void> add_macvlan(const VethEnd& end, const std::string& lower, MacvlanMode mode);
+  // "eth0.10": VLAN 10 on `lower`, with that one's address unless it has its own. Needs CONFIG_VLAN_8021Q.
+  base::Result<void> add_vlan_device(const std::string& name, const std::string& lower, std::uint16_t vlan,
+                                     std::optional<wire::Mac> mac);
   base::Result<void> set_ageing(const std::string& bridge, base::Duration ageing);
   base::Result<void> set_stp(const std::string& bridge, bool on);
   base::Result<void> remove(const std::string& name);
 
   base::Result<void> set_up(const std::string& name, bool up);
+  base::Result<void> set_alias(const std::string& name, std::string_view alias);
   base::Result<void> enslave(const std::string& name, const std::string& bridge);
   base::Result<void> set_port(const std::string& name, const BridgePortSettings& settings);
   // Frames of this device leave as they are: no segmentation, aggregation or checksums are left to hardware.
