@@ -145,7 +145,7 @@ GuestChoice choose_guest(const Model& site, model::MachineId id, const Facilitie
   const model::Machine& guest = site[id];
   if (!guest.image.valid()) return {};
   if (!guest.bridges.empty())
-    return {.why_not = "The lab can't see into a guest, and it has virtual switches"};
+    return {.why_not = "The lab can't see into a guest, and it has virtual switches or bonds"};
   for (const model::StationId nic : guest.stations) {
     if (const model::LinkId link = site[site[nic].port].link; link.valid() && is_moved(site, link))
       return {.why_not = "A guest that boots an image can't move to another host yet"};
