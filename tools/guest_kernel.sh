@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The kernel of tests/guest: fetches Debian's cloud kernel, without installing it, and leaves in DIR `vmlinuz`,
-# and in DIR/modules the modules that a bridge with VLAN filtering needs, numbered in the order of loading.
+# The kernel of tests/guest and of the guests of tests/lab: fetches Debian's cloud kernel, without installing it, and
+# leaves in DIR `vmlinuz`, in DIR/modules the modules that a bridge with VLAN filtering needs, and in DIR/virtio those of
+# a virtio NIC, numbered in the order of loading.
 #
 #   tools/guest_kernel.sh DIR
 set -euo pipefail
@@ -10,7 +11,8 @@ if (($# != 1)); then
   exit 2
 fi
 dir=$1
-[[ -s $dir/vmlinuz ]] && exit 0
+is_whole() { [[ -d $dir/virtio ]] && compgen -G "$dir/modules/*-bonding.ko" >/dev/null; }
+is_whole && exit 0
 if [[ $(dpkg --print-architecture) != amd64 ]]; then
   echo "guest_kernel.sh: it knows Debian's kernel for amd64 only" >&2
   exit 3
@@ -26,17 +28,24 @@ if [[ -z $package ]]; then
 fi
 (cd "$work" && apt-get download -qq -o APT::Sandbox::User=root "$package")
 dpkg -x "$work"/*.deb "$work/root"
-mkdir -p "$work/kernel/modules"
-number=10
-for module in llc stp garp mrp bridge 8021q veth tls bonding; do
-  file=$(find "$work/root/lib/modules" -name "$module.ko" -print -quit)
-  if [[ -z $file ]]; then
-    echo "guest_kernel.sh: $package has no module $module" >&2
-    exit 3
-  fi
-  cp "$file" "$work/kernel/modules/$number-$module.ko"
-  number=$((number + 1))
-done
+
+modules() { # FOLDER MODULE...
+  local folder=$work/kernel/$1 number=10 module file
+  shift
+  mkdir -p "$folder"
+  for module in "$@"; do
+    file=$(find "$work/root/lib/modules" -name "$module.ko" -print -quit)
+    if [[ -z $file ]]; then
+      echo "guest_kernel.sh: $package has no module $module" >&2
+      exit 3
+    fi
+    cp "$file" "$folder/$number-$module.ko"
+    number=$((number + 1))
+  done
+}
+modules modules llc stp garp mrp bridge 8021q veth tls bonding
+modules virtio virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci failover net_failover virtio_net
 cp "$work"/root/boot/vmlinuz-* "$work/kernel/vmlinuz"
-# Somebody else may have been faster; theirs is as good.
-mv -T "$work/kernel" "$dir" 2>/dev/null || [[ -s $dir/vmlinuz ]]
+# Somebody else may have been faster; theirs is as good. One of an earlier version lacks some modules.
+is_whole || rm -rf "$dir"
+mv -T "$work/kernel" "$dir" 2>/dev/null || is_whole

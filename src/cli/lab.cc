@@ -32,7 +32,12 @@ Step<Lab> load_lab(const LabArguments& arguments) {
   auto site = load_site(arguments.site, arguments.seed);
   if (!site) return std::unexpected(site.error());
   model::Model scaled = lab::scaled(std::move(*site), arguments.scale);
-  lab::Plan plan = lab::plan_for(scaled, *name, lab::facilities());
+  lab::Plan plan = lab::plan_for(scaled, *name, lab::facilities(scaled));
+  // Guests that boot have been up for a while when a run begins, and announce themselves as their systems do.
+  for (const lab::PlannedGuest& guest : plan.guests) {
+    scaled[guest.machine].arp.announce_at_start = false;
+    scaled[guest.machine].arp.announce_every = base::Duration{0};
+  }
   return Lab{std::move(scaled), std::move(plan)};
 }
 
@@ -193,9 +198,11 @@ Step<int> do_down(const LabArguments& arguments) {
   if (!name) return std::unexpected(name.error());
   const auto removed = lab::down(*name);
   if (!removed) return stop(kFailed, removed.error().what);
-  const std::string text = removed->namespaces == 0
-                               ? fmt::format("There is no lab {}.\n", *name)
-                               : fmt::format("lab {} is gone: {} namespaces.\n", *name, removed->namespaces);
+  std::string text = removed->namespaces == 0
+                         ? fmt::format("There is no lab {}.\n", *name)
+                         : fmt::format("lab {} is gone: {} namespaces.\n", *name, removed->namespaces);
+  for (const std::string& other : removed->others)
+    text += fmt::format("The namespace {} stays: no lab made it.\n", other);
   if (!arguments.output.quiet) {
     if (auto done = print(text); !done) return std::unexpected(done.error());
   }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "lab/guests.h"
 #include "report/page.h"
 
 namespace sekimori::cli {
@@ -22,11 +23,20 @@ using report::Style;
 constexpr std::size_t kDeviceColumns = 15;  // the longest name
 constexpr std::size_t kRows = 40;           // of each table, unless all are asked for
 
+std::string boots_words(const model::Model& site, model::MachineId guest) {
+  const model::Image& image = site[site[guest].image];
+  return fmt::format(", boots {} with {} MiB, in QEMU", image.disk.empty() ? image.kernel : image.disk,
+                     image.memory >> 20);
+}
+
 // What a namespace stands for: "host server", "switch sw1 (live: ...)".
 std::string role_of(const model::Model& site, const Plan& plan, SpaceIndex s) {
   const lab::Space& space = plan.spaces[s];
-  if (space.machine.valid())
-    return fmt::format("{} {}", model::to_text(site[space.machine].kind), site[space.machine].name);
+  if (space.machine.valid()) {
+    return fmt::format("{} {}{}", model::to_text(site[space.machine].kind), site[space.machine].name,
+                       plan.boots(space.machine) ? boots_words(site, space.machine) : "");
+  }
+  if (s == plan.qemu) return fmt::format("QEMU, {} guests", plan.guests.size());
   if (s == plan.open_vswitch) return "Open vSwitch, user-space datapath";
   if (!space.bridge.valid()) return "delay lines and junctions (live)";
   const PlannedBridge& bridge = plan.bridges[space.bridge.index()];
@@ -132,6 +142,7 @@ std::string address_on(const model::Model& site, const Plan& plan, const Device&
 // Its row, when the port is the one that tells of its link.
 bool has_row(const model::Model& site, model::PortId port, const PlannedLink& link) {
   if (link.kind == lab::LinkKind::kVeth) return true;
+  if (link.kind == lab::LinkKind::kTap) return site[port].bridge.valid();
   return link.kind == lab::LinkKind::kMacvlan && site[port].station.valid();
 }
 
@@ -148,7 +159,9 @@ std::vector<std::vector<Row>> rows_by_space(const model::Model& site, const Plan
     const Device& device = plan.ports[p];
     const PlannedLink* link = link_of(site, plan, port);
     if (!device.built() || link == nullptr || !has_row(site, port, *link)) continue;
-    std::string what = (link->kind == lab::LinkKind::kMacvlan ? "macvlan of " : "to ") +
+    std::string what = (link->kind == lab::LinkKind::kMacvlan ? "macvlan of "
+                        : link->kind == lab::LinkKind::kTap   ? "tap of "
+                                                              : "to ") +
                        model::name_of(site, model::peer(site, port)) + link_words(site, *link);
     for (const std::string& flag : port_flags(site, port)) what += ", " + flag;
     const bool is_lower = site[port].role == model::PortRole::kUplink;
@@ -273,6 +286,14 @@ std::string plan_json(const model::Model& site, const Plan& plan) {
     }
     json["bridges"].push_back(std::move(entry));
   }
+  json["guests"] = ordered_json::array();
+  for (const lab::PlannedGuest& guest : plan.guests) {
+    const model::Image& image = site[site[guest.machine].image];
+    json["guests"].push_back({{"guest", site[guest.machine].name},
+                              {"boots", image.disk.empty() ? image.kernel : image.disk},
+                              {"memory", image.memory},
+                              {"files", fmt::format("{}/{}", lab::guests_folder(plan.lab), guest.name)}});
+  }
   json["not_built"] = remarks_json(plan.unsupported);
   json["built_otherwise"] = remarks_json(plan.approximations);
   return json.dump(2) + "\n";
@@ -292,6 +313,9 @@ std::string status_text(const Plan& plan, const lab::Status& status, const repor
   if (plan.has_live()) page.line(0, status.live ? "live switches run" : "live switches do not run");
   if (plan.open_vswitch != lab::kNone)
     page.line(0, status.open_vswitch ? "Open vSwitch runs" : "Open vSwitch does not run");
+  if (!plan.guests.empty())
+    page.line(
+        0, status.guests_on.empty() ? "guests do not run" : fmt::format("guests run ({})", status.guests_on));
   const auto list = [&](std::string_view title, const std::vector<std::string>& names) {
     const std::size_t most =
         options.verbosity == report::Verbosity::kAll ? names.size() : std::min(names.size(), kRows);
@@ -301,6 +325,7 @@ std::string status_text(const Plan& plan, const lab::Status& status, const repor
   list("missing", status.missing);
   list("missing device", status.broken);
   list("not of this site:", status.foreign);
+  list("ended guest", status.ended_guests);
   return page.take();
 }
 
@@ -310,6 +335,8 @@ std::string status_json(const Plan& plan, const lab::Status& status) {
                     {"namespaces", status.there},
                     {"live", status.live},
                     {"open_vswitch", status.open_vswitch},
+                    {"guests_on", status.guests_on},
+                    {"ended_guests", status.ended_guests},
                     {"missing", status.missing},
                     {"missing_devices", status.broken},
                     {"foreign", status.foreign}};

@@ -228,7 +228,19 @@ INSTANTIATE_TEST_SUITE_P(
              "2:74: ", "'i' has no virtual switches, and so no 'v'; the one of that name is in 'h' (line 2)"},
         Case{"hosts: {h: {switches: {v: {kind: hub}}, guests: {g: {nics: {n: {on: v, access: 3}}}}}}",
              "2:80: ", "knows no VLANs"},
-        Case{"hosts: {h: {guests: {g: {guests: {}}}}}", "2:26: ", "unknown key 'guests' in a guest"}),
+        Case{"hosts: {h: {guests: {g: {guests: {}}}}}", "2:26: ", "unknown key 'guests' in a guest"},
+        Case{"hosts: {h: {image: d}}", "2:13: ", "unknown key 'image' in a host"},
+        Case{"hosts: {h: {guests: {g: {image: }}}}", "2:26: ", "kernel: vmlinuz"},
+        Case{"hosts: {h: {guests: {g: {image: []}}}}", "2:33: ", "image"},
+        Case{"hosts: {h: {guests: {g: {image: {kernel: k, initrds: i}}}}}",
+             "2:45: ", "did you mean 'initrd'?"},
+        Case{"hosts: {h: {guests: {g: {image: {memory: 1GiB}}}}}",
+             "2:33: ", "a `disk` or a `kernel`, one of"},
+        Case{"hosts: {h: {guests: {g: {image: {disk: d, kernel: k}}}}}", "2:33: ", "one of the two"},
+        Case{"hosts: {h: {guests: {g: {image: {disk: d, initrd: i}}}}}", "2:51: ", "goes with a `kernel`"},
+        Case{"hosts: {h: {guests: {g: {image: {disk: d, append: i}}}}}", "2:51: ", "goes with a `kernel`"},
+        Case{"hosts: {h: {guests: {g: {image: {kernel: {}}}}}}", "2:42: ", "expected a kernel"},
+        Case{"hosts: {h: {guests: {g: {image: {kernel: k, memory: 1MiB}}}}}", "2:53: ", "memory"}),
     name);
 
 // A host with a Linux bridge, whose settings are in line 5.

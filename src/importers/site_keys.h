@@ -27,8 +27,9 @@ inline constexpr Keys kHost = {"nics",   "bonds", "switches", "guests", "gateway
                                "routes", "arp",   "nd",       "state",  "count"};
 inline constexpr Keys kRouter = {"nics", "bonds", "gateway", "routes", "arp", "nd", "state"};
 inline constexpr Keys kGuest = {"nics", "bonds", "switches", "gateway", "routes",
-                                "arp",  "nd",    "state",    "count"};
+                                "arp",  "nd",    "state",    "count",   "image"};
 inline constexpr Keys kBond = {"mode", "nics", "ip", "mac", "primary", "hash-policy"};
+inline constexpr Keys kImage = {"disk", "kernel", "initrd", "append", "memory"};
 inline constexpr Keys kNic = {"mac", "ip", "promiscuous"};
 inline constexpr Keys kGuestNic = {"on",
                                    "mac",
@@ -126,6 +127,7 @@ inline constexpr Section kHost{"host", keys::kHost};
 inline constexpr Section kRouter{"router", keys::kRouter};
 inline constexpr Section kGuest{"guest", keys::kGuest};
 inline constexpr Section kBond{"bond", keys::kBond};
+inline constexpr Section kImage{"image", keys::kImage};
 inline constexpr Section kNic{"nic", keys::kNic};
 inline constexpr Section kGuestNic{"guest-nic", keys::kGuestNic};
 inline constexpr Section kDrawnMac{"drawn-mac", keys::kDrawnMac};
@@ -155,7 +157,8 @@ inline constexpr std::array kAll = {
     kSite,        kNote,     kDefaults, kDefaultLink, kHost,         kRouter,        kGuest,  kNic,
     kGuestNic,    kDrawnMac, kRoute,    kArp,         kSwitch,       kVirtualSwitch, kPort,   kStormControl,
     kStaticEntry, kFlowRule, kWan,      kWanSite,     kLink,         kShared,        kMember, kPool,
-    kFlow,        kChange,   kNd,       kTunnel,      kTunnelMember, kTunnelStatic,  kBond,   kNeighbour};
+    kFlow,        kChange,   kNd,       kTunnel,      kTunnelMember, kTunnelStatic,  kBond,   kNeighbour,
+    kImage};
 
 }  // namespace sections
 

@@ -104,8 +104,9 @@ void SiteReader::read_host(const Entry& entry, const Fields& fields, const Insta
   read_common(host, fields);
   for (const Entry& guest : in_.entries(fields["guests"], "guests")) {
     const Fields guest_fields = in_.fields(guest.value, sections::kGuest);
+    const model::ImageId image = read_image(guest_fields["image"]);
     for_each_instance(guest_fields["count"], instance,
-                      [&](const Instance& i) { read_guest(host, guest, guest_fields, i); });
+                      [&](const Instance& i) { read_guest(host, guest, guest_fields, i, image); });
   }
 }
 
@@ -120,9 +121,10 @@ void SiteReader::read_router(const Entry& entry) {
 }
 
 void SiteReader::read_guest(MachineId host, const Entry& entry, const Fields& fields,
-                            const Instance& instance) {
+                            const Instance& instance, model::ImageId image) {
   const MachineId guest = add_machine(entry.name, MachineKind::kGuest, instance, host);
   if (!guest.valid()) return;
+  model()[guest].image = image;
   const std::vector<Nic> nics = read_nics(guest, fields["nics"], instance, sections::kGuestNic);
   // These take its NICs before they are plugged in.
   read_bonds(guest, fields["bonds"], instance);

@@ -77,7 +77,8 @@ class SiteReader {
   void read_hosts(NodeId hosts);
   void read_host(const Entry& entry, const Fields& fields, const Instance& instance);
   void read_router(const Entry& entry);
-  void read_guest(model::MachineId host, const Entry& entry, const Fields& fields, const Instance& instance);
+  void read_guest(model::MachineId host, const Entry& entry, const Fields& fields, const Instance& instance,
+                  model::ImageId image);
   void read_common(model::MachineId machine, const Fields& fields);
   std::vector<Nic> read_nics(model::MachineId machine, NodeId nics, const Instance& instance,
                              const Section& section);
@@ -95,6 +96,10 @@ class SiteReader {
   void add_route(model::MachineId machine, NodeId node, model::Ipv4Prefix to, model::Ipv4 via);
 
   void read_announce(NodeId node, model::ArpSettings& settings);
+
+  // site_images.cc
+  model::ImageId read_image(NodeId node);
+  std::string image_file(NodeId node, std::string_view what);
 
   // site_ipv6.cc
   bool is_ipv6(NodeId node) const;

@@ -601,6 +601,35 @@ TEST(SiteLinuxBridge, MasksAndNeighbours) {
   EXPECT_EQ(to_text(br.neighbours[2].mac), "02:00:00:00:00:99");
 }
 
+TEST(SiteImages, AreRelativeToTheSiteAndSharedByCountsAndClones) {
+  constexpr std::string_view kSite =
+      "sekimori: 1\n"
+      "hosts:\n"
+      "  h:\n"
+      "    switches: {v: {kind: hub}}\n"
+      "    guests:\n"
+      "      a: {nics: {n: {on: v}}, image: d.qcow2, count: 2}\n"
+      "      b: {nics: {n: {on: v}}, image: {kernel: /k, initrd: in/i, append: quiet ro, memory: 64MiB}}\n"
+      "      c: {nics: {n: {on: v}}}\n"
+      "changes: [{at: 1s, clone: b, as: b2}]\n";
+  const auto m = parse_site(kSite, "some/where/site.yaml");
+  ASSERT_TRUE(m.has_value()) << m.error().text();
+  const auto image_of = [&](std::string_view name) {
+    return std::ranges::find(m->machines, name, &model::Machine::name)->image;
+  };
+  ASSERT_THAT(m->images, SizeIs(2));
+  EXPECT_EQ(m->images[0].disk, "some/where/d.qcow2");
+  EXPECT_EQ(m->images[0].memory, 256u << 20);
+  EXPECT_EQ(m->images[1].kernel, "/k");
+  EXPECT_EQ(m->images[1].initrd, "some/where/in/i");
+  EXPECT_EQ(m->images[1].append, "quiet ro");
+  EXPECT_EQ(m->images[1].memory, 64u << 20);
+  EXPECT_EQ(image_of("a-2"), model::ImageId(0u));
+  EXPECT_EQ(image_of("b2"), model::ImageId(1u));
+  EXPECT_FALSE(image_of("c").valid());
+  EXPECT_EQ(parse_site(kSite, "site.yaml")->images[0].disk, "d.qcow2");
+}
+
 // ---------------------------------------------------------------- reuse
 
 TEST(SiteReuse, AnchorsAliasesAndMergeKeys) {

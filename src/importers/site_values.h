@@ -38,6 +38,7 @@ constexpr Bounds<std::int64_t> kMacLimitBounds{"mac-limit", 0, 1 << 24};
 constexpr Bounds<std::int64_t> kVlanBounds{"VLAN", 1, 4094};
 constexpr Bounds<std::int64_t> kPriorityBounds{"priority", 0, 65'535};
 constexpr Bounds<std::int64_t> kCountBounds{"count", 1, kMostMachines};
+constexpr Bounds<std::int64_t> kMemoryBounds{"memory", 16 << 20, std::int64_t{1} << 40};
 
 using wire::MacRange;
 

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <optional>
 #include <thread>
 
 #include "lab/build_ip.h"
+#include "lab/guests.h"
 #include "lab/lab.h"
 #include "lab/live.h"
 #include "lab/open_vswitch.h"
@@ -16,6 +18,7 @@
 #include "switching/spanning_tree.h"
 #include "sys/links.h"
 #include "sys/namespaces.h"
+#include "sys/tap.h"
 
 namespace sekimori::lab {
 
@@ -56,6 +59,7 @@ class Builder {
                             {plan_.links.size(), &Builder::make_link},
                             {plan_.links.size(), &Builder::make_macvlan},
                             {plan_.links.size(), &Builder::make_tunnel},
+                            {plan_.links.size(), &Builder::make_tap},
                             {plan_.junctions.size(), &Builder::make_junction},
                             {plan_.open_vswitch != kNone ? 1u : 0u, &Builder::make_open_vswitch},
                             {site_.stations.size(), &Builder::set_station},
@@ -63,7 +67,8 @@ class Builder {
                             {plan_.links.size(), &Builder::switch_on},
                             {plan_.bridges.size(), &Builder::enter_neighbours},
                             {plan_.junctions.size(), &Builder::switch_on_junction},
-                            {site_.machines.size(), &Builder::add_routes}};
+                            {site_.machines.size(), &Builder::add_routes},
+                            {plan_.guests.empty() ? 0u : 1u, &Builder::start_guests}};
     std::size_t all = 0, done = 0;
     for (const Stage& stage : stages) all += stage.count;
     for (const Stage& stage : stages) {
@@ -116,8 +121,10 @@ class Builder {
   // ---------------------------------------------------------------- namespaces
 
   Result<void> make_space(std::size_t s) {
-    auto made = sys::Namespace::create(plan_.namespace_of(static_cast<SpaceIndex>(s)));
+    auto made = sys::Namespace::create_nameless();
     if (!made) return std::unexpected(made.error());
+    if (auto marked = mark(*made); !marked) return marked;
+    if (auto named = made->give_name(plan_.namespace_of(static_cast<SpaceIndex>(s))); !named) return named;
     spaces_[s].emplace(std::move(*made));
     auto inside = sys::InNamespace::enter(*spaces_[s]);
     if (!inside) return std::unexpected(inside.error());
@@ -280,6 +287,24 @@ class Builder {
     return joined ? join_bridge(site_[planned.link].b) : joined;
   }
 
+  Result<void> make_tap(std::size_t l) {
+    const PlannedLink& planned = plan_.links[l];
+    if (planned.kind != LinkKind::kTap) return {};
+    const model::Link& link = site_[planned.link];
+    const PortId port = site_[link.a].bridge.valid() ? link.a : link.b;
+    const Device& device = plan_.ports[port.index()];
+    auto inside = sys::InNamespace::enter(*spaces_[device.space]);
+    if (!inside) return std::unexpected(inside.error());
+    auto made = sys::Tap::create(device.name, device.mac);
+    return made ? join_bridge(port) : made;
+  }
+
+  Result<void> start_guests(std::size_t) {
+    std::error_code ignored;
+    const std::string home = std::filesystem::current_path(ignored);
+    return sys::start_in_background([&](const sys::Ready& ready) { run_guests(site_, plan_, home, ready); });
+  }
+
   Result<void> make_junction(std::size_t j) {
     for (const Junction::Leg& leg : plan_.junctions[j].legs) {
       if (auto made = make_pair(leg.there, leg.here); !made) return made;
@@ -337,11 +362,13 @@ class Builder {
         return set_up(plan_.ports[link.a.index()], up);
       case LinkKind::kMacvlanHost:  // switched by the uplink's
         return {};
+      case LinkKind::kTap:
       case LinkKind::kVeth:
         break;
     }
     const PortId off = switching_end(site_, planned.link);
     for (const PortId port : {link.a, link.b}) {
+      if (planned.kind == LinkKind::kTap && port != off) continue;  // in QEMU
       if (auto set = set_up(plan_.ports[port.index()], up || port != off); !set) return set;
       const model::BridgeId bridge = site_[port].bridge;
       if (!bridge.valid() || !plan_.bridges[bridge.index()].of_the_kernel()) continue;
@@ -440,6 +467,12 @@ PortId switching_end(const model::Model& site, model::LinkId link) {
 
 Result<void> up(const model::Model& site, const Plan& plan, const UpOptions& options) {
   if (const auto there = sys::namespaces_with_prefix(namespace_prefix(plan.lab)); !there.empty()) {
+    if (const auto other = std::ranges::find_if_not(there, is_of_a_lab); other != there.end()) {
+      return base::fail(
+          fmt::format("There is a namespace {} that no lab made. Remove it (ip netns del), or give this "
+                      "lab another --name.",
+                      *other));
+    }
     return base::fail(
         fmt::format("A lab \"{0}\" is there already ({1} namespaces, {2} among them). Remove it with "
                     "\"sekimori lab down\", or "

@@ -83,7 +83,9 @@ std::vector<NeighbourComparison> compare_neighbours(const model::Model& site, co
     const NeighbourComparison none{cache_of(site, e.station), e.ip, e.ip6, {}, {}};
     return pairs.try_emplace({none.station, e.ip, e.ip6}, none).first->second;
   };
-  for (const NeighbourEntry& e : prediction.neighbours) at(e).predicted = e.mac;
+  for (const NeighbourEntry& e : prediction.neighbours) {
+    if (!std::ranges::binary_search(measurement.closed, site[e.station].machine)) at(e).predicted = e.mac;
+  }
   for (const NeighbourEntry& e : measurement.neighbours) at(e).measured = e.mac;
   std::vector<NeighbourComparison> neighbours;
   for (const auto& [which, pair] : pairs) neighbours.push_back(pair);

@@ -126,7 +126,7 @@ bool is_moved(const Model& site, model::LinkId link) {
 
 // Why macvlan devices can't be this switch. Each is at once the guest's NIC and its port, and the host's own
 // stack can't be taken off the NIC that they are on.
-std::string beyond_macvlan(const Model& site, const Bridge& bridge) {
+std::string beyond_macvlan(const Model& site, const Bridge& bridge, const Facilities& facilities) {
   std::size_t guests = 0;
   bool has_uplink = false;
   std::vector<model::Mac> macs;
@@ -141,6 +141,7 @@ std::string beyond_macvlan(const Model& site, const Bridge& bridge) {
     if (!far.station.valid() || is_moved(site, port.link)) return "is no NIC that stays";
     const model::Station& nic = site[far.station];
     if (nic.vlan != 0 || nic.next_on_port.valid()) return "has a NIC with VLANs";
+    if (choose_guest(site, nic.machine, facilities).boots) return "has a guest that boots an image";
     macs.push_back(nic.mac);
     if (port.role == model::PortRole::kHost) {
       if (!site[nic.machine].running || is_changed(site, nic.machine))
@@ -177,6 +178,24 @@ bool can_change(Engine engine, model::BridgeOption option) {
   return false;
 }
 
+GuestChoice choose_guest(const Model& site, model::MachineId id, const Facilities& facilities) {
+  const model::Machine& guest = site[id];
+  if (!guest.image.valid()) return {};
+  if (!guest.bridges.empty())
+    return {.why_not = "The lab can't see into a guest, and it has virtual switches or bonds"};
+  for (const model::StationId nic : guest.stations) {
+    if (const model::LinkId link = site[site[nic].port].link; link.valid() && is_moved(site, link))
+      return {.why_not = "A guest that boots an image can't move to another host yet"};
+  }
+  if (!facilities.qemu) return {.why_not = "QEMU (qemu-system-x86_64) is not installed"};
+  const model::Image& image = site[guest.image];
+  for (const std::string& file : {image.disk, image.kernel, image.initrd}) {
+    if (!file.empty() && std::ranges::find(facilities.lost_files, file) != facilities.lost_files.end())
+      return {.why_not = fmt::format("There is no file {}, of its image, that can be read", file)};
+  }
+  return {.boots = true};
+}
+
 Choice choose_engine(const Model& site, BridgeId id, const Facilities& facilities) {
   const Bridge& bridge = site[id];
   const auto unless = [](Engine engine, std::string objection) {
@@ -195,7 +214,7 @@ Choice choose_engine(const Model& site, BridgeId id, const Facilities& facilitie
       return unless(Engine::kOpenVSwitch, beyond_open_vswitch(site, id));
     case BridgeKind::kMacvlan:
       if (!facilities.macvlan) return {Engine::kLive, "the kernel has no macvlan"};
-      return unless(Engine::kMacvlan, beyond_macvlan(site, bridge));
+      return unless(Engine::kMacvlan, beyond_macvlan(site, bridge, facilities));
     case BridgeKind::kHostedBridge:
     case BridgeKind::kEsxi:
     case BridgeKind::kHyperV:

@@ -1,8 +1,9 @@
-// What a switch of the site is made of in the lab, and why.
+// What a switch or a guest of the site is made of in the lab, and why.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/rate.h"
 #include "base/time.h"
@@ -28,6 +29,8 @@ struct Facilities {
   bool open_vswitch = false;
   bool macvlan = false;
   bool vxlan = true;  // without it tunnels are not built
+  bool qemu = false;                      // qemu-system-x86_64
+  std::vector<std::string> lost_files{};  // of the guests' images: those that are not there
   friend bool operator==(const Facilities&, const Facilities&) = default;
 };
 
@@ -38,6 +41,13 @@ struct Choice {
 
 // Whether this setting can be changed in use. What has no meaning for a kind is no change.
 bool can_change(Engine engine, model::BridgeOption option);
+// Whether a guest with an image boots it. If not, a namespace stands for it, like for one without.
+struct GuestChoice {
+  bool boots = false;
+  std::string why_not{};  // "qemu-system-x86_64 is not installed"; empty: it has no image
+};
+
+GuestChoice choose_guest(const model::Model& site, model::MachineId guest, const Facilities& facilities);
 
 Choice choose_engine(const model::Model& site, model::BridgeId bridge, const Facilities& facilities);
 

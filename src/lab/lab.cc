@@ -4,14 +4,17 @@
 
 #include <algorithm>
 #include <map>
+#include <sstream>
 
 #include "lab/build_ip.h"
+#include "lab/guests.h"
 #include "lab/live.h"
 #include "lab/open_vswitch.h"
 #include "sys/links.h"
 #include "sys/namespaces.h"
 #include "sys/nf_tables.h"
 #include "sys/service.h"
+#include "sys/tap.h"
 
 namespace sekimori::lab {
 
@@ -75,6 +78,11 @@ Result<void> try_feature(Feature feature) {
            {.hook = sys::FilterChain::Hook::kPostrouting,
             .translates = true,
             .rules = {{.in = "a", .not_out = "a", .verdict = sys::FilterRule::Verdict::kMasquerade}}}});
+    case Feature::kTap: {
+      auto inside = sys::InNamespace::enter(*here);
+      if (!inside) return std::unexpected(inside.error());
+      return sys::Tap::create("t", model::Mac{0x0e5e'0000'0004});
+    }
   }
   return {};
 }
@@ -115,8 +123,12 @@ bool has_macvlan() {
 
 }  // namespace
 
-Facilities facilities() {
-  return {.open_vswitch = has_open_vswitch(), .macvlan = has_macvlan(), .vxlan = has_vxlan()};
+Facilities facilities(const model::Model& site) {
+  return {.open_vswitch = has_open_vswitch(),
+          .macvlan = has_macvlan(),
+          .vxlan = has_vxlan(),
+          .qemu = has_qemu(),
+          .lost_files = lost_files(site)};
 }
 
 Plan plan_for(const model::Model& site, const std::string& lab, const Facilities& facilities) {
@@ -131,9 +143,12 @@ Plan plan_for(const model::Model& site, const std::string& lab, const Facilities
   if (there.empty() || is_there(plan)) return plan;
   for (const bool open_vswitch : {false, true}) {
     for (const bool macvlan : {false, true}) {
-      const Facilities others{.open_vswitch = open_vswitch, .macvlan = macvlan, .vxlan = facilities.vxlan};
-      Plan other = make_plan(site, lab, others);
-      if (is_there(other)) return other;
+      for (const bool qemu : {false, true}) {
+        Plan other = make_plan(
+            site, lab,
+            {.open_vswitch = open_vswitch, .macvlan = macvlan, .vxlan = facilities.vxlan, .qemu = qemu});
+        if (is_there(other)) return other;
+      }
     }
   }
   return plan;
@@ -141,13 +156,41 @@ Plan plan_for(const model::Model& site, const std::string& lab, const Facilities
 
 bool stop_services() {
   constexpr std::chrono::seconds kPatience{2};
-  const bool live = sys::stop_service(kLiveService, kPatience);
-  return sys::stop_service(kOpenVSwitchService, kPatience) || live;
+  bool any = false;
+  for (const char* service : {kLiveService, kOpenVSwitchService, kGuestService})
+    any |= sys::stop_service(service, kPatience);
+  return any;
+}
+
+namespace {
+
+// At the loopback interface, which every namespace has.
+constexpr std::string_view kMark = "sekimori lab";
+
+}  // namespace
+
+Result<void> mark(const sys::Namespace& space) {
+  auto links = sys::Links::open(space);
+  return links ? links->set_alias("lo", kMark) : std::unexpected(links.error());
+}
+
+bool is_of_a_lab(const std::string& name) {
+  const auto space = sys::Namespace::open(name);
+  if (!space) return true;
+  auto links = sys::Links::open(*space);
+  if (!links) return true;
+  const auto all = links->list();
+  return all && std::ranges::any_of(
+                    *all, [](const sys::LinkState& l) { return l.name == "lo" && l.alias == kMark; });
 }
 
 Result<Removed> down(std::string_view lab) {
   Removed removed;
   for (const std::string& name : sys::namespaces_with_prefix(namespace_prefix(lab))) {
+    if (!is_of_a_lab(name)) {
+      removed.others.push_back(name);
+      continue;
+    }
     if (auto space = sys::Namespace::open(name)) {
       // What was left half-made is no namespace and can't be entered.
       if (auto inside = sys::InNamespace::enter(*space)) removed.live |= stop_services();
@@ -157,6 +200,7 @@ Result<Removed> down(std::string_view lab) {
   }
   // What an end by force has left.
   if (auto gone = remove_open_vswitch_folder(lab); !gone) return std::unexpected(gone.error());
+  if (auto gone = remove_guests_folder(lab); !gone) return std::unexpected(gone.error());
   return removed;
 }
 
@@ -222,6 +266,11 @@ Result<Status> status(const Plan& plan) {
     // The answer names daemons that have ended.
     const auto ended = sys::ask_service(kOpenVSwitchService, "hello");
     status.open_vswitch |= ended && ended->empty();
+    if (const auto names = sys::ask_service(kGuestService, "hello")) {
+      std::istringstream lines(*names);
+      std::getline(lines, status.guests_on);
+      for (std::string guest; std::getline(lines, guest);) status.ended_guests.push_back(guest);
+    }
     auto present = devices_in(*space);
     if (!present) return std::unexpected(present.error());
     for (const std::string& device : devices[s]) {
@@ -231,6 +280,23 @@ Result<Status> status(const Plan& plan) {
   }
   status.foreign = std::move(there);
   return status;
+}
+
+std::string what_is_missing(const Plan& plan, const Status& status) {
+  std::vector<std::string> parts;
+  const auto add = [&](std::string_view what, const std::vector<std::string>& names) {
+    for (const std::string& name : names) parts.push_back(fmt::format("{} {}", what, name));
+  };
+  add("the namespace", status.missing);
+  add("the device", status.broken);
+  add("the guest", status.ended_guests);
+  if (plan.has_live() && !status.live) parts.emplace_back("the live switches");
+  if (plan.open_vswitch != kNone && !status.open_vswitch) parts.emplace_back("Open vSwitch");
+  if (!plan.guests.empty() && status.guests_on.empty()) parts.emplace_back("the guests");
+  constexpr std::size_t kMost = 5;
+  const std::size_t more = parts.size() - std::min(parts.size(), kMost);
+  parts.resize(parts.size() - more);
+  return fmt::format("{}{}", fmt::join(parts, ", "), more > 0 ? fmt::format(" and {} more", more) : "");
 }
 
 std::vector<std::pair<std::string, std::size_t>> list() {

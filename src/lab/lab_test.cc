@@ -1,8 +1,10 @@
 // The pure parts: plans, scales, names.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "importers/site.h"
+#include "lab/guests.h"
 #include "lab/live_switch.h"
 #include "lab/plan.h"
 #include "lab/scale.h"
@@ -247,6 +249,127 @@ traffic:
   EXPECT_EQ(site.flows[0].rate, base::mbit(1));
   EXPECT_EQ(site.flows[1].interval, base::milliseconds(100));
   EXPECT_EQ(site.links[0].delay, delay);
+}
+
+// ---------------------------------------------------------------- guests that boot
+
+constexpr std::string_view kWithImage = R"(
+hosts:
+  node:
+    nics: {eth0: {}, eth1: {}}
+    switches: {br0: {kind: linux-bridge, uplinks: [eth0], ip: 10.0.0.1/24}, mv: {kind: macvlan, uplinks: [eth1]}}
+    guests:
+      app:
+        nics: {net0: {on: br0, mac: "02:00:00:00:00:09", ip: 10.0.0.9/24}, net1: {on: mv, ip: 10.1.0.9/24}}
+        gateway: 10.0.0.254
+        image: {kernel: k, initrd: i, append: quiet, memory: 64MiB}
+      other: {nics: {net0: {on: br0, ip: 10.0.0.8/24}}}
+routers: {gw: {nics: {a: 10.0.0.254/24, b: 10.1.0.254/24}}}
+links: [[node:eth0, gw:a], [node:eth1, gw:b]]
+traffic:
+  - {from: node, to: app, kind: ping}
+  - {from: node, to: app, kind: udp, rate: 1Mbit/s}
+  - {from: node, to: app, kind: tcp, rate: 1Mbit/s}
+  - {from: app, to: node, kind: ping}
+changes:
+  - {at: 1s, clone: app, as: twin}
+)";
+constexpr Facilities kAll{.open_vswitch = true, .macvlan = true, .qemu = true};
+
+std::vector<std::string> texts(const std::vector<Remark>& remarks) {
+  std::vector<std::string> texts;
+  for (const Remark& remark : remarks) texts.push_back(remark.part + ": " + remark.what);
+  return texts;
+}
+
+TEST(RealGuest, ItsNicIsATapAtTheSwitchAndAllAroundItIsAsEver) {
+  const model::Model site = parse(kWithImage);
+  const Plan plan = make_plan(site, "t", kAll);
+  ASSERT_EQ(plan.guests.size(), 2);  // and the clone
+  const PlannedGuest& app = plan.guests.front();
+  ASSERT_EQ(app.nics.size(), 2);
+  for (const model::StationId nic : site[app.machine].stations)
+    EXPECT_FALSE(plan.stations[nic.index()].built());
+  const Device& tap = plan.ports[app.nics.front().index()];
+  EXPECT_EQ(tap.name, "app.net0");
+  EXPECT_EQ(plan.spaces[tap.space].name, "node");
+  EXPECT_EQ(tap, plan.ports[model::peer(site, app.nics.front()).index()]);
+  // No macvlan device can be a guest's that is in QEMU.
+  const auto macvlan = std::ranges::find(site.bridges, model::BridgeKind::kMacvlan, &model::Bridge::kind);
+  EXPECT_TRUE(plan.bridges[static_cast<std::size_t>(macvlan - site.bridges.begin())].live());
+  EXPECT_THAT(texts(plan.unsupported),
+              UnorderedElementsAre(HasSubstr("tcp node -> app: The lab starts no servers"),
+                                   HasSubstr("ping app -> node: The lab starts no senders")));
+  EXPECT_THAT(texts(plan.approximations), testing::Contains(HasSubstr("udp node -> app: Nobody takes it")));
+}
+
+TEST(RealGuest, QemuIsToldMacsAddressesAndBounds) {
+  const model::Model site = parse(kWithImage);
+  const Plan plan = make_plan(site, "t", kAll);
+  const std::string words =
+      fmt::format("{}", fmt::join(qemu_words(site, plan.guests[0], true, "/home", "/run/x", {7, 8}), " "));
+  EXPECT_THAT(
+      words,
+      HasSubstr("-netdev tap,id=n0,fd=7 -device virtio-net-pci,romfile=,netdev=n0,mac=02:00:00:00:00:09"));
+  EXPECT_THAT(words, HasSubstr("-netdev tap,id=n1,fd=8"));
+  EXPECT_THAT(words, HasSubstr(" ip=10.0.0.9::10.0.0.254:255.255.255.0:app:eth0:off "
+                               "ip=10.1.0.9:::255.255.255.0:app:eth1:off quiet"));
+  EXPECT_THAT(words, HasSubstr("-accel kvm -m 65536k"));
+  EXPECT_THAT(words, HasSubstr("-kernel /home/k -initrd /home/i "));
+  // The clone has the same MAC; its own files.
+  const std::string twin =
+      fmt::format("{}", fmt::join(qemu_words(site, plan.guests[1], false, "/home", "/run/x", {7, 8}), " "));
+  EXPECT_THAT(twin, HasSubstr("mac=02:00:00:00:00:09"));
+  EXPECT_THAT(twin, HasSubstr("-accel tcg,tb-size=64 "));
+  EXPECT_THAT(twin, HasSubstr("unix:/run/x/twin.console,"));
+}
+
+TEST(RealGuest, ADiskIsReadOnlyAndCommasInItsNameAreNoOptions) {
+  const model::Model site = parse(R"(
+hosts:
+  node:
+    switches: {br0: {kind: linux-bridge}}
+    guests: {app: {nics: {net0: {on: br0}}, image: "/no/su,ch.qcow2"}}
+)");
+  const Plan plan = make_plan(site, "t", kAll);
+  EXPECT_THAT(qemu_words(site, plan.guests[0], true, "/home", "/run/x", {7}),
+              testing::Contains("file=/no/su,,ch.qcow2,format=raw,if=virtio,snapshot=on"));
+}
+
+TEST(RealGuest, WithoutQemuOrItsFilesANamespaceStandsForItAndThatIsTold) {
+  const model::Model site = parse(kWithImage);
+  Facilities without = kAll;
+  without.qemu = false;
+  const Plan plan = make_plan(site, "t", without);
+  EXPECT_THAT(plan.guests, IsEmpty());
+  EXPECT_TRUE(plan.stations[site[model::MachineId(1u)].stations.front().index()].built());
+  EXPECT_THAT(
+      texts(plan.unsupported),
+      testing::Contains("app: QEMU (qemu-system-x86_64) is not installed: a namespace stands for it."));
+  Facilities lost = kAll;
+  lost.lost_files = {"i"};
+  const Plan other = make_plan(site, "t", lost);
+  EXPECT_THAT(other.guests, IsEmpty());
+  EXPECT_THAT(texts(other.unsupported),
+              testing::Contains(HasSubstr("app: There is no file i, of its image")));
+}
+
+TEST(RealGuest, OneThatMovesOrHasSwitchesIsNoneAndThatIsTold) {
+  const model::Model site = parse(R"(
+hosts:
+  a:
+    switches: {br0: {kind: linux-bridge}}
+    guests:
+      goes: {nics: {net0: {on: br0}}, image: disk}
+      nests: {nics: {net0: {on: br0}}, switches: {in: {kind: linux-bridge, uplinks: [net0]}}, image: disk}
+  b: {switches: {br0: {kind: linux-bridge}}}
+changes: [{at: 1s, migrate: goes, to: b, on: br0}]
+)");
+  const Plan plan = make_plan(site, "t", kAll);
+  EXPECT_THAT(plan.guests, IsEmpty());
+  EXPECT_THAT(texts(plan.unsupported),
+              testing::IsSupersetOf({HasSubstr("goes: A guest that boots an image can't move"),
+                                     HasSubstr("nests: The lab can't see into a guest")}));
 }
 
 }  // namespace

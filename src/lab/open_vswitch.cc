@@ -12,6 +12,7 @@
 #include <sstream>
 #include <thread>
 
+#include "lab/child_log.h"
 #include "sys/child.h"
 #include "sys/namespaces.h"
 #include "sys/output_file.h"
@@ -37,12 +38,6 @@ std::string text_of(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-std::string last_line(std::string text) {
-  while (text.ends_with('\n')) text.pop_back();
-  if (text.empty()) return "it says nothing";
-  return text.substr(text.rfind('\n') + 1);
-}
-
 // What the program says. It ends with us: a client of a switch that is gone would wait for it.
 Result<std::string> run_tool(const std::string& folder, const std::vector<std::string>& words) {
   const std::string output = fmt::format("{}/{}.out", folder, words.front());
@@ -54,7 +49,8 @@ Result<std::string> run_tool(const std::string& folder, const std::vector<std::s
   std::string said = text_of(output);
   if (!exit) return base::fail(fmt::format("{} does not end.", words.front()));
   if (*exit != 0)
-    return base::fail(fmt::format("{} failed with exit code {}: {}.", words.front(), *exit, last_line(said)));
+    return base::fail(
+        fmt::format("{} failed with exit code {}: {}.", words.front(), *exit, last_words(output)));
   return said;
 }
 
@@ -151,8 +147,7 @@ class Daemons {
       if (fs::exists(folder_ + "/" + awaited)) return {};
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
-    return base::fail(
-        fmt::format("Open vSwitch's {} did not begin: {}.", words.front(), last_line(text_of(log))));
+    return base::fail(fmt::format("Open vSwitch's {} did not begin: {}.", words.front(), last_words(log)));
   }
 
   std::string ended() {

@@ -25,6 +25,8 @@ using model::StationId;
 
 namespace {
 
+constexpr std::size_t kLongestGuest = 32;  // paths of Unix sockets have 107 characters at most
+
 class Planner {
  public:
   Planner(const Model& site, std::string lab, const Facilities& facilities) : site_(site) {
@@ -37,14 +39,17 @@ class Planner {
     plan_.stations.resize(site_.stations.size());
     for (const Station& station : site_.stations) used_macs_.insert(station.mac.bits);
     add_machines();
+    add_guests();
     add_bridges();
     add_junctions();
     for (std::size_t l = 0; l < site_.links.size(); ++l) add_link(LinkId(l));
     for (std::size_t n = 0; n < site_.stations.size(); ++n) {
       Device& device = plan_.stations[n];
-      if (!device.built()) device = plan_.ports[site_.stations[n].port.index()];
+      if (!device.built() && !plan_.boots(site_.stations[n].machine))
+        device = plan_.ports[site_.stations[n].port.index()];
     }
     for (std::size_t m = 0; m < site_.machines.size(); ++m) remark_on_machine(MachineId(m));
+    for (std::size_t f = 0; f < site_.flows.size(); ++f) remark_on_traffic_of_guests(model::FlowId(f));
     for (const model::Change& change : site_.changes) remark_on_change(change);
     return std::move(plan_);
   }
@@ -67,6 +72,29 @@ class Planner {
   void add_machines() {
     for (std::size_t m = 0; m < site_.machines.size(); ++m)
       add_space(site_.machines[m].name, MachineId(m), BridgeId());
+  }
+
+  void add_guests() {
+    NamePool names;
+    for (std::size_t m = 0; m < site_.machines.size(); ++m) {
+      const model::Machine& machine = site_.machines[m];
+      const GuestChoice choice = choose_guest(site_, MachineId(m), plan_.facilities);
+      if (!choice.why_not.empty()) leave_out(machine.name, choice.why_not + ": a namespace stands for it.");
+      if (!choice.boots) continue;
+      PlannedGuest guest{
+          .machine = MachineId(m), .name = names.take(machine.name, kLongestGuest), .nics = {}};
+      for (const StationId nic : machine.stations) {
+        const PortId port = site_[nic].port;
+        if (site_[port].link.valid() && std::ranges::find(guest.nics, port) == guest.nics.end())
+          guest.nics.push_back(port);
+      }
+      if (plan_.qemu == kNone) plan_.qemu = add_space("guests", MachineId(), BridgeId());
+      need(Feature::kTap, machine.name);
+      approximate(machine.name, site_[machine.image].disk.empty()
+                                    ? "Its ARP timers and announcements are those of its own system."
+                                    : "It has the addresses, ARP timers and announcements of its disk.");
+      plan_.guests.push_back(std::move(guest));
+    }
   }
 
   void add_bridges() {
@@ -205,7 +233,7 @@ class Planner {
       if (planned.kind == LinkKind::kVxlan) plan_.links.push_back(std::move(planned));
       return;
     }
-    if (add_macvlan_link(planned)) {
+    if (add_macvlan_link(planned) || add_tap(planned)) {
       plan_.links.push_back(std::move(planned));
       return;
     }
@@ -221,6 +249,21 @@ class Planner {
     planned.delayed = link.delay >= kDelayedFrom;
     if (planned.delayed) add_delay_line(planned);
     plan_.links.push_back(std::move(planned));
+  }
+
+  // True when it is the link of a guest that boots its image.
+  bool add_tap(PlannedLink& planned) {
+    const model::Link& link = site_[planned.link];
+    for (const auto& [near, far] : {std::pair(link.a, link.b), std::pair(link.b, link.a)}) {
+      if (!site_[near].station.valid() || !plan_.boots(site_[site_[near].station].machine)) continue;
+      planned.kind = LinkKind::kTap;
+      plan_.ports[near.index()] = plan_.ports[far.index()] = make_device(far);
+      if (link.rate < kShapedBelow || link.delay >= kDelayedFrom)
+        leave_out(model::name_of(site_, planned.link),
+                  "The NIC of a guest that boots has no rate and no delay.");
+      return true;
+    }
+    return false;
   }
 
   SpaceIndex cables_space() {
@@ -250,6 +293,7 @@ class Planner {
       const auto places = standbys.find(port);
       const bool needs_one = site_.stations[n].vlan != 0 || site_.stations[n].shared.valid();
       if (!site_[port].link.valid() || junction_of_.contains(port)) continue;
+      if (plan_.boots(site_.stations[n].machine)) continue;  // it has VLANs of its own
       if (needs_one || places != standbys.end())
         add_junction(port, places == standbys.end() ? std::vector<PortId>{} : places->second);
     }
@@ -344,8 +388,22 @@ class Planner {
       need(Feature::kSmallTables, name);
   }
 
+  void remark_on_traffic_of_guests(model::FlowId id) {
+    const model::Flow& flow = site_[id];
+    const bool is_answered = flow.kind == model::FlowKind::kTcp || flow.kind == model::FlowKind::kRequest;
+    if (plan_.boots(flow.from)) {
+      leave_out(model::name_of(site_, id), "The lab starts no senders in a guest that boots an image.");
+    } else if (is_answered && flow.to.valid() && plan_.boots(flow.to)) {
+      leave_out(model::name_of(site_, id), "The lab starts no servers in a guest that boots an image.");
+    } else if (flow.kind == model::FlowKind::kUdp && flow.to.valid() && plan_.boots(flow.to)) {
+      approximate(model::name_of(site_, id),
+                  "Nobody takes it in a guest that boots an image: it may answer with ICMP errors.");
+    }
+  }
+
   void remark_on_machine(MachineId id) {
     const model::Machine& machine = site_[id];
+    if (plan_.boots(id)) return;
     for (const StationId s : machine.stations) {
       const Station& station = site_[s];
       if (station.shared.valid()) continue;
@@ -395,11 +453,17 @@ std::string_view to_text(Feature feature) {
       return "a packet filter for IPv6 (CONFIG_NF_TABLES_IPV6)";
     case Feature::kTranslation:
       return "address translation (CONFIG_NFT_MASQ, CONFIG_NF_TABLES_IPV4)";
+    case Feature::kTap:
+      return "tap devices (CONFIG_TUN)";
   }
   return "?";
 }
 
 std::string Plan::namespace_of(SpaceIndex space) const { return namespace_prefix(lab) + spaces[space].name; }
+
+bool Plan::boots(MachineId machine) const {
+  return std::ranges::binary_search(guests, machine, {}, &PlannedGuest::machine);
+}
 
 bool Plan::has_live() const {
   return std::ranges::any_of(bridges, &PlannedBridge::live) ||

@@ -15,6 +15,7 @@
 //   VLANs, storm control, MAC limits, guards                   live
 //   link                        a veth pair; slower than 1 Gbit/s: a token bucket filter at each end
 //   link with a delay           a second pair, and a live delay line between the two
+//   guest with an image         QEMU; each NIC is a tap device, which is the port of the switch
 //   VLANs of a NIC, guests that move    a live junction between the NIC's devices and its cables
 //
 // A port of the model is one device of the lab (`Plan::ports`), which is how predictions and measurements
@@ -45,6 +46,7 @@ struct Device {
   std::string name{};
   model::Mac mac{};
   bool built() const { return space != kNone; }
+  friend bool operator==(const Device&, const Device&) = default;
 };
 
 struct PlannedBridge {
@@ -64,6 +66,7 @@ enum class LinkKind : std::uint8_t {
   kMacvlan,          // one device, which is a guest's NIC and its port
   kMacvlanHost,      // the NIC of the host, with macvlan devices on it: the device of the uplink
   kVxlan,            // one device, which is the endpoint of a tunnel and its port of the switch
+  kTap,              // one device, the port; the NIC of the guest is in QEMU
 };
 
 struct PlannedLink {
@@ -89,6 +92,13 @@ struct Junction {
   std::vector<model::PortId> places;  // the first is where it is at the start; their devices are in `ports`
 };
 
+// One that boots its image. Its own namespace is empty.
+struct PlannedGuest {
+  model::MachineId machine;
+  std::string name;                 // of its files, short
+  std::vector<model::PortId> nics;  // in the order in which it finds them; their devices are in `ports`
+};
+
 // Something of the site that the lab does not build, or builds otherwise.
 struct Remark {
   std::string part;  // "sw1:3", "gw:lan.20"
@@ -106,6 +116,7 @@ enum class Feature : std::uint8_t {
   kIpv6,
   kListenerFilter,  // that keeps the kernel from reporting its IPv6 groups
   kTranslation,
+  kTap
 };
 std::string_view to_text(Feature feature);  // "veth pairs (CONFIG_VETH)"
 
@@ -124,6 +135,8 @@ struct Plan {
   std::vector<Device> stations;        // by StationId: where its addresses are
   std::vector<Junction> junctions;
   SpaceIndex open_vswitch = kNone;     // where all switches of that kind are
+  std::vector<PlannedGuest> guests;    // those that boot their images, by machine
+  SpaceIndex qemu = kNone;             // where their QEMUs run
   std::vector<Need> needs;             // of the kernel
   std::vector<Remark> unsupported;     // left out
   std::vector<Remark> approximations;  // built, not quite as the site says
@@ -131,6 +144,7 @@ struct Plan {
   // "sekimori.LAB.SPACE"
   std::string namespace_of(SpaceIndex space) const;
   bool has_live() const;
+  bool boots(model::MachineId machine) const;  // it is one of `guests`
 };
 
 // What all namespaces of a lab begin with. No lab's name contains a dot, so no prefix is another's.

@@ -45,8 +45,10 @@ std::vector<std::optional<LaneCount>> Readings::lanes(const Counters& before, co
         lane = tunnel_lane(from, *counted);
         continue;
       }
-      // To a device that is both ends is what that receives.
-      const bool inward = planned.kind != LinkKind::kVeth && site_[from].bridge.valid();
+      // To a device that is both ends is what that receives; from a guest is what its tap does.
+      const bool is_own =
+          planned.kind == LinkKind::kTap ? site_[from].station.valid() : site_[from].bridge.valid();
+      const bool inward = planned.kind != LinkKind::kVeth && is_own;
       lane = inward ? LaneCount{counted->rx_frames, counted->rx_bytes}
                     : LaneCount{counted->tx_frames, counted->tx_bytes};
     }

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "lab/build_ip.h"
+#include "lab/guests.h"
 #include "lab/lab.h"
 #include "lab/live.h"
 #include "lab/open_vswitch.h"
@@ -54,6 +55,9 @@ class Run {
   Result<Measurement> measure() {
     if (auto opened = open(); !opened) return std::unexpected(opened.error());
     if (auto back = bring_back(); !back) return std::unexpected(back.error());
+    const auto answer =
+        wait_for_guests(site_, plan_, [this] { return !options_.progress || options_.progress(0); });
+    if (!answer) return std::unexpected(answer.error());
     if (auto emptied = empty_tables(); !emptied) return std::unexpected(emptied.error());
     auto traffic = Traffic::open(site_, plan_, spaces_);
     if (!traffic) return std::unexpected(traffic.error());
@@ -74,6 +78,7 @@ class Run {
     result_.tables = std::move(*tables);
     auto neighbours = readings.neighbours();
     if (!neighbours) return std::unexpected(neighbours.error());
+    for (const PlannedGuest& guest : plan_.guests) result_.closed.push_back(guest.machine);
     result_.neighbours = std::move(*neighbours);
     return std::move(result_);
   }
@@ -316,10 +321,22 @@ Result<Measurement> run(const model::Model& site, const Plan& plan, const RunOpt
   const auto there = status(plan);
   if (!there) return std::unexpected(there.error());
   if (!there->up(plan)) {
+    const std::string missing = there->there == 0 ? "" : what_is_missing(plan, *there);
     return base::fail(
-        fmt::format("The lab {} is not up, or not whole: see \"sekimori lab status\".", plan.lab));
+        missing.empty()
+            ? fmt::format("The lab {} is not up, or not this one: see \"sekimori lab status\".", plan.lab)
+            : fmt::format("The lab {} is not whole: it lacks {}.", plan.lab, missing));
   }
-  return Run(site, plan, options).measure();
+  auto measured = Run(site, plan, options).measure();
+  // What vanishes in the middle spoils the counts, and is why something else may have failed.
+  const auto after = status(plan);
+  if (!after) return std::unexpected(after.error());
+  if (const std::string missing = what_is_missing(plan, *after); !missing.empty()) {
+    return base::fail(
+        fmt::format("While the lab ran, this went away: {}. \"sekimori lab down\" removes the rest.{}",
+                    missing, measured ? "" : " " + measured.error().what));
+  }
+  return measured;
 }
 
 }  // namespace sekimori::lab

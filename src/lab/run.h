@@ -39,6 +39,7 @@ struct Measurement {
   std::vector<std::optional<LaneCount>> lanes;  // 2 * link: from its end a; 2 * link + 1: from its end b
   std::vector<TableEntry> tables;               // without the bridges' own addresses
   std::vector<NeighbourEntry> neighbours;
+  std::vector<model::MachineId> closed;  // guests that boot images: nobody sees their ARP caches
   std::vector<FlowResult> flows;
 };
 

@@ -71,6 +71,8 @@ Result<void> Traffic::add_flow(std::size_t f, const Plan& plan) {
   Source source;
   source.flow = f;
   if (!find_ends(source, flow, plan)) return {};
+  const bool has_receiver = !plan.boots(flow.to);  // who boots an image has no programs of ours
+  if (!has_receiver && (flow.kind == FlowKind::kTcp || flow.kind == FlowKind::kRequest)) return {};
   source.bytes = flow.payload + (flow.kind == FlowKind::kPing ? kEchoHeader : 0);
   source.interval =
       flow.rate.bits_per_second > 0 ? base::transmission_time(flow.payload, flow.rate) : flow.interval;
@@ -80,7 +82,7 @@ Result<void> Traffic::add_flow(std::size_t f, const Plan& plan) {
     source.responses = (response + kLargestPayload - 1) / kLargestPayload;
     source.response = response / source.responses;
   }
-  if (auto opened = open_sockets(source, flow); !opened) return opened;
+  if (auto opened = open_sockets(source, flow, has_receiver); !opened) return opened;
   sources_.push_back(std::move(source));
   return {};
 }

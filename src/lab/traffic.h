@@ -56,7 +56,7 @@ class Traffic {
       : site_(site), spaces_(spaces), poller_(std::move(poller)), announcements_(std::move(announcements)) {}
   base::Result<void> add_flow(std::size_t flow, const Plan& plan);
   bool find_ends(Source& source, const model::Flow& flow, const Plan& plan) const;
-  base::Result<void> open_sockets(Source& source, const model::Flow& flow);
+  base::Result<void> open_sockets(Source& source, const model::Flow& flow, bool has_receiver);
   template <class Make>
   base::Result<sys::IpSocket> open_in(model::MachineId machine, Make make);
   base::Result<void> open_receivers(Source& source, const model::Flow& flow);

@@ -272,6 +272,7 @@ Result<MachineId> Builder::clone(MachineId original, std::string name, BridgeId 
   model_[*copy].routes = source.routes;
   model_[*copy].routes6 = source.routes6;
   model_[*copy].clone_of = original;
+  model_[*copy].image = source.image;
   for (const StationId id : source.stations) {
     const Station nic = model_[id];
     if (nic.mac_origin == MacOrigin::kAllocated && nic.mac.is_zero()) {
@@ -424,6 +425,17 @@ void bound_as_ovs(Model& model) {
   }
 }
 
+// A VLAN interface of a Linux bridge with an address of its own. The bridge has no entry for it and learns
+// none from what its interface sends; its interface then hears everything (net/core/dev.c, __dev_set_rx_mode:
+// a device that filters no addresses becomes promiscuous for them).
+bool is_unknown_to_its_bridge(const Model& model, const Station& station) {
+  if (station.vlan == 0) return false;
+  for (StationId s = model[station.port].station; s.valid(); s = model[s].next_on_port) {
+    if (model[s].vlan == 0) return model[s].mac != station.mac;
+  }
+  return false;
+}
+
 // A Linux bridge holds its own stack's address as a permanent entry, in each VLAN that its interface is a
 // member of (net/bridge/br_vlan.c, __vlan_add).
 void note_own_address(Model& model, BridgeId bridge, PortId port, const Station& station) {
@@ -435,8 +447,7 @@ void note_own_address(Model& model, BridgeId bridge, PortId port, const Station&
     if (vlan != 0 && std::ranges::none_of(entries, is_it))
       entries.push_back({static_cast<std::uint16_t>(vlan), station.mac, port});
   };
-  note(station.vlan != 0 ? station.vlan : model[port].pvid);
-  if (!model[bridge].vlan_aware) return;
+  if (!model[bridge].vlan_aware) return note(station.vlan != 0 ? station.vlan : model[port].pvid);
   note(model[port].pvid);
   const VlanSet& tagged = model.vlan_sets[model[port].tagged_vlans];
   if (tagged.none()) return;
@@ -454,7 +465,13 @@ Model Builder::finish() && {
     const PortId far = peer(model_, station.port);
     if (!far.valid() || model_[far].role != PortRole::kHost) continue;
     const BridgeId bridge = model_[far].bridge;
-    if (model_[bridge].kind == BridgeKind::kLinuxBridge) note_own_address(model_, bridge, far, station);
+    if (model_[bridge].kind != BridgeKind::kLinuxBridge) continue;
+    if (is_unknown_to_its_bridge(model_, station)) {
+      model_[far].learning = false;
+      model_[far].floods_unknown = true;
+    } else {
+      note_own_address(model_, bridge, far, station);
+    }
   }
   std::ranges::stable_sort(model_.changes, {}, &Change::at);
   for (const Port& port : model_.ports) SEKIMORI_ASSERT(port.bridge.valid() != port.station.valid());

@@ -46,6 +46,7 @@ using PortId = base::Id<struct PortTag>;
 using LinkId = base::Id<struct LinkTag>;
 using FlowId = base::Id<struct FlowTag>;
 using SharedId = base::Id<struct SharedTag>;
+using ImageId = base::Id<struct ImageTag>;
 
 // Line of the site file that declares a thing, 1-based; 0 when it does not come from a file.
 using SourceLine = std::uint32_t;
@@ -97,7 +98,17 @@ struct Machine {
   std::vector<Route> routes;  // beside the connected ones; longest prefix wins
   std::vector<Route6> routes6;
   MachineId clone_of;  // this guest is a clone of that one (same MACs)
+  ImageId image;       // of a guest: what it boots from in a lab
   SourceLine line = 0;
+};
+
+// What a guest boots from where it really runs, which is in a lab only: a disk, or a kernel with its initial
+// RAM disk. Paths are as the caller of the reader can open them.
+struct Image {
+  std::string disk;                  // qcow2 or raw; or
+  std::string kernel, initrd;        // initrd: may be empty
+  std::string append;                // to the kernel's command line
+  std::uint64_t memory = 256 << 20;  // bytes
 };
 
 // ---------------------------------------------------------------- stations
@@ -435,6 +446,7 @@ struct Model {
   std::vector<Change> changes;  // by time, ties in file order
   std::vector<MacPool> pools;
   std::vector<SharedAddress> shared;
+  std::vector<Image> images;
   std::vector<Note> notes;
   std::vector<VlanSet> vlan_sets{VlanSet{}};
   std::vector<StormControl> storm_controls{StormControl{}};
@@ -446,6 +458,7 @@ struct Model {
   const Link& operator[](LinkId i) const { return links[i.index()]; }
   const Flow& operator[](FlowId i) const { return flows[i.index()]; }
   const SharedAddress& operator[](SharedId i) const { return shared[i.index()]; }
+  const Image& operator[](ImageId i) const { return images[i.index()]; }
   Machine& operator[](MachineId i) { return machines[i.index()]; }
   Station& operator[](StationId i) { return stations[i.index()]; }
   Bridge& operator[](BridgeId i) { return bridges[i.index()]; }

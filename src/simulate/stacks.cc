@@ -160,12 +160,21 @@ bool Stacks::owns(std::uint32_t machine, std::uint32_t ip) const {
   });
 }
 
+// A VLAN device with an address of its own takes what is for its NIC's, too: it only adds to what is for the
+// machine (net/8021q/vlan_core.c, vlan_do_receive).
+bool Stacks::is_for_its_nic(model::StationId vlan_device, AddressIndex destination) const {
+  if (model_[vlan_device].vlan == 0) return false;
+  model::StationId nic = model_[model_[vlan_device].port].station;
+  while (nic.valid() && model_[nic].vlan != 0) nic = model_[nic].next_on_port;
+  return nic.valid() && addresses_.of_station(nic.value) == destination;
+}
+
 void Stacks::receive(std::uint32_t port, Frame& frame) {
   for (model::StationId id = model_.ports[port].station; id.valid(); id = model_[id].next_on_port) {
     const model::Station& station = model_[id];
     if (station.vlan != frame.tag || !running_[station.machine.index()]) continue;
     if (!first_hops_.has_address(id.value)) continue;
-    const bool mine = addresses_.of_station(id.value) == frame.dst;
+    const bool mine = addresses_.of_station(id.value) == frame.dst || is_for_its_nic(id, frame.dst);
     if (!mine && frame.dst != kBroadcastAddress) continue;
     if (frame.kind == FrameKind::kAdvertisement) {
       first_hops_.receive(id.value, frame);

@@ -71,6 +71,7 @@ class Stacks final : Neighbours::Transmitter {
   void send(std::uint32_t machine, Frame& frame);
   NeighbourIndex route(std::uint32_t machine, std::uint32_t ip);
   bool owns(std::uint32_t machine, std::uint32_t ip) const;
+  bool is_for_its_nic(model::StationId vlan_device, AddressIndex destination) const;
   bool takes_shared(std::uint32_t machine, model::StationId alias, const Frame& frame);
   void take(std::uint32_t station, Frame& frame);
   void forward(std::uint32_t station, Frame& frame);

@@ -27,6 +27,7 @@ namespace {
   ::dup2(nothing, STDIN_FILENO);
   ::dup2(log, STDOUT_FILENO);
   ::dup2(log, STDERR_FILENO);
+  for (const int kept : options.descriptors) ::fcntl(kept, F_SETFD, 0);
   for (const auto& [name, value] : options.environment) ::setenv(name.c_str(), value.c_str(), 1);
   ::execv(path, arguments);
   const int error = errno;

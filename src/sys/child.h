@@ -17,6 +17,7 @@ namespace sekimori::sys {
 struct ChildOptions {
   std::string log;                                               // both outputs are appended there
   std::vector<std::pair<std::string, std::string>> environment;  // beside ours
+  std::vector<int> descriptors{};                                // that it keeps, under the same numbers
 };
 
 class ChildProcess {

@@ -141,7 +141,10 @@ base::Result<IpSocket> IpSocket::connect(Endpoint local, Endpoint remote) {
 }
 
 std::size_t IpSocket::send(std::span<const std::byte> bytes) {
-  const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  // An ICMP error about an earlier packet is told in place of sending this one (man 7 udp).
+  if (sent < 0 && errno == ECONNREFUSED)
+    sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   return sent > 0 ? static_cast<std::size_t>(sent) : 0;
 }
 

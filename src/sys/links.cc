@@ -163,6 +163,22 @@ base::Result<void> Links::add_macvlan(const VethEnd& end, const std::string& low
   return execute(request, fmt::format("Can't make the macvlan {} on {}", end.name, lower));
 }
 
+base::Result<void> Links::add_vlan_device(const std::string& name, const std::string& lower,
+                                          std::uint16_t vlan, std::optional<wire::Mac> mac) {
+  const auto below = index(lower);
+  if (!below) return std::unexpected(below.error());
+  NetlinkRequest request(RTM_NEWLINK, kCreate);
+  request.header(ifinfomsg{}).put_text(IFLA_IFNAME, name).put(IFLA_LINK, static_cast<std::uint32_t>(*below));
+  if (mac) request.put(IFLA_ADDRESS, mac->octets());
+  const auto info = request.begin(IFLA_LINKINFO);
+  request.put_text(IFLA_INFO_KIND, "vlan");
+  const auto data = request.begin(IFLA_INFO_DATA);
+  request.put(IFLA_VLAN_ID, vlan);
+  request.end(data);
+  request.end(info);
+  return execute(request, fmt::format("Can't make the VLAN device {} on {}", name, lower));
+}
+
 namespace {
 
 template <class Value>
@@ -249,6 +265,14 @@ base::Result<void> Links::set_up(const std::string& name, bool up) {
   NetlinkRequest request(RTM_NEWLINK, 0);
   request.header(header);
   return execute(request, fmt::format("Can't switch {} {}", name, up ? "on" : "off"));
+}
+
+base::Result<void> Links::set_alias(const std::string& name, std::string_view alias) {
+  const auto at = index(name);
+  if (!at) return std::unexpected(at.error());
+  NetlinkRequest request(RTM_NEWLINK, 0);
+  request.header(link_header(*at)).put_text(IFLA_IFALIAS, alias);
+  return execute(request, fmt::format("Can't give {} an alias", name));
 }
 
 base::Result<void> Links::enslave(const std::string& name, const std::string& bridge) {
@@ -474,6 +498,7 @@ base::Result<std::vector<LinkState>> Links::list() {
     link.index = header.ifi_index;
     link.master = static_cast<int>(attributes.get<std::uint32_t>(IFLA_MASTER).value_or(0));
     link.name = attributes.text(IFLA_IFNAME);
+    link.alias = attributes.text(IFLA_IFALIAS);
     link.mac = mac_in(attributes, IFLA_ADDRESS);
     link.up = (header.ifi_flags & IFF_UP) != 0;
     link.carrier = attributes.get<std::uint8_t>(IFLA_CARRIER).value_or(0) != 0;

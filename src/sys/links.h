@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/rate.h"
@@ -25,6 +27,7 @@ struct LinkCounters {
 struct LinkState {
   int index = 0, master = 0;
   std::string name;
+  std::string alias;  // what somebody has noted about it (IFLA_IFALIAS)
   wire::Mac mac;
   bool up = false;
   bool carrier = false;
@@ -125,6 +128,9 @@ class Links {
   base::Result<std::vector<RemoteEntry>> remotes(const std::string& vxlan);  // without those of zeros
   base::Result<void> flush_remotes(const std::string& vxlan);                // what was learnt
   base::Result<void> set_mtu(const std::string& name, std::uint32_t bytes);
+  // "eth0.10": VLAN 10 on `lower`, with that one's address unless it has its own. Needs CONFIG_VLAN_8021Q.
+  base::Result<void> add_vlan_device(const std::string& name, const std::string& lower, std::uint16_t vlan,
+                                     std::optional<wire::Mac> mac);
   base::Result<void> set_ageing(const std::string& bridge, base::Duration ageing);
   base::Result<void> set_stp(const std::string& bridge, bool on);
   base::Result<void> set_most_learnt(const std::string& bridge, std::uint32_t most);  // Linux 6.7 and later
@@ -132,6 +138,7 @@ class Links {
   base::Result<void> remove(const std::string& name);
 
   base::Result<void> set_up(const std::string& name, bool up);
+  base::Result<void> set_alias(const std::string& name, std::string_view alias);
   base::Result<void> enslave(const std::string& name, const std::string& bridge);
   base::Result<void> set_port(const std::string& name, const BridgePortSettings& settings);
   // Frames of this device leave as they are: no segmentation, aggregation or checksums are left to hardware.

@@ -64,24 +64,18 @@ base::Result<Namespace> Namespace::create_nameless() {
   return Namespace(made);
 }
 
-base::Result<Namespace> Namespace::create(const std::string& name) {
-  if (auto folder = prepare_folder(); !folder) return std::unexpected(folder.error());
+base::Result<void> Namespace::give_name(const std::string& name) const {
+  if (auto folder = prepare_folder(); !folder) return folder;
   const std::string path = path_of(name);
   const int file = ::open(path.c_str(), O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0);
   if (file < 0) return failed(fmt::format("Can't make the namespace {}", name));
   ::close(file);
-  auto made = create_nameless();
-  if (!made) {
-    ::unlink(path.c_str());
-    return made;
-  }
-  if (::mount(fmt::format("/proc/self/fd/{}", made->fd()).c_str(), path.c_str(), "none", MS_BIND, nullptr) !=
-      0) {
+  if (::mount(fmt::format("/proc/self/fd/{}", fd_).c_str(), path.c_str(), "none", MS_BIND, nullptr) != 0) {
     const auto error = failed(fmt::format("Can't give the namespace {} its name", name));
     ::unlink(path.c_str());
     return error;
   }
-  return made;
+  return {};
 }
 
 base::Result<Namespace> Namespace::open(const std::string& name) {

@@ -14,9 +14,9 @@ namespace sekimori::sys {
 
 class Namespace {
  public:
-  static base::Result<Namespace> create(const std::string& name);
-  // Without a name: it lives as long as somebody holds it.
+  // It lives as long as somebody holds it, or it has a name.
   static base::Result<Namespace> create_nameless();
+  base::Result<void> give_name(const std::string& name) const;
   static base::Result<Namespace> open(const std::string& name);
 
   Namespace(Namespace&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
@@ -50,7 +50,7 @@ class InNamespace {
 std::vector<std::string> namespaces_with_prefix(std::string_view prefix);
 bool namespace_exists(const std::string& name);
 // Takes the name away; the kernel clears the namespace up when its last user is gone. A leftover of a crashed
-// `create` is removed, too.
+// give_name() is removed, too.
 base::Result<void> remove_namespace(const std::string& name);
 
 // Whether this process may make namespaces and links in them; the error says what is lacking.

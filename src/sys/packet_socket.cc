@@ -66,11 +66,12 @@ struct PacketSocket::Buffers {
   std::size_t queued = 0;
 };
 
-PacketSocket::PacketSocket(int fd, int device)
-    : fd_(fd), device_(device), buffers_(std::make_unique<Buffers>()) {}
+PacketSocket::PacketSocket(int fd, int device, bool for_device_only)
+    : fd_(fd), device_(device), for_device_only_(for_device_only), buffers_(std::make_unique<Buffers>()) {}
 PacketSocket::PacketSocket(PacketSocket&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)),
       device_(other.device_),
+      for_device_only_(other.for_device_only_),
       buffers_(std::move(other.buffers_)),
       lost_(other.lost_),
       overrun_(other.overrun_) {}
@@ -109,7 +110,7 @@ base::Result<PacketSocket> PacketSocket::open(const std::string& device, const O
     if (::setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &membership, sizeof membership) != 0)
       return failed(fmt::format("Can't make {} promiscuous", device), fd);
   }
-  return PacketSocket(fd, address.sll_ifindex);
+  return PacketSocket(fd, address.sll_ifindex, options.for_device_only);
 }
 
 std::size_t PacketSocket::receive(std::size_t most, const std::function<void(int, Frame)>& each) {
@@ -135,6 +136,7 @@ std::size_t PacketSocket::receive(std::size_t most, const std::function<void(int
       std::byte* start = b.in[i].data() + kTagBytes;
       std::size_t size = message.msg_len;
       if (size < kAddressBytes + 2 || (message.msg_hdr.msg_flags & MSG_TRUNC)) continue;
+      if (for_device_only_ && b.from[i].sll_pkttype == PACKET_OTHERHOST) continue;
       if (const auto* aux = tag_of(message.msg_hdr)) {
         start = put_tag_back(start, *aux);
         size += kTagBytes;

@@ -26,6 +26,8 @@ class PacketSocket {
     // Only frames of this EtherType, and of these only what reaches the device's own stack: a bridge or a
     // macvlan has taken its frames away before (net/core/dev.c, __netif_receive_skb_core). 0: all that comes.
     std::uint16_t protocol = 0;
+    bool for_device_only =
+        false;  // not what is for others, which the device's stack drops (PACKET_OTHERHOST)
     int receive_buffer = 4 << 20;
   };
   // On one device of the thread's namespace; without a name on all of them.
@@ -51,8 +53,9 @@ class PacketSocket {
 
  private:
   struct Buffers;
-  PacketSocket(int fd, int device);
+  PacketSocket(int fd, int device, bool for_device_only);
   int fd_, device_;
+  bool for_device_only_;
   std::unique_ptr<Buffers> buffers_;
   std::int64_t lost_ = 0, overrun_ = 0;
 };

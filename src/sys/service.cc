@@ -130,6 +130,25 @@ bool stop_service(const std::string& name, std::chrono::milliseconds patience) {
   return true;
 }
 
+std::optional<std::string> ask_after_greeting(const std::string& path, std::string_view line,
+                                              std::chrono::milliseconds patience) {
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  if (path.size() >= sizeof name.sun_path) return std::nullopt;
+  std::memcpy(name.sun_path, path.data(), path.size());
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return std::nullopt;
+  std::array<char, 4096> room;
+  const auto hear = [&] { return readable(fd, patience) ? ::recv(fd, room.data(), room.size(), 0) : 0; };
+  ssize_t got = 0;
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0 && hear() > 0 &&
+      ::send(fd, line.data(), line.size(), MSG_NOSIGNAL) >= 0)
+    got = hear();
+  ::close(fd);
+  if (got <= 0) return std::nullopt;
+  return std::string(room.data(), static_cast<std::size_t>(got));
+}
+
 // ---------------------------------------------------------------- in the background
 
 namespace {

@@ -38,6 +38,11 @@ std::optional<std::string> ask_service(const std::string& name, std::string_view
 // Asks it to stop, and ends it by force when it has not gone after `patience`. False: nobody was there.
 bool stop_service(const std::string& name, std::chrono::milliseconds patience);
 
+// Calls the program that listens at this path (a Unix stream socket), waits for its greeting, says `line` and
+// returns what it answers. None: it does not listen, or not in that time.
+std::optional<std::string> ask_after_greeting(const std::string& path, std::string_view line,
+                                              std::chrono::milliseconds patience);
+
 // Runs `body` in a process of its own, cut off from the terminal. Returns when the body has called ready(),
 // or with the reason for which it could not begin.
 using Ready = std::function<void(const base::Result<void>& begun)>;

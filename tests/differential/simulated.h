@@ -6,6 +6,7 @@
 
 #include "model/model.h"
 #include "simulate/fabric.h"
+#include "simulate/stacks.h"
 
 namespace sekimori::differential {
 
@@ -16,7 +17,8 @@ class Simulated {
         bridge_(bridge),
         addresses_(site),
         audience_(addresses_),
-        fabric_(site, addresses_, audience_, wires_, observer_, {}) {}
+        fabric_(site, addresses_, audience_, wires_, observer_, {}),
+        stacks_(site, addresses_, audience_, wires_, observer_, fabric_) {}
 
   struct Frame {
     wire::Mac destination, source;
@@ -67,6 +69,25 @@ class Simulated {
     return copies;
   }
 
+  // The stations of a NIC that take a frame with this destination and tag, as each answers an ARP request
+  // that comes so. They have IPv4 addresses.
+  std::vector<model::StationId> takers(model::PortId nic, wire::Mac destination, std::uint16_t tag) {
+    std::vector<model::StationId> takers;
+    for (model::StationId s = site_[nic].station; s.valid(); s = site_[s].next_on_port) {
+      simulate::Frame frame;
+      frame.dst = destination.is_group() ? simulate::kBroadcastAddress : addresses_.find(destination);
+      frame.src = frame.number = addresses_.of_station(s.value);
+      frame.dst_ip = site_[s].ip.address.bits;
+      frame.src_ip = ~frame.dst_ip;
+      frame.tag = tag;
+      frame.kind = simulate::FrameKind::kArpRequest;
+      const auto before = stacks_.sent_by_station()[s.index()];
+      stacks_.receive(nic.value, frame);
+      if (stacks_.sent_by_station()[s.index()] != before) takers.push_back(s);
+    }
+    return takers;
+  }
+
  private:
   std::vector<simulate::LaneCounters> counts() {
     wires_.settle();
@@ -85,6 +106,7 @@ class Simulated {
   simulate::Wires wires_;
   simulate::Observer observer_;
   simulate::Fabric fabric_;
+  simulate::Stacks stacks_;
 };
 
 }  // namespace sekimori::differential

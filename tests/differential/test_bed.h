@@ -60,9 +60,23 @@ class TestBed {
     return bed;
   }
 
+  // From now on each frame is heard once more where a device's stack takes it: Heard::taken.
+  base::Result<void> listen_to_stacks() {
+    for (const sys::Namespace* space : {&switches_, &stations_}) {
+      auto inside = sys::InNamespace::enter(*space);
+      if (!inside) return std::unexpected(inside.error());
+      auto socket = sys::PacketSocket::open(
+          "", {.protocol = kEtherType, .for_device_only = true, .receive_buffer = 32 << 20});
+      if (!socket) return std::unexpected(socket.error());
+      stacks_.push_back(std::move(*socket));
+    }
+    return {};
+  }
+
   // A port of a switch: the device `name` among the switches, and its far end. Returns the far end's index.
-  base::Result<int> add_port(const std::string& name, std::optional<Mac> mac = {}) {
-    const Mac near = mac.value_or(Mac{kOwnMacs + ++ports_}), far{kOwnMacs + ++ports_};
+  base::Result<int> add_port(const std::string& name, std::optional<Mac> mac = {},
+                             std::optional<Mac> far_mac = {}) {
+    const Mac near = mac.value_or(Mac{kOwnMacs + ++ports_}), far = far_mac.value_or(Mac{kOwnMacs + ++ports_});
     if (auto made = sys::Links::add_veth({switches_, name, near}, {stations_, name, far}); !made)
       return std::unexpected(made.error());
     for (sys::Links* side : {&links_, &far_links_}) {
@@ -72,6 +86,7 @@ class TestBed {
   }
 
   sys::Links& links() { return links_; }
+  sys::Links& far_links() { return far_links_; }
   const sys::Namespace& switches() const { return switches_; }
 
   // Waits until every port forwards.
@@ -88,11 +103,17 @@ class TestBed {
 
   // The frame comes in at the port with that far end.
   void send(int far_end, Mac destination, Mac source, Number number, std::uint16_t tag = 0) {
-    put(stations_socket_, far_end, destination, source, number, tag);
+    put(stations_socket_, far_end, destination, source, number, tag_of(tag));
   }
   // The frame is sent by the switch's own interface.
   void send_from_interface(int interface, Mac destination, Mac source, Number number, std::uint16_t tag = 0) {
-    put(switches_socket_, interface, destination, source, number, tag);
+    put(switches_socket_, interface, destination, source, number, tag_of(tag));
+  }
+  // From a device among the switches, or among the far ends, with as many tags, the outer one first, of which
+  // VID 0 is one, too.
+  void send_tagged(bool among_switches, int device, Mac destination, Mac source, Number number,
+                   std::span<const std::uint16_t> tags) {
+    put(among_switches ? switches_socket_ : stations_socket_, device, destination, source, number, tags);
   }
 
   // IP addresses that ask by ARP: 172.16/12 with the number of the frame in it.
@@ -113,7 +134,8 @@ class TestBed {
     Number number;
     // At a device among the switches, which for a port is the frame that came in there; else at a far end.
     bool among_switches;
-    std::uint16_t tag;
+    std::uint16_t tag;   // the outer one's VID; 0: none, or VID 0
+    bool taken = false;  // by the stack of the device, and so heard once more
     // ARP or Neighbor Discovery that a switch made; else a copy of what was sent.
     bool is_answer = false;
     Mac source{};
@@ -123,7 +145,7 @@ class TestBed {
   template <class Each>
   [[nodiscard]] bool settle(Each each) {
     const Number sentinel = kSentinel | ++sentinels_;
-    put(stations_socket_, sentinel_in_, Mac{kOwnMacs - 1}, Mac{kOwnMacs - 2}, sentinel, 0);
+    put(stations_socket_, sentinel_in_, Mac{kOwnMacs - 1}, Mac{kOwnMacs - 2}, sentinel, {});
     bool through = false;
     return listen(
         [&](const Heard& heard) {
@@ -143,7 +165,8 @@ class TestBed {
     }
     while (collect(each) > 0) {
     }
-    return done() && stations_socket_.overrun() == 0 && switches_socket_.overrun() == 0;
+    return done() && stations_socket_.overrun() == 0 && switches_socket_.overrun() == 0 &&
+           std::ranges::all_of(stacks_, [](sys::PacketSocket& socket) { return socket.overrun() == 0; });
   }
 
  private:
@@ -156,10 +179,19 @@ class TestBed {
         if (const auto read = read_frame(frame))
           each(Heard{device, read->first, among_switches, read->second});
         else if (const auto asked = read_resolution(frame))
-          each(Heard{device, asked->number, among_switches, 0, asked->is_answer, asked->source});
+          each(Heard{device, asked->number, among_switches, 0, false, asked->is_answer, asked->source});
+      });
+    }
+    for (std::size_t s = 0; s < stacks_.size(); ++s) {
+      all += stacks_[s].receive(256, [&](int device, sys::PacketSocket::Frame frame) {
+        if (const auto read = read_frame(frame)) each(Heard{device, read->first, s == 0, read->second, true});
       });
     }
     return all;
+  }
+
+  static std::span<const std::uint16_t> tag_of(const std::uint16_t& tag) {
+    return std::span(&tag, tag != 0 ? std::size_t{1} : std::size_t{0});
   }
 
   static constexpr Number kSentinel = 0x8000'0000u;
@@ -215,33 +247,39 @@ class TestBed {
     return links_.set_up("sentinel", true);
   }
 
+  static constexpr std::size_t kMostTags = 2;
+
   static void put(sys::PacketSocket& socket, int device, Mac destination, Mac source, Number number,
-                  std::uint16_t tag) {
-    std::array<std::byte, kFrameBytes + kTagBytes> frame{};
-    const std::size_t shift = tag != 0 ? kTagBytes : 0;
+                  std::span<const std::uint16_t> tags) {
+    std::array<std::byte, kFrameBytes + kMostTags * kTagBytes> frame{};
     std::memcpy(frame.data(), destination.octets().data(), 6);
     std::memcpy(frame.data() + 6, source.octets().data(), 6);
-    if (tag != 0) {
+    std::size_t shift = 0;
+    for (const std::uint16_t tag : tags) {
       const std::array<std::uint8_t, kTagBytes> bytes{0x81, 0, static_cast<std::uint8_t>(tag >> 8),
                                                       static_cast<std::uint8_t>(tag)};
-      std::memcpy(frame.data() + 12, bytes.data(), kTagBytes);
+      std::memcpy(frame.data() + 12 + shift, bytes.data(), kTagBytes);
+      shift += kTagBytes;
     }
     std::memcpy(frame.data() + shift + 12, kMark.data(), kMark.size());
     std::memcpy(frame.data() + shift + kNumberAt, &number, sizeof number);
     socket.send(device, std::span(frame.data(), kFrameBytes + shift));
   }
 
-  // The number and the tag (0: none) of one of ours.
+  // The number and the outer tag's VID (0: none) of one of ours.
   static std::optional<std::pair<Number, std::uint16_t>> read_frame(sys::PacketSocket::Frame frame) {
-    const bool tagged = frame.size() == kFrameBytes + kTagBytes;
-    const std::size_t shift = tagged ? kTagBytes : 0;
+    const auto octet = [&](std::size_t at) { return std::to_integer<unsigned>(frame[at]); };
+    std::size_t shift = 0;
+    while (shift < kMostTags * kTagBytes && frame.size() >= kFrameBytes + shift + kTagBytes &&
+           octet(12 + shift) == 0x81 && octet(13 + shift) == 0)
+      shift += kTagBytes;
     if (frame.size() != kFrameBytes + shift ||
         std::memcmp(frame.data() + shift + 12, kMark.data(), kMark.size()) != 0)
       return std::nullopt;
     Number number = 0;
     std::memcpy(&number, frame.data() + shift + kNumberAt, sizeof number);
-    const auto octet = [&](std::size_t at) { return std::to_integer<unsigned>(frame[at]); };
-    return std::pair(number, static_cast<std::uint16_t>(tagged ? (octet(14) << 8 | octet(15)) & 0xfff : 0));
+    return std::pair(number,
+                     static_cast<std::uint16_t>(shift > 0 ? (octet(14) << 8 | octet(15)) & 0xfff : 0));
   }
 
   struct Resolution {
@@ -281,6 +319,7 @@ class TestBed {
   sys::Namespace switches_, stations_;
   sys::Links links_, far_links_;
   sys::PacketSocket switches_socket_, stations_socket_;
+  std::vector<sys::PacketSocket> stacks_;  // none, or of the switches and of the stations
   std::uint64_t ports_ = 0;
   Number sentinels_ = 0;
   int sentinel_in_ = 0;

@@ -19,7 +19,11 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <optional>
+#include <span>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "tests/differential/test_bed.h"
@@ -125,6 +129,7 @@ class Bridges {
     for (std::size_t p = 0; p < site.ports; ++p) {
       const bool is_interface = p == 0 && site.has_interface;
       if (!is_interface) plug_in(b, p);
+      if (site.has_stations) add_vlan_devices(b, p, is_interface);
       if (site.filters) give_vlans(is_interface ? bridge : name(b, p), site.port[p], is_interface);
     }
     for (const Static& entry : site.statics) {
@@ -134,7 +139,8 @@ class Bridges {
   }
 
   void plug_in(std::size_t b, std::size_t p) {
-    const auto far = bed_.add_port(name(b, p));
+    const auto mac = sites_[b].port[p].mac;
+    const auto far = bed_.add_port(name(b, p), {}, mac != 0 ? std::optional(Mac{mac}) : std::nullopt);
     if (!far) give_up(far.error().what);
     note(b, p, *far, false);
     must(bed_.links().enslave(name(b, p), fmt::format("b{}", b)));
@@ -145,6 +151,25 @@ class Bridges {
     flags.isolated = port.isolated;
     flags.hairpin = port.hairpin;
     must(bed_.links().set_port(name(b, p), flags));
+  }
+
+  // Those of a bridge's interface are among the switches, those of a NIC at the far end.
+  void add_vlan_devices(std::size_t b, std::size_t p, bool is_interface) {
+    sys::Links& links = is_interface ? bed_.links() : bed_.far_links();
+    const std::string below = is_interface ? fmt::format("b{}", b) : name(b, p);
+    where_taken_[{links.index(below).value(), is_interface}] = {b, fmt::format("{:x}.0", p)};
+    const Port& port = sites_[b].port[p];
+    for (std::size_t v = 0; v < kVlans.size(); ++v) {
+      if ((port.vlan_devices >> v & 1) == 0) continue;
+      const std::string device = fmt::format("{}.{}", below, kVlans[v]);
+      const bool is_own = (port.own_macs >> v & 1) != 0;
+      must(links.add_vlan_device(device, below, kVlans[v],
+                                 is_own ? std::optional(Mac{mac_of_vlan_device(p, v)}) : std::nullopt));
+      must(links.set_up(device, true));
+      const int index = links.index(device).value();
+      vlan_devices_[{b, p, kVlans[v]}] = index;
+      where_taken_[{index, is_interface}] = {b, fmt::format("{:x}.{:x}", p, kVlans[v])};
+    }
   }
 
   void give_vlans(const std::string& device, const Port& port, bool is_bridge) {
@@ -166,15 +191,25 @@ class Bridges {
     const auto number = static_cast<TestBed::Number>(b << 16 | i);
     const int device = devices_.at({b, frame.port});
     const Mac to{frame.destination}, from{frame.source};
-    if (sites_[b].has_interface && frame.port == 0) {
-      bed_.send_from_interface(device, to, from, number, frame.tag);
-    } else {
-      bed_.send(device, to, from, number, frame.tag);
+    const bool is_interface = sites_[b].has_interface && frame.port == 0;
+    const std::uint16_t tags[] = {frame.sent == Sent::kPriority ? std::uint16_t{0} : frame.tag, frame.inner};
+    switch (frame.sent) {
+      case Sent::kAsItIs:
+        return bed_.send_tagged(is_interface, device, to, from, number,
+                                std::span(tags).first(frame.tag != 0));
+      case Sent::kByDevice:
+        return bed_.send_tagged(is_interface, vlan_devices_.at({b, frame.port, frame.tag}), to, from, number,
+                                {});
+      case Sent::kPriority:
+        return bed_.send_tagged(is_interface, device, to, from, number, std::span(tags).first(1));
+      case Sent::kTwoTags:
+        return bed_.send_tagged(is_interface, device, to, from, number, tags);
     }
   }
 
   void collect() {
     const bool all = bed_.settle([&](const TestBed::Heard& heard) {
+      if (heard.taken) return note_taken(heard);
       const auto at = where_.find({heard.device, heard.among_switches});
       if (at == where_.end()) return;
       if (at->second.first != heard.number >> 16) give_up("a frame got to another bridge");
@@ -184,11 +219,22 @@ class Bridges {
     if (!all) give_up("frames were lost");
   }
 
+  void note_taken(const TestBed::Heard& heard) {
+    const auto at = where_taken_.find({heard.device, heard.among_switches});
+    if (at == where_taken_.end()) return;
+    if (at->second.first != heard.number >> 16) give_up("a frame got to another bridge's station");
+    std::string& line = copies_[heard.number];
+    line += fmt::format("{}+{}", line.empty() ? "" : " ", at->second.second);
+  }
+
   TestBed bed_;
   const Site* sites_;
   std::size_t count_;
   std::map<std::pair<std::size_t, std::size_t>, int> devices_;
   std::map<std::pair<int, bool>, std::pair<std::size_t, std::size_t>> where_;
+  std::map<std::tuple<std::size_t, std::size_t, std::uint16_t>, int> vlan_devices_;
+  std::map<std::pair<int, bool>, std::pair<std::size_t, std::string>>
+      where_taken_;                            // the site, and "PORT.VLAN"
   std::map<std::size_t, std::string> copies_;  // by number
 };
 
@@ -197,6 +243,7 @@ void play(const std::vector<Site>& sites, int line) {
   for (std::size_t first = 0; first < sites.size(); first += kAtOnce) {
     auto bed = TestBed::make();
     if (!bed) give_up(bed.error().what);
+    must(bed->listen_to_stacks());
     Bridges bridges(std::move(*bed), &sites[first], std::min(kAtOnce, sites.size() - first));
     answer(line, bridges.play());
     std::printf("%zu sites\n", first + kAtOnce);
