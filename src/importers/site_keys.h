@@ -154,11 +154,11 @@ inline constexpr Section kFlow{"flow", keys::kFlow};
 inline constexpr Section kChange{"change", keys::kChange};
 
 inline constexpr std::array kAll = {
-    kSite,        kNote,     kDefaults, kDefaultLink, kHost,         kRouter,        kGuest,  kNic,
-    kGuestNic,    kDrawnMac, kRoute,    kArp,         kSwitch,       kVirtualSwitch, kPort,   kStormControl,
-    kStaticEntry, kFlowRule, kWan,      kWanSite,     kLink,         kShared,        kMember, kPool,
-    kFlow,        kChange,   kNd,       kTunnel,      kTunnelMember, kTunnelStatic,  kBond,   kNeighbour,
-    kImage};
+    kSite,         kNote,         kDefaults,    kDefaultLink, kHost,   kRouter,  kGuest,
+    kNic,          kGuestNic,     kDrawnMac,    kRoute,       kArp,    kSwitch,  kVirtualSwitch,
+    kPort,         kStormControl, kStaticEntry, kFlowRule,    kWan,    kWanSite, kLink,
+    kShared,       kMember,       kPool,        kFlow,        kChange, kNd,      kTunnel,
+    kTunnelMember, kTunnelStatic, kBond,        kNeighbour,   kImage};
 
 }  // namespace sections
 

@@ -28,7 +28,7 @@ enum class Engine : std::uint8_t {
 struct Facilities {
   bool open_vswitch = false;
   bool macvlan = false;
-  bool vxlan = true;  // without it tunnels are not built
+  bool vxlan = true;                      // without it tunnels are not built
   bool qemu = false;                      // qemu-system-x86_64
   std::vector<std::string> lost_files{};  // of the guests' images: those that are not there
   friend bool operator==(const Facilities&, const Facilities&) = default;

@@ -378,8 +378,7 @@ TEST(GuestKernel, BridgesThatFilterVlansAndStationsWithVlanDevicesDoWhatTheSimul
   std::vector<Played> sites;
   for (std::uint64_t seed = 1; seed <= kSites + kStationSites; ++seed) sites.push_back(make_site(seed));
   std::string bytes;
-  for (const Played& played : sites)
-    bytes.append(reinterpret_cast<const char*>(&played.site), sizeof(Site));
+  for (const Played& played : sites) bytes.append(reinterpret_cast<const char*>(&played.site), sizeof(Site));
   std::istringstream answers(Guest().play("sites", bytes));
   ASSERT_FALSE(HasFailure());
   Compared all, with_stations;
