@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "lab/child_log.h"
+#include "lab/keeper.h"
 #include "sys/child.h"
 #include "sys/memory.h"
 #include "sys/namespaces.h"
@@ -66,13 +67,6 @@ std::vector<std::string> lost_files(const model::Model& site) {
 
 std::string guests_folder(std::string_view lab) {
   return fmt::format("/run/{}guests", namespace_prefix(lab));
-}
-
-Result<void> remove_guests_folder(std::string_view lab) {
-  std::error_code error;
-  fs::remove_all(guests_folder(lab), error);
-  if (error) return base::fail(fmt::format("Can't remove {}: {}.", guests_folder(lab), error.message()));
-  return {};
 }
 
 // ---------------------------------------------------------------- what QEMU is told
@@ -166,29 +160,15 @@ namespace {
 class Guests {
  public:
   Guests(const model::Model& site, const Plan& plan, std::string home)
-      : site_(site), plan_(plan), home_(std::move(home)), folder_(guests_folder(plan.lab)) {}
-  Guests(const Guests&) = delete;
-  ~Guests() {
-    children_.clear();
-    if (has_folder_) [[maybe_unused]]
-      const auto gone = remove_guests_folder(plan_.lab);
-  }
+      : site_(site),
+        plan_(plan),
+        home_(std::move(home)),
+        folder_(guests_folder(plan.lab)),
+        keeper_(plan.namespace_of(plan.qemu), kGuestService, folder_) {}
 
   Result<void> start() {
     if (auto room = check_memory(); !room) return room;
-    auto space = sys::Namespace::open(plan_.namespace_of(plan_.qemu));
-    if (!space) return std::unexpected(space.error());
-    auto inside = sys::InNamespace::enter(*space);
-    if (!inside) return std::unexpected(inside.error());
-    inside_.emplace(std::move(*inside));
-    auto service = sys::ServiceSocket::listen(kGuestService);
-    if (!service) return std::unexpected(service.error());
-    service_.emplace(std::move(*service));
-    auto poller = sys::Poller::make();
-    if (!poller) return std::unexpected(poller.error());
-    poller_.emplace(std::move(*poller));
-    if (auto added = poller_->add(service_->fd(), 0); !added) return added;
-    if (auto made = make_folder(); !made) return made;
+    if (auto begun = keeper_.begin(); !begun) return begun;
     on_kvm_ = kvm_works();
     for (const PlannedGuest& guest : plan_.guests) {
       if (auto launched = launch(guest); !launched) return launched;
@@ -200,13 +180,7 @@ class Guests {
   }
 
   void run() {
-    bool go_on = true;
-    while (go_on) {
-      poller_->wait(std::chrono::seconds(1), [&](std::uint32_t) {
-        go_on = service_->serve([this](std::string_view) { return ended(); });
-      });
-      go_on = go_on && sys::namespace_exists(plan_.namespace_of(plan_.qemu));
-    }
+    keeper_.serve([this] { return ended(); });
   }
 
  private:
@@ -220,16 +194,6 @@ class Guests {
         fmt::format("The {} guests that boot need {} MiB of memory, and {} MiB are free: give them "
                     "less `memory`, or fewer of them an image.",
                     plan_.guests.size(), wanted >> 20, there >> 20));
-  }
-
-  Result<void> make_folder() {
-    if (auto gone = remove_guests_folder(plan_.lab); !gone) return gone;
-    std::error_code error;
-    fs::create_directory(folder_, error);
-    if (!error) fs::permissions(folder_, fs::perms::owner_all, error);
-    if (error) return base::fail(fmt::format("Can't make {}: {}.", folder_, error.message()));
-    has_folder_ = true;
-    return {};
   }
 
   // A machine without a disk is started, and its BIOS (SeaBIOS, by the port of its debug messages) is to come
@@ -299,10 +263,8 @@ class Guests {
   const model::Model& site_;
   const Plan& plan_;
   std::string home_, folder_;
-  bool has_folder_ = false, on_kvm_ = false;
-  std::optional<sys::InNamespace> inside_;
-  std::optional<sys::ServiceSocket> service_;
-  std::optional<sys::Poller> poller_;
+  bool on_kvm_ = false;
+  Keeper keeper_;
   std::vector<sys::ChildProcess> children_;  // by guest
 };
 

@@ -29,8 +29,8 @@ bool has_qemu();
 // Files of the site's images that are not there or can't be read.
 std::vector<std::string> lost_files(const model::Model& site);
 
+// Of consoles, monitors and logs; there while the guests run.
 std::string guests_folder(std::string_view lab);
-base::Result<void> remove_guests_folder(std::string_view lab);
 
 // What QEMU is told, with a descriptor for each NIC. `home`: what relative paths of images are relative to.
 std::vector<std::string> qemu_words(const model::Model& site, const PlannedGuest& guest, bool on_kvm,

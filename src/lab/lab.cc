@@ -8,6 +8,7 @@
 
 #include "lab/build_ip.h"
 #include "lab/guests.h"
+#include "lab/keeper.h"
 #include "lab/live.h"
 #include "lab/open_vswitch.h"
 #include "sys/links.h"
@@ -199,8 +200,8 @@ Result<Removed> down(std::string_view lab) {
     ++removed.namespaces;
   }
   // What an end by force has left.
-  if (auto gone = remove_open_vswitch_folder(lab); !gone) return std::unexpected(gone.error());
-  if (auto gone = remove_guests_folder(lab); !gone) return std::unexpected(gone.error());
+  if (auto gone = remove_folder(open_vswitch_folder(lab)); !gone) return std::unexpected(gone.error());
+  if (auto gone = remove_folder(guests_folder(lab)); !gone) return std::unexpected(gone.error());
   return removed;
 }
 

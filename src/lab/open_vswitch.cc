@@ -8,11 +8,11 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <optional>
 #include <sstream>
 #include <thread>
 
 #include "lab/child_log.h"
+#include "lab/keeper.h"
 #include "sys/child.h"
 #include "sys/namespaces.h"
 #include "sys/output_file.h"
@@ -66,42 +66,22 @@ std::string open_vswitch_folder(std::string_view lab) {
   return fmt::format("/run/{}ovs", namespace_prefix(lab));
 }
 
-Result<void> remove_open_vswitch_folder(std::string_view lab) {
-  std::error_code error;
-  fs::remove_all(open_vswitch_folder(lab), error);
-  if (error)
-    return base::fail(fmt::format("Can't remove {}: {}.", open_vswitch_folder(lab), error.message()));
-  return {};
-}
-
 // ---------------------------------------------------------------- the daemons
 
 namespace {
 
 class Daemons {
  public:
-  explicit Daemons(const Plan& plan) : plan_(plan), folder_(open_vswitch_folder(plan.lab)) {}
+  explicit Daemons(const Plan& plan)
+      : folder_(open_vswitch_folder(plan.lab)),
+        keeper_(plan.namespace_of(plan.open_vswitch), kOpenVSwitchService, folder_) {}
   Daemons(const Daemons&) = delete;
   ~Daemons() {
     while (!children_.empty()) children_.pop_back();
-    if (has_folder_) [[maybe_unused]]
-      const auto gone = remove_open_vswitch_folder(plan_.lab);
   }
 
   Result<void> start() {
-    auto space = sys::Namespace::open(plan_.namespace_of(plan_.open_vswitch));
-    if (!space) return std::unexpected(space.error());
-    auto inside = sys::InNamespace::enter(*space);
-    if (!inside) return std::unexpected(inside.error());
-    inside_.emplace(std::move(*inside));
-    auto service = sys::ServiceSocket::listen(kOpenVSwitchService);
-    if (!service) return std::unexpected(service.error());
-    service_.emplace(std::move(*service));
-    auto poller = sys::Poller::make();
-    if (!poller) return std::unexpected(poller.error());
-    poller_.emplace(std::move(*poller));
-    if (auto added = poller_->add(service_->fd(), 0); !added) return added;
-    if (auto made = make_folder(); !made) return made;
+    if (auto begun = keeper_.begin(); !begun) return begun;
     const std::string database = folder_ + "/db", socket = folder_ + "/db.sock";
     if (auto made = run_tool(folder_, {"ovsdb-tool", "create", database, kSchema}); !made)
       return std::unexpected(made.error());
@@ -113,26 +93,10 @@ class Daemons {
   }
 
   void run() {
-    bool go_on = true;
-    while (go_on) {
-      poller_->wait(std::chrono::seconds(1), [&](std::uint32_t) {
-        go_on = service_->serve([this](std::string_view) { return ended(); });
-      });
-      go_on = go_on && sys::namespace_exists(plan_.namespace_of(plan_.open_vswitch));
-    }
+    keeper_.serve([this] { return ended(); });
   }
 
  private:
-  Result<void> make_folder() {
-    if (auto gone = remove_open_vswitch_folder(plan_.lab); !gone) return gone;
-    std::error_code error;
-    fs::create_directory(folder_, error);
-    if (!error) fs::permissions(folder_, fs::perms::owner_all, error);
-    if (error) return base::fail(fmt::format("Can't make {}: {}.", folder_, error.message()));
-    has_folder_ = true;
-    return {};
-  }
-
   // Returns when the daemon has made the file of that name.
   Result<void> launch(std::vector<std::string> words, const std::string& awaited) {
     const std::string log = fmt::format("{}/{}.log", folder_, words.front());
@@ -158,12 +122,8 @@ class Daemons {
     return names;
   }
 
-  const Plan& plan_;
   std::string folder_;
-  bool has_folder_ = false;
-  std::optional<sys::InNamespace> inside_;
-  std::optional<sys::ServiceSocket> service_;
-  std::optional<sys::Poller> poller_;
+  Keeper keeper_;
   std::vector<sys::ChildProcess> children_;
 };
 

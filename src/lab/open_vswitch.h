@@ -28,8 +28,8 @@ inline constexpr const char* kOpenVSwitchService = "sekimori-lab-ovs";
 // Whether all that is needed is installed.
 bool has_open_vswitch();
 
+// Of the database, sockets and logs; there while the daemons run.
 std::string open_vswitch_folder(std::string_view lab);
-base::Result<void> remove_open_vswitch_folder(std::string_view lab);
 
 // Runs the daemons as long as this process goes on: until it is asked to stop, or their namespace is gone.
 // Asked for "hello" it answers with the names of daemons that have ended by themselves, a line each.
