@@ -140,9 +140,9 @@ Result<void> Traffic::open_receivers(Source& source, const model::Flow& flow) {
   return {};
 }
 
-Result<void> Traffic::open_sockets(Source& source, const model::Flow& flow) {
+Result<void> Traffic::open_sockets(Source& source, const model::Flow& flow, bool has_receiver) {
   const bool is_ping = flow.kind == FlowKind::kPing;
-  if (!is_ping) {
+  if (!is_ping && has_receiver) {
     if (auto opened = open_receivers(source, flow); !opened) return opened;
   }
   if (flow.kind == FlowKind::kTcp) return {};  // the sender connects when the flow starts
