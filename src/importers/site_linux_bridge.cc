@@ -4,7 +4,7 @@
 #include <charconv>
 
 #include "importers/site_reader.h"
-#include "switching/link_local.h"
+#include "model/group_forward.h"
 #include "wire/mac.h"
 
 namespace sekimori::importers {
@@ -35,7 +35,7 @@ void SiteReader::read_group_mask(NodeId node, std::uint16_t refused, std::uint16
                                        in_.found(node)));
   if ((*value & refused) != 0)
     return in_.wrong(
-        node, refused == switching::kBridgeMayNotForward
+        node, refused == model::kBridgeMayNotForward
                   ? "a bridge takes none of the first three bits, of spanning trees (0x1), pause (0x2) "
                     "and LACP (0x4); LACP is let in by its ports, with a mask of their own"
                   : "a port does not take the bits of spanning trees (0x1) and pause (0x2): BPDUs pass "
@@ -50,8 +50,7 @@ void SiteReader::read_linux_bridge(BridgeId bridge, const Fields& fields) {
       return in_.wrong(fields[key],
                        fmt::format("only a linux-bridge has `{}`, not a {}", key, to_text(kind)));
   }
-  read_group_mask(fields["group-fwd-mask"], switching::kBridgeMayNotForward,
-                  model()[bridge].group_forward_mask);
+  read_group_mask(fields["group-fwd-mask"], model::kBridgeMayNotForward, model()[bridge].group_forward_mask);
   if (fields.has("neighbours")) neighbour_lists_.emplace_back(bridge, fields["neighbours"]);
 }
 
@@ -64,7 +63,7 @@ void SiteReader::read_linux_bridge_port(PortId port, const Fields& fields) {
                        fmt::format("only a port of a linux-bridge has `{}`, not a {}", key, to_text(kind)));
   }
   // A port could be told to forward BPDUs past its bridge's spanning tree, which nobody wants.
-  read_group_mask(fields["group-fwd-mask"], switching::kPortMayNotForward | 0x0001,
+  read_group_mask(fields["group-fwd-mask"], model::kPortMayNotForward | 0x0001,
                   model()[port].group_forward_mask);
   set(model()[port].neigh_suppress, in_.flag(fields["neigh-suppress"], "neigh-suppress"));
   if (model()[port].neigh_suppress) suppressing_.emplace_back(port, fields["neigh-suppress"]);

@@ -23,11 +23,10 @@
 // BR_GROUPFWD_RESTRICTED; br_device.c, br_dev_xmit.
 #pragma once
 
+#include "model/group_forward.h"
 #include "switching/kinds.h"
 
 namespace sekimori::switching {
-
-constexpr std::uint16_t kBridgeMayNotForward = 0x0007, kPortMayNotForward = 0x0002;
 
 enum class LinkLocal : std::uint8_t {
   kForwarded,
@@ -43,7 +42,7 @@ inline LinkLocal link_local(const model::Bridge& bridge, const model::Port& in, 
   if (bridge.kind != model::BridgeKind::kLinuxBridge) return LinkLocal::kDropped;
   if (in.role == model::PortRole::kHost) return LinkLocal::kForwarded;
   if (last == 1) return LinkLocal::kDropped;
-  const unsigned mask = in.group_forward_mask | (bridge.group_forward_mask & ~kBridgeMayNotForward);
+  const unsigned mask = in.group_forward_mask | (bridge.group_forward_mask & ~model::kBridgeMayNotForward);
   return (mask >> last & 1) != 0 ? LinkLocal::kForwarded : LinkLocal::kKept;
 }
 
