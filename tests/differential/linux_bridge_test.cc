@@ -60,9 +60,9 @@ void add_link_local(base::Random& random, Site& site, model::Model& model, model
     return random.below(2) == 0 ? std::uint16_t{0}
                                 : static_cast<std::uint16_t>(random.below(0x10000) & ~std::uint64_t{refused});
   };
-  model[bridge].group_forward_mask = mask(switching::kBridgeMayNotForward);
+  model[bridge].group_forward_mask = mask(model::kBridgeMayNotForward);
   for (std::size_t p = site.has_interface; p < site.ports.size(); ++p)
-    model[site.ports[p]].group_forward_mask = mask(switching::kPortMayNotForward | 1u);
+    model[site.ports[p]].group_forward_mask = mask(model::kPortMayNotForward | 1u);
   for (Step& step : site.steps) {
     if (random.below(3) == 0) step.destination = Mac{0x0180'c200'0000u + random.below(16)};
   }
