@@ -3,10 +3,6 @@
 // switches the machine off. Linked statically, as there is nothing else in the guest.
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/mount.h>
-#include <sys/reboot.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -15,7 +11,6 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -29,37 +24,18 @@
 #include "tests/differential/test_bed.h"
 #include "tests/guest/bonds.h"
 #include "tests/guest/replay.h"
+#include "tests/support/guest_boot.h"
 
 namespace sekimori::guest {
 namespace {
 
 using differential::TestBed;
+using testing::give_up;
+using testing::off;
 using wire::Mac;
 
-[[noreturn]] void off() {
-  ::sync();
-  ::reboot(RB_POWER_OFF);
-  for (;;) ::pause();
-}
-[[noreturn]] void give_up(const std::string& what) {
-  std::printf("FAILED: %s\n", what.c_str());
-  std::fflush(stdout);
-  off();
-}
 void must(const base::Result<void>& done) {
   if (!done) give_up(done.error().what);
-}
-
-void load_modules() {
-  std::vector<std::string> files;
-  for (const auto& file : std::filesystem::directory_iterator("/modules")) files.push_back(file.path());
-  std::ranges::sort(files);
-  for (const std::string& file : files) {
-    const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || ::syscall(SYS_finit_module, fd, "", 0) != 0)
-      give_up(fmt::format("module {}: {}", file, std::strerror(errno)));
-    ::close(fd);
-  }
 }
 
 template <class Site>
@@ -83,7 +59,7 @@ void answer(int line, const std::string& text) {
 int open_line(const char* path) {
   const int fd = ::open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
   termios settings{};
-  if (fd < 0 || ::tcgetattr(fd, &settings) != 0) give_up(fmt::format("{}: {}", path, std::strerror(errno)));
+  if (fd < 0 || ::tcgetattr(fd, &settings) != 0) testing::give_up_with_errno(path);
   ::cfmakeraw(&settings);
   ::tcsetattr(fd, TCSANOW, &settings);
   return fd;
@@ -256,14 +232,7 @@ void play(const std::vector<Site>& sites, int line) {
 
 int main() {
   using namespace sekimori::guest;
-  ::mkdir("/proc", 0755);
-  ::mkdir("/dev", 0755);
-  ::mount("proc", "/proc", "proc", 0, nullptr);
-  ::mount("devtmpfs", "/dev", "devtmpfs", 0, nullptr);
-  const int console = ::open("/dev/ttyS0", O_RDWR);
-  ::dup2(console, 1);
-  ::dup2(console, 2);
-  load_modules();
+  sekimori::testing::boot();
   const int line = open_line("/dev/ttyS1");
   play(read_all<Site>("/sites"), line);
   try {

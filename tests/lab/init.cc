@@ -2,43 +2,23 @@
 // gives eth0 the address that the kernel's command line has for it, and waits. Its kernel answers ARP and
 // pings.
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
-#include <sys/reboot.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cstdio>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "tests/support/guest_boot.h"
+
 namespace {
 
-[[noreturn]] void give_up(const char* what) {
-  std::perror(what);
-  ::reboot(RB_POWER_OFF);
-  for (;;) ::pause();
-}
-
-void load_modules() {
-  std::vector<std::string> files;
-  for (const auto& file : std::filesystem::directory_iterator("/modules")) files.push_back(file.path());
-  std::ranges::sort(files);
-  for (const std::string& file : files) {
-    const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || ::syscall(SYS_finit_module, fd, "", 0) != 0) give_up(file.c_str());
-    ::close(fd);
-  }
-}
+using sekimori::testing::give_up;
+using sekimori::testing::give_up_with_errno;
 
 // "ip=10.0.0.9:::255.255.255.0:app:eth0:off": its fields.
 std::vector<std::string> address_words() {
@@ -58,20 +38,13 @@ void set_address(int socket, unsigned long what, const std::string& address) {
   auto* ip = reinterpret_cast<sockaddr_in*>(&request.ifr_addr);
   ip->sin_family = AF_INET;
   if (::inet_pton(AF_INET, address.c_str(), &ip->sin_addr) != 1 || ::ioctl(socket, what, &request) != 0)
-    give_up(address.c_str());
+    give_up_with_errno(address);
 }
 
 }  // namespace
 
 int main() {
-  ::mkdir("/proc", 0755);
-  ::mkdir("/dev", 0755);
-  ::mount("proc", "/proc", "proc", 0, nullptr);
-  ::mount("devtmpfs", "/dev", "devtmpfs", 0, nullptr);
-  const int console = ::open("/dev/ttyS0", O_RDWR);
-  ::dup2(console, 1);
-  ::dup2(console, 2);
-  load_modules();
+  sekimori::testing::boot();
   const std::vector<std::string> words = address_words();
   if (words.size() < 6) give_up("ip= on the command line");
   const int socket = ::socket(AF_INET, SOCK_DGRAM, 0);
@@ -80,6 +53,6 @@ int main() {
   ifreq request{};
   std::strcpy(request.ifr_name, "eth0");
   request.ifr_flags = IFF_UP | IFF_RUNNING;
-  if (::ioctl(socket, SIOCSIFFLAGS, &request) != 0) give_up("eth0 up");
+  if (::ioctl(socket, SIOCSIFFLAGS, &request) != 0) give_up_with_errno("eth0 up");
   for (;;) ::pause();
 }

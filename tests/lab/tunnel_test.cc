@@ -62,35 +62,34 @@ TEST(TunnelLab, FramesTravelFromHostToHostAsPredicted) {
   }
 }
 
-// Nobody at the other ends is known: each frame is a packet to each of them.
-TEST(TunnelLab, WhatAnEndpointDoesNotKnowIsSentToAll) {
-  const TestLab lab(three_hosts("linux-bridge", ", learning: off", R"(
+// Frames of `a` for `b` for two seconds, as predicted: how many got to the third host, hv3.
+std::int64_t frames_to_the_third(std::string_view tunnel) {
+  const TestLab lab(three_hosts("linux-bridge", std::string(tunnel), R"(
   - {from: a, to: b, kind: udp, every: 10ms, size: 500}
 )"));
-  ASSERT_TRUE(lab.up().has_value());
+  const auto built = lab.up();
+  EXPECT_TRUE(built.has_value());
   const auto measured = run(lab.site(), lab.plan(), {.time = base::seconds(2), .progress = {}});
-  ASSERT_TRUE(measured.has_value()) << measured.error().what;
+  EXPECT_TRUE(measured.has_value()) << (measured ? "" : measured.error().what);
+  if (!measured) return -1;
   expect_as_predicted(lab, *measured);
   for (std::size_t l = 0; l < lab.site().links.size(); ++l) {
-    if (name_of(lab.site(), model::LinkId(l)) != "hv3:eth0 - gw:r") continue;
-    EXPECT_GT(measured->lanes[2 * l + 1]->frames, 180);
+    if (name_of(lab.site(), model::LinkId(l)) == "hv3:eth0 - gw:r") return measured->lanes[2 * l + 1]->frames;
   }
+  ADD_FAILURE() << "no link of hv3";
+  return -1;
+}
+
+// Nobody at the other ends is known: each frame is a packet to each of them.
+TEST(TunnelLab, WhatAnEndpointDoesNotKnowIsSentToAll) {
+  EXPECT_GT(frames_to_the_third(", learning: off"), 180);
 }
 
 TEST(TunnelLab, AndWhatIsEnteredByHandToTheOneOnly) {
-  const TestLab lab(three_hosts("linux-bridge",
-                                R"(, learning: off, static: [{station: "b:net0", member: hv2}])",
-                                R"(
-  - {from: a, to: b, kind: udp, every: 10ms, size: 500}
-)"));
-  ASSERT_TRUE(lab.up().has_value());
-  const auto measured = run(lab.site(), lab.plan(), {.time = base::seconds(2), .progress = {}});
-  ASSERT_TRUE(measured.has_value()) << measured.error().what;
-  expect_as_predicted(lab, *measured);
-  for (std::size_t l = 0; l < lab.site().links.size(); ++l) {
-    if (name_of(lab.site(), model::LinkId(l)) != "hv3:eth0 - gw:r") continue;
-    EXPECT_LT(measured->lanes[2 * l + 1]->frames, 20);
-  }
+  const std::int64_t frames =
+      frames_to_the_third(R"(, learning: off, static: [{station: "b:net0", member: hv2}])");
+  EXPECT_GE(frames, 0);
+  EXPECT_LT(frames, 20);
 }
 
 // A second site's endpoints age: the station is silent, and after that its frames go everywhere.
