@@ -42,7 +42,10 @@ std::uint32_t to_ticks(base::Duration d) {
   return static_cast<std::uint32_t>(d.count() / kPicosecondsPerTick);
 }
 
-std::uint32_t network_order(wire::Ipv4 address) { return htonl(address.bits); }
+std::uint32_t on_the_wire(wire::Ipv4 address) { return htonl(address.bits); }
+const auto& on_the_wire(const wire::Ipv6& address) { return address.octets; }
+constexpr std::uint8_t family_of(wire::Ipv4) { return AF_INET; }
+constexpr std::uint8_t family_of(const wire::Ipv6&) { return AF_INET6; }
 
 wire::Mac mac_in(const Attributes& attributes, std::uint16_t attribute) {
   const auto bytes = attributes.find(attribute);
@@ -356,53 +359,44 @@ base::Result<void> Links::shape(const std::string& name, const Shaper& shaper) {
 
 // ---------------------------------------------------------------- addresses and entries
 
+namespace {
+
+template <class Prefix>
+ifaddrmsg address_header(const Prefix& address, int device) {
+  ifaddrmsg header{};
+  header.ifa_family = family_of(address.address);
+  header.ifa_prefixlen = static_cast<std::uint8_t>(address.length);
+  header.ifa_index = static_cast<std::uint32_t>(device);
+  return header;
+}
+
+}  // namespace
+
 base::Result<void> Links::add_address(const std::string& name, wire::Ipv4Prefix address) {
   const auto at = index(name);
   if (!at) return std::unexpected(at.error());
-  ifaddrmsg header{};
-  header.ifa_family = AF_INET;
-  header.ifa_prefixlen = static_cast<std::uint8_t>(address.length);
-  header.ifa_index = static_cast<std::uint32_t>(*at);
   NetlinkRequest request(RTM_NEWADDR, kCreate);
-  request.header(header);
-  request.put(IFA_LOCAL, network_order(address.address)).put(IFA_ADDRESS, network_order(address.address));
+  request.header(address_header(address, *at));
+  request.put(IFA_LOCAL, on_the_wire(address.address)).put(IFA_ADDRESS, on_the_wire(address.address));
   if (address.length < 31) request.put(IFA_BROADCAST, htonl(address.address.bits | ~address.mask()));
   return execute(request, fmt::format("Can't give {} the address {}", name, wire::to_text(address)));
-}
-
-base::Result<void> Links::add_route(wire::Ipv4Prefix destination, wire::Ipv4 via) {
-  rtmsg header{};
-  header.rtm_family = AF_INET;
-  header.rtm_dst_len = static_cast<std::uint8_t>(destination.length);
-  header.rtm_table = RT_TABLE_MAIN;
-  header.rtm_protocol = RTPROT_STATIC;
-  header.rtm_scope = RT_SCOPE_UNIVERSE;
-  header.rtm_type = RTN_UNICAST;
-  NetlinkRequest request(RTM_NEWROUTE, kCreate);
-  request.header(header);
-  if (destination.length > 0) request.put(RTA_DST, network_order(destination.network()));
-  request.put(RTA_GATEWAY, network_order(via));
-  return execute(request,
-                 fmt::format("Can't route {} via {}", wire::to_text(destination), wire::to_text(via)));
 }
 
 base::Result<void> Links::add_address(const std::string& name, const wire::Ipv6Prefix& address) {
   const auto at = index(name);
   if (!at) return std::unexpected(at.error());
-  ifaddrmsg header{};
-  header.ifa_family = AF_INET6;
-  header.ifa_prefixlen = static_cast<std::uint8_t>(address.length);
+  ifaddrmsg header = address_header(address, *at);
   header.ifa_flags = IFA_F_NODAD;
-  header.ifa_index = static_cast<std::uint32_t>(*at);
   NetlinkRequest request(RTM_NEWADDR, kCreate);
   request.header(header);
-  request.put(IFA_ADDRESS, address.address.octets);
+  request.put(IFA_ADDRESS, on_the_wire(address.address));
   return execute(request, fmt::format("Can't give {} the address {}", name, wire::to_text(address)));
 }
 
-base::Result<void> Links::add_route(const wire::Ipv6Prefix& destination, const wire::Ipv6& via) {
+template <class Prefix, class Address>
+base::Result<void> Links::enter_route(const Prefix& destination, const Address& via) {
   rtmsg header{};
-  header.rtm_family = AF_INET6;
+  header.rtm_family = family_of(via);
   header.rtm_dst_len = static_cast<std::uint8_t>(destination.length);
   header.rtm_table = RT_TABLE_MAIN;
   header.rtm_protocol = RTPROT_STATIC;
@@ -410,10 +404,18 @@ base::Result<void> Links::add_route(const wire::Ipv6Prefix& destination, const w
   header.rtm_type = RTN_UNICAST;
   NetlinkRequest request(RTM_NEWROUTE, kCreate);
   request.header(header);
-  if (destination.length > 0) request.put(RTA_DST, destination.network().octets);
-  request.put(RTA_GATEWAY, via.octets);
+  const auto network = destination.network();
+  if (destination.length > 0) request.put(RTA_DST, on_the_wire(network));
+  request.put(RTA_GATEWAY, on_the_wire(via));
   return execute(request,
                  fmt::format("Can't route {} via {}", wire::to_text(destination), wire::to_text(via)));
+}
+
+base::Result<void> Links::add_route(wire::Ipv4Prefix destination, wire::Ipv4 via) {
+  return enter_route(destination, via);
+}
+base::Result<void> Links::add_route(const wire::Ipv6Prefix& destination, const wire::Ipv6& via) {
+  return enter_route(destination, via);
 }
 
 base::Result<void> Links::add_vlan(const std::string& name, std::uint16_t vlan, bool is_pvid,
@@ -450,25 +452,24 @@ base::Result<void> Links::add_fdb_entry(const std::string& port, wire::Mac mac, 
 }
 
 template <class Address>
-base::Result<void> Links::add_permanent(const std::string& name, std::uint8_t family, const Address& ip,
-                                        wire::Mac mac, const std::string& text) {
+base::Result<void> Links::add_permanent(const std::string& name, const Address& ip, wire::Mac mac) {
   const auto at = index(name);
   if (!at) return std::unexpected(at.error());
   ndmsg header{};
-  header.ndm_family = family;
+  header.ndm_family = family_of(ip);
   header.ndm_ifindex = *at;
   header.ndm_state = NUD_PERMANENT;
   NetlinkRequest request(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE);
   request.header(header);
-  request.put(NDA_DST, ip).put(NDA_LLADDR, mac.octets());
-  return execute(request, fmt::format("Can't enter {} at {}", text, name));
+  request.put(NDA_DST, on_the_wire(ip)).put(NDA_LLADDR, mac.octets());
+  return execute(request, fmt::format("Can't enter {} at {}", wire::to_text(ip), name));
 }
 
 base::Result<void> Links::add_neighbour(const std::string& name, wire::Ipv4 ip, wire::Mac mac) {
-  return add_permanent(name, AF_INET, network_order(ip), mac, wire::to_text(ip));
+  return add_permanent(name, ip, mac);
 }
 base::Result<void> Links::add_neighbour(const std::string& name, const wire::Ipv6& ip, wire::Mac mac) {
-  return add_permanent(name, AF_INET6, ip.octets, mac, wire::to_text(ip));
+  return add_permanent(name, ip, mac);
 }
 
 base::Result<void> Links::remove_fdb_entry(const std::string& port, wire::Mac mac) {
@@ -618,7 +619,7 @@ base::Result<void> Links::flush_neighbours() {
     if (neighbour.ip.is_zero())
       request.put(NDA_DST, neighbour.ip6.octets);
     else
-      request.put(NDA_DST, network_order(neighbour.ip));
+      request.put(NDA_DST, on_the_wire(neighbour.ip));
     const auto answer = netlink_.execute(request);
     if (answer.error != 0 && answer.error != ENOENT)  // it may have gone by itself
       return base::fail(why("Can't flush a neighbour", answer.error, answer.explanation));

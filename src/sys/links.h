@@ -174,9 +174,10 @@ class Links {
   Links(NetlinkSocket netlink, int control) : netlink_(std::move(netlink)), control_(control) {}
   base::Result<void> execute(NetlinkRequest& request, const std::string& what);
   base::Result<void> list_neighbours(std::uint8_t family, std::vector<NeighbourState>& into);
+  template <class Prefix, class Address>
+  base::Result<void> enter_route(const Prefix& destination, const Address& via);
   template <class Address>
-  base::Result<void> add_permanent(const std::string& name, std::uint8_t family, const Address& ip,
-                                   wire::Mac mac, const std::string& text);
+  base::Result<void> add_permanent(const std::string& name, const Address& ip, wire::Mac mac);
 
   NetlinkSocket netlink_;
   int control_;  // a datagram socket, for ioctl
