@@ -7,12 +7,18 @@ namespace sekimori::check {
 using model::BridgeId;
 using model::PortId;
 
-std::vector<PortId> opposite(const model::Model& m, const model::Bridge& team) {
+std::vector<PortId> ports_outside(const model::Model& m, const model::Bridge& team) {
   std::vector<PortId> list;
   for (const PortId port : team.ports) {
-    if (m[port].role != model::PortRole::kUplink || !m[port].link.valid() || !m[m[port].link].up) continue;
-    if (const PortId far = peer(m, port); m[far].bridge.valid()) list.push_back(far);
+    const PortId far = m[port].role == model::PortRole::kUplink ? peer(m, port) : PortId();
+    if (far.valid() && m[far].bridge.valid()) list.push_back(far);
   }
+  return list;
+}
+
+std::vector<PortId> opposite(const model::Model& m, const model::Bridge& team) {
+  std::vector<PortId> list = ports_outside(m, team);
+  std::erase_if(list, [&](PortId port) { return !m[m[port].link].up; });
   return list;
 }
 

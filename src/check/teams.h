@@ -7,7 +7,8 @@
 
 namespace sekimori::check {
 
-// The ports outside that the team's uplinks are plugged into, where the links are up.
+// The ports outside that the team's uplinks are plugged into; and of these, those whose links are up.
+std::vector<model::PortId> ports_outside(const model::Model& m, const model::Bridge& team);
 std::vector<model::PortId> opposite(const model::Model& m, const model::Bridge& team);
 
 // Two of them meet outside, so that the same address can be heard at both.

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "importers/site_reader.h"
+#include "model/bond_mode.h"
 
 namespace sekimori::importers {
 
@@ -16,15 +17,6 @@ using model::StationId;
 
 namespace {
 
-constexpr BondMode kModes[] = {BondMode::kBalanceRr, BondMode::kActiveBackup, BondMode::kBalanceXor,
-                               BondMode::kBroadcast, BondMode::kLacp,         BondMode::kBalanceTlb,
-                               BondMode::kBalanceAlb};
-const std::initializer_list<std::string_view> kModeWords = {
-    "balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb"};
-
-bool has_active(BondMode mode) {
-  return mode == BondMode::kActiveBackup || mode == BondMode::kBalanceTlb || mode == BondMode::kBalanceAlb;
-}
 bool hashes(BondMode mode) {
   return mode == BondMode::kBalanceXor || mode == BondMode::kLacp || mode == BondMode::kBalanceTlb ||
          mode == BondMode::kBalanceAlb;
@@ -44,9 +36,10 @@ void SiteReader::read_bond(MachineId machine, const Entry& entry, const Instance
   if (!ok(entry.name, bridge)) return;
   model()[*bridge].line = in_.line(entry.name);
   if (!fields.has("mode"))
-    in_.wrong(entry.name, fmt::format("the mode of '{}' is missing: {}", name, fmt::join(kModeWords, ", ")));
-  if (const auto mode = in_.choice(fields["mode"], "mode", kModeWords))
-    model()[*bridge].bond_mode = kModes[*mode];
+    in_.wrong(entry.name,
+              fmt::format("the mode of '{}' is missing: {}", name, fmt::join(model::kBondModeWords, ", ")));
+  if (const auto mode = in_.choice(fields["mode"], "mode", model::kBondModeWords))
+    model()[*bridge].bond_mode = static_cast<BondMode>(*mode);
 
   const Address address = read_mac(fields["mac"], model()[machine].name, name);
   constexpr model::Mac kFilledInLater{0x02'0000'000000 + 1};
@@ -106,7 +99,7 @@ void SiteReader::read_bond_choice(BridgeId bridge, const Fields& fields) {
     const auto name = in_.word(node, "the name of a NIC");
     const auto& ports = model()[bridge].ports;
     const auto port = std::ranges::find_if(ports, [&](PortId p) { return name && model()[p].name == *name; });
-    if (!has_active(mode))
+    if (!model::has_active(mode))
       in_.wrong(node, fmt::format("all NICs of a bond in mode {} are active; only active-backup, balance-tlb "
                                   "and balance-alb have a `primary`",
                                   to_text(mode)));

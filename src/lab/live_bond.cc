@@ -60,10 +60,8 @@ LiveBond::LiveBond(const model::Model& site, model::BridgeId id,
       balances_(switching::balances_load(site[id].bond_mode)),
       bond_(site, id, has_carrier),
       send_(std::move(send)) {
-  for (const PortId port : site[id].ports) {
-    if (site[port].role == model::PortRole::kHost) above_ = port;
-  }
-  for (model::StationId s = site[model::peer(site, above_)].station; s.valid(); s = site[s].next_on_port)
+  for (model::StationId s = site[model::peer(site, bond_.above())].station; s.valid();
+       s = site[s].next_on_port)
     stations_.push_back(s);
   if (balances_) due_ = switching::kLearningPacketInterval;
 }
@@ -72,13 +70,13 @@ void LiveBond::receive(PortId in, Bytes bytes) {
   const wire::Packet frame = wire::decode(wire::LinkType::ethernet, octets(bytes));
   const auto* ethernet = frame.get<wire::Ethernet>();
   if (ethernet == nullptr) return;
-  if (in != above_) {
+  if (in != bond_.above()) {
     const Nic nic = bond_.nic_at(in);
     if (nic == Bond::kNoNic || !bond_.takes(nic, ethernet->destination)) return;
-    if (!balances_ || ethernet->destination != bond_.mac(nic)) return send_(above_, bytes);
+    if (!balances_ || ethernet->destination != bond_.mac(nic)) return send_(bond_.above(), bytes);
     scratch_.assign(bytes.begin(), bytes.end());
     put_mac(scratch_, 0, bond_.own_mac());
-    return send_(above_, scratch_);
+    return send_(bond_.above(), scratch_);
   }
   if (balances_ && balance_arp(frame, bytes)) return;
   for (const Nic nic : bond_.leaves_by(read_packet(frame, *ethernet))) leave(nic, bytes);
@@ -106,8 +104,7 @@ bool LiveBond::balance_arp(const wire::Packet& frame, Bytes bytes) {
     tell_clients(arp->sender_ip);
     return true;
   }
-  clients_.insert_or_assign({arp->target_ip, arp->sender_ip},
-                            Client{arp->target_mac, ethernet->outer_vlan()});
+  bond_.note_client({arp->target_ip.bits, arp->sender_ip.bits, arp->target_mac, ethernet->outer_vlan()});
   scratch_.assign(bytes.begin(), bytes.end());
   put_mac(scratch_, ethernet->header_bytes + kArpSenderAt, bond_.mac(nic));
   put_mac(scratch_, kSourceAt, bond_.source_at(nic, ethernet->source));
@@ -116,13 +113,11 @@ bool LiveBond::balance_arp(const wire::Packet& frame, Bytes bytes) {
 }
 
 void LiveBond::tell_clients(model::Ipv4 own) {
-  for (const auto& [addresses, client] : clients_) {
-    const auto& [client_ip, own_ip] = addresses;
-    const Nic nic = bond_.nic_of_client(client_ip.bits);
-    if ((!own.is_zero() && own != own_ip) || nic == Bond::kNoNic) continue;
+  for (const auto& [nic, client] : bond_.notices(own.bits)) {
+    const Mac mac = bond_.mac(nic);
     wire::Buffer reply;
-    wire::append_arp(reply, shape(client.mac, bond_.mac(nic), client.tag),
-                     {wire::Arp::kReply, bond_.mac(nic), own_ip, client.mac, client_ip});
+    wire::append_arp(reply, shape(client.mac, mac, client.tag),
+                     {wire::Arp::kReply, mac, {client.machine_ip}, client.mac, {client.ip}});
     send_made(bond_.port(nic), reply);
   }
 }

@@ -6,9 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "model/model.h"
@@ -33,13 +31,9 @@ class LiveBond {
 
  private:
   using Nic = switching::Bond::Nic;
-  struct Client {
-    model::Mac mac;
-    std::uint16_t tag;
-  };
   void leave(Nic nic, Bytes frame);
   bool balance_arp(const wire::Packet& frame, Bytes bytes);
-  void tell_clients(model::Ipv4 own);  // 0.0.0.0: of all its addresses
+  void tell_clients(model::Ipv4 own);
   void announce(const model::Station& station);
   void send_learning_packets();
   void send_made(model::PortId port, const wire::Buffer& frame);
@@ -47,11 +41,9 @@ class LiveBond {
   const model::Model& site_;
   const bool balances_;
   switching::Bond bond_;
-  model::PortId above_;
   std::vector<model::StationId> stations_;  // the machine's own on it
   Send send_;
   base::Time due_ = base::kNever;
-  std::map<std::pair<model::Ipv4, model::Ipv4>, Client> clients_;  // by theirs and the machine's address
   std::vector<std::byte> scratch_;
 };
 

@@ -10,7 +10,7 @@
 namespace sekimori::model {
 
 // In the order of BondMode, as Linux calls them (Documentation/networking/bonding.rst, `mode`).
-inline constexpr std::initializer_list<std::string_view> kBondModeWords = {
+inline const std::initializer_list<std::string_view> kBondModeWords = {
     "balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb"};
 
 // One NIC at a time is the active one, and there may be a `primary`.

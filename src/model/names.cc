@@ -1,6 +1,7 @@
 // Names as the site file writes them, and the small questions about a model that every engine asks.
 #include <fmt/format.h>
 
+#include "model/bond_mode.h"
 #include "model/model.h"
 
 namespace sekimori::model {
@@ -35,11 +36,7 @@ std::string_view to_text(BridgeKind kind) {
   return "?";
 }
 
-std::string_view to_text(BondMode mode) {
-  constexpr std::string_view kWords[] = {"balance-rr", "active-backup", "balance-xor", "broadcast",
-                                         "802.3ad",    "balance-tlb",   "balance-alb"};
-  return kWords[static_cast<std::size_t>(mode)];
-}
+std::string_view to_text(BondMode mode) { return kBondModeWords.begin()[static_cast<std::size_t>(mode)]; }
 
 std::string_view to_text(FlowKind kind) {
   switch (kind) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "check/teams.h"
 #include "model/segments.h"
 #include "model/shared.h"
 #include "remedy/edit.h"
@@ -175,18 +176,9 @@ std::optional<Trial> aggregate_by_lacp(const Model& m, const Finding& f) {
   return bond_mode(m, f, model::BondMode::kLacp);
 }
 
-std::vector<PortId> ports_outside(const Model& m, BridgeId team) {
-  std::vector<PortId> list;
-  for (const PortId port : m[team].ports) {
-    const PortId far = m[port].role == PortRole::kUplink ? peer(m, port) : PortId();
-    if (far.valid() && m[far].bridge.valid()) list.push_back(far);
-  }
-  return list;
-}
-
 // The ports of one switch that the team is plugged into become a group.
 std::optional<Trial> aggregate_outside(const Model& m, const Finding& f) {
-  const std::vector<PortId> outside = ports_outside(m, f.bridge);
+  const std::vector<PortId> outside = check::ports_outside(m, m[f.bridge]);
   if (outside.size() < 2) return std::nullopt;
   const model::Bridge& other = m[m[outside.front()].bridge];
   const bool may = other.kind == BridgeKind::kSwitch || other.kind == BridgeKind::kLinuxBridge ||
@@ -208,7 +200,7 @@ std::optional<Trial> aggregate_outside(const Model& m, const Finding& f) {
 std::optional<Trial> separate_outside(const Model& m, const Finding& f) {
   Trial trial{"aggregation", {}, m};
   std::vector<PortId> members;
-  for (const PortId port : ports_outside(m, f.bridge)) {
+  for (const PortId port : check::ports_outside(m, m[f.bridge])) {
     if (m[port].lag == 0) continue;
     trial.model[port].lag = 0;
     members.push_back(port);

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -162,20 +161,14 @@ class Fabric {
   // fabric_bond.cc
   struct BondPlay {
     switching::Bond bond;
-    std::uint32_t above = kNone;  // its port towards the machine
-    AddressIndex own = kNone;     // its MAC
+    AddressIndex own = kNone;  // its MAC
     TimerIndex timer = kNone;
-    // balance-alb: who was told which NIC's MAC, by the IP address of the client and that of the machine.
-    struct Client {
-      AddressIndex mac;
-      std::uint16_t tag;
-    };
-    std::map<std::pair<std::uint32_t, std::uint32_t>, Client> clients{};
   };
   void note_bonds();
   void relay_bond(std::uint32_t in, Frame& frame);
   bool balance_arp(BondPlay& play, Frame& frame);
-  void tell_clients(BondPlay& play, std::uint32_t machine_ip);  // 0: of all its addresses
+  void tell_clients(const BondPlay& play, std::uint32_t machine_ip);
+  model::StationId first_above(const BondPlay& play) const;
   void set_bond_link(std::uint32_t port, bool up);
   void send_learning_packets(const BondPlay& play);
   void leave_bond(const BondPlay& play, switching::Bond::Nic nic, Frame frame);

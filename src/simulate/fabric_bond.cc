@@ -55,10 +55,7 @@ void Fabric::note_bonds() {
     const auto is_up = [&](PortId port) { return wires_.lane(ports_[port.index()].lane_out).up; };
     BondPlay play{.bond = Bond(model_, model::BridgeId(b), is_up)};
     play.own = addresses_.find(play.bond.own_mac());
-    for (const PortId port : model_.bridges[b].ports) {
-      if (model_[port].role == model::PortRole::kHost) play.above = port.value;
-    }
-    SEKIMORI_ASSERT(play.above != kNone);
+    SEKIMORI_ASSERT(play.bond.above().valid());
     for (Bond::Nic nic = 0; nic < play.bond.size(); ++nic) {
       const Port& port = ports_[play.bond.port(nic).index()];
       if (port.lane_out == kNone) continue;
@@ -77,12 +74,12 @@ void Fabric::note_bonds() {
 
 void Fabric::relay_bond(std::uint32_t in, Frame& frame) {
   BondPlay& play = bonds_.at(ports_[in].bridge);
-  if (in != play.above) {
+  if (in != play.bond.above().value) {
     const Bond::Nic nic = play.bond.nic_at(PortId(in));
     if (!play.bond.takes(nic, addresses_.mac(frame.dst))) return;
     // bond_handle_frame: for whoever is above, the bond has one MAC.
     if (play.timer != kNone && addresses_.mac(frame.dst) == play.bond.mac(nic)) frame.dst = play.own;
-    emit(play.above, frame);
+    emit(play.bond.above().value, frame);
     return;
   }
   if (play.timer != kNone && balance_arp(play, frame)) return;
@@ -106,7 +103,7 @@ bool Fabric::balance_arp(BondPlay& play, Frame& frame) {
     tell_clients(play, frame.src_ip);
     return true;
   }
-  play.clients.insert_or_assign({frame.dst_ip, frame.src_ip}, BondPlay::Client{frame.dst, frame.tag});
+  play.bond.note_client({frame.dst_ip, frame.src_ip, addresses_.mac(frame.dst), frame.tag});
   frame.number = addresses_.find(play.bond.mac(nic));
   leave_bond(play, nic, frame);
   return true;
@@ -114,22 +111,23 @@ bool Fabric::balance_arp(BondPlay& play, Frame& frame) {
 
 // Its own question has told everybody the bond's MAC; the clients are told theirs again. Linux does so within
 // half a second (RLB_UPDATE_DELAY), here at once.
-void Fabric::tell_clients(BondPlay& play, std::uint32_t machine_ip) {
-  for (const auto& [addresses, client] : play.clients) {
-    const auto [client_ip, own_ip] = addresses;
-    if (machine_ip != 0 && own_ip != machine_ip) continue;
-    const Bond::Nic nic = play.bond.nic_of_client(client_ip);
-    if (nic == Bond::kNoNic) continue;
+void Fabric::tell_clients(const BondPlay& play, std::uint32_t machine_ip) {
+  for (const auto& [nic, client] : play.bond.notices(machine_ip)) {
     Frame reply;
     reply.kind = FrameKind::kArpReply;
     reply.src = reply.number = addresses_.find(play.bond.mac(nic));
-    reply.dst = client.mac;
-    reply.src_ip = own_ip;
-    reply.dst_ip = client_ip;
+    reply.dst = addresses_.find(client.mac);
+    reply.src_ip = client.machine_ip;
+    reply.dst_ip = client.ip;
     reply.tag = client.tag;
     reply.sent = wires_.now();
     emit(play.bond.port(nic).value, reply);
   }
+}
+
+// The machine's own stations on it, the others behind next_on_port; invalid when a bridge is above.
+model::StationId Fabric::first_above(const BondPlay& play) const {
+  return model_[model::peer(model_, play.bond.above())].station;
 }
 
 void Fabric::set_bond_link(std::uint32_t port, bool up) {
@@ -143,8 +141,7 @@ void Fabric::set_bond_link(std::uint32_t port, bool up) {
     return;
   }
   // num_grat_arp: of the bond's own addresses. What is on a bridge above it is nobody's business.
-  const model::StationId first = model_.ports[ports_[play.above].peer].station;
-  for (model::StationId s = first; s.valid(); s = model_[s].next_on_port) on_new_way(s.value);
+  for (model::StationId s = first_above(play); s.valid(); s = model_[s].next_on_port) on_new_way(s.value);
 }
 
 void Fabric::on_bond_timer(std::uint32_t index) {
@@ -155,16 +152,15 @@ void Fabric::on_bond_timer(std::uint32_t index) {
 
 void Fabric::send_learning_packets(const BondPlay& play) {
   for (Bond::Nic nic = 0; nic < play.bond.size(); ++nic) {
+    if (!play.bond.works(nic)) continue;
     const std::uint32_t port = play.bond.port(nic).value;
-    if (ports_[port].lane_out == kNone || !wires_.lane(ports_[port].lane_out).up) continue;
     Frame packet;
     packet.kind = FrameKind::kLearning;
     packet.src = packet.dst = addresses_.find(play.bond.mac(nic));
     packet.bytes = kLeastFrameBytes;
     packet.sent = wires_.now();
     // One for each VLAN of the bond (alb_send_learning_packets).
-    for (model::StationId s = model_.ports[ports_[play.above].peer].station; s.valid();
-         s = model_[s].next_on_port) {
+    for (model::StationId s = first_above(play); s.valid(); s = model_[s].next_on_port) {
       if (model_[s].vlan == 0) continue;
       packet.tag = model_[s].vlan;
       emit(port, packet);

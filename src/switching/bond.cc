@@ -30,30 +30,21 @@ std::uint32_t bond_hash(model::HashPolicy policy, const BondPacket& packet) {
   return by_ports ? hash >> 1 : hash;
 }
 
-namespace {
-
-// Of the machine's NIC whose wire this port is.
-wire::Mac mac_of_nic(const model::Model& site, model::BridgeId bridge, PortId port) {
-  for (const model::StationId id : site[site[bridge].machine].stations) {
-    if (site[id].name == site[port].name) return site[id].mac;
-  }
-  return {};
-}
-
-}  // namespace
-
 Bond::Bond(const model::Model& site, model::BridgeId bridge, const std::function<bool(PortId)>& has_carrier)
     : mode_(site[bridge].bond_mode), policy_(site[bridge].hash_policy) {
   for (const PortId port : site[bridge].ports) {
     if (site[port].role == model::PortRole::kHost) {
+      above_ = port;
       own_ = model::nic_address(site, port);
       const PortId above = model::peer(site, port);
       is_bridged_ = above.valid() && site[above].bridge.valid();
     }
     if (site[port].role != model::PortRole::kUplink) continue;
-    Member member{.port = port, .mac = mac_of_nic(site, bridge, port)};
+    Member member;
+    member.port = port;
     member.aggregator = port.value;
     if (const PortId far = model::peer(site, port); far.valid()) {
+      member.mac = model::nic_address(site, far);
       member.up = has_carrier(port);
       member.bits_per_second = site[site[port].link].rate.bits_per_second;
       member.has_partner = site[far].lag != 0;
@@ -79,12 +70,12 @@ bool Bond::set_carrier(Nic nic, bool up) {
   nics_[nic].up = up;
   const Nic before = active_;
   choose();
-  return active_ != before && active_ != kNoNic && has_active(mode_);
+  return active_ != before && active_ != kNoNic && model::has_active(mode_);
 }
 
 void Bond::choose() {
   if (mode_ == BondMode::kLacp) return choose_aggregator();
-  if (!has_active(mode_)) return;
+  if (!model::has_active(mode_)) return;
   if (primary_ != kNoNic && nics_[primary_].up) {
     active_ = primary_;
   } else if (active_ == kNoNic || !nics_[active_].up) {
@@ -184,6 +175,16 @@ std::span<const Bond::Nic> Bond::leaves_by(const BondPacket& packet) {
 
 Bond::Nic Bond::nic_of_client(std::uint32_t client_ip) const {
   return mode_ == BondMode::kBalanceAlb ? chosen(client_ip & 0xff) : kNoNic;
+}
+
+std::vector<Bond::Notice> Bond::notices(std::uint32_t machine_ip) const {
+  std::vector<Notice> notices;
+  for (const auto& [addresses, client] : clients_) {
+    const Nic nic = nic_of_client(client.ip);
+    if (nic != kNoNic && (machine_ip == 0 || machine_ip == client.machine_ip))
+      notices.push_back({nic, client});
+  }
+  return notices;
 }
 
 wire::Mac Bond::source_at(Nic nic, wire::Mac source) const {

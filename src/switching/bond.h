@@ -52,9 +52,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <span>
+#include <utility>
 #include <vector>
 
+#include "model/bond_mode.h"
 #include "model/model.h"
 
 namespace sekimori::switching {
@@ -86,10 +89,6 @@ constexpr std::uint32_t folded(const wire::Ipv6& address) {
 
 std::uint32_t bond_hash(model::HashPolicy policy, const BondPacket& packet);
 
-constexpr bool has_active(model::BondMode mode) {
-  using enum model::BondMode;
-  return mode == kActiveBackup || mode == kBalanceTlb || mode == kBalanceAlb;
-}
 // Sends from one MAC by several NICs at once, so that the other ends must be one.
 constexpr bool needs_aggregation(model::BondMode mode) {
   using enum model::BondMode;
@@ -113,6 +112,7 @@ class Bond {
   Bond(const model::Model& site, model::BridgeId bridge,
        const std::function<bool(model::PortId)>& has_carrier);
 
+  model::PortId above() const { return above_; }  // towards the machine
   std::size_t size() const { return nics_.size(); }
   model::PortId port(Nic nic) const { return nics_[nic].port; }
   Nic nic_at(model::PortId port) const;
@@ -130,6 +130,21 @@ class Bond {
   // balance-alb: the NIC that is to receive what this client sends, and by which the machine speaks to it in
   // ARP; kNoNic: nothing is told.
   Nic nic_of_client(std::uint32_t client_ip) const;
+  // Who was answered so, on a VLAN or without a tag (0); and what all of them are to be told again once the
+  // machine has asked from that address of its own (0: from any): the NIC's MAC.
+  struct Client {
+    std::uint32_t ip, machine_ip;
+    wire::Mac mac;
+    std::uint16_t tag;
+  };
+  struct Notice {
+    Nic nic;
+    Client client;
+  };
+  void note_client(const Client& client) {
+    clients_.insert_or_assign({client.ip, client.machine_ip}, client);
+  }
+  std::vector<Notice> notices(std::uint32_t machine_ip) const;
 
   // The MAC that the NIC has, which balance-tlb and -alb give to what leaves there.
   wire::Mac mac(Nic nic) const { return nics_[nic].mac; }
@@ -154,12 +169,14 @@ class Bond {
   model::BondMode mode_;
   model::HashPolicy policy_;
   Nic primary_ = kNoNic;
+  model::PortId above_;
   wire::Mac own_;
   bool is_bridged_ = false;  // a bridge is above it, so its NICs are promiscuous
   std::vector<Member> nics_;
   Nic active_ = kNoNic;  // of 802.3ad: one of the aggregator that works
   std::uint32_t sent_ = 0;
-  std::vector<Nic> leaving_;  // the answer of leaves_by()
+  std::map<std::pair<std::uint32_t, std::uint32_t>, Client> clients_;  // by both addresses
+  std::vector<Nic> leaving_;                                           // the answer of leaves_by()
 };
 
 // The bond's NICs that neither send nor take anything with these links up: those that stand by.

@@ -45,7 +45,7 @@ class Choice {
     // The kernel's numbers: layer2, layer3+4, layer2+3.
     if (mode_ == BondMode::kBalanceXor || switching::balances_load(mode_))
       site.policy = static_cast<std::uint8_t>(random_.below(3));
-    if (switching::has_active(mode_) && random_.below(2) == 0)
+    if (model::has_active(mode_) && random_.below(2) == 0)
       site.primary = static_cast<std::uint8_t>(1 + random_.below(site.nics));
     for (std::size_t i = 0; i < kBondFrames; ++i) {
       BondFrame& frame = site.frames[i];
