@@ -83,7 +83,11 @@ void add(Support& support, const Stream& stream, std::uint32_t index, double ref
 class Learning::State {
  public:
   State(const Model& model, Streams all, Forest trees)
-      : m(model), forest(std::move(trees)), registrations(m, forest), streams(std::move(all)) {
+      : m(model),
+        forest(std::move(trees)),
+        registrations(m, forest),
+        groups(m, forest),
+        streams(std::move(all)) {
     address_everyone();
     doubt();
     const auto& list = streams.list;
@@ -323,13 +327,17 @@ class Learning::State {
   void walk_broadcast(Half& half, std::uint32_t i) {
     const Stream& stream = streams.list[i];
     if (forest.place(stream.from).node == kNone) return;
-    if (has_one_holder(stream) && (!kMust || plain(stream))) {
+    if (!is_snooped(stream) && has_one_holder(stream) && (!kMust || plain(stream))) {
       half.everywhere[i] = true;
       return;
     }
     if (kMust && half.reached.size() > kMostReached) return;
     Passing<kMust> policy{*this, lower_spread, upper_spread, kNone, false, half.reached};
-    Walk(m, forest, registrations, policy).broadcast(stream.from, is_arp(stream));
+    Walk walk(m, forest, registrations, policy);
+    if (is_snooped(stream))
+      walk.to_groups(stream, groups);
+    else
+      walk.broadcast(stream.from, is_arp(stream));
   }
 
   // Returns whether its frames surely, or possibly, arrive.
@@ -639,6 +647,7 @@ class Learning::State {
   const Model& m;
   Forest forest;
   Registrations registrations;
+  Groups groups;
   Streams streams;
   std::vector<std::uint32_t> address;  // of each station: the first station with its MAC
   std::vector<std::uint32_t> holders;  // by address: plugged stations that have it
@@ -668,13 +677,15 @@ Learning::Learning(const Model& model, Time when) {
   Forest forest(model);
   const bool tunnels = has_tunnels(model);
   if (tunnels) {
-    for (const BridgeId end : unsure_endpoints(model, forest, when)) forest.distrust(end);
+    for (const BridgeId end : unsure_endpoints(model, forest, Groups(model, forest), when))
+      forest.distrust(end);
   }
-  Streams streams = streams_of(model, forest, when);
+  const Groups groups(model, forest);
+  Streams streams = streams_of(model, forest, groups, when);
   if (tunnels) {
     // What happens inside of tunnels does not depend on the network below, so it is settled first.
     Learning inside(std::make_unique<State>(model, std::move(streams), Forest(forest)));
-    streams = streams_of(model, forest, when, carried(inside));
+    streams = streams_of(model, forest, groups, when, carried(inside));
   }
   state_ = std::make_unique<State>(model, std::move(streams), std::move(forest));
 }
@@ -687,6 +698,7 @@ Learning::Learning(Learning&&) noexcept = default;
 const Model& Learning::model() const { return state_->m; }
 const Forest& Learning::forest() const { return state_->forest; }
 const Registrations& Learning::registrations() const { return state_->registrations; }
+const Groups& Learning::groups() const { return state_->groups; }
 const std::vector<Stream>& Learning::streams() const { return state_->streams.list; }
 const Streams& Learning::all_streams() const { return state_->streams; }
 std::span<const std::uint32_t> Learning::streams_to(StationId station) const {

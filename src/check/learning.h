@@ -72,6 +72,7 @@ class Learning {
   const model::Model& model() const;
   const Forest& forest() const;
   const Registrations& registrations() const;
+  const Groups& groups() const;
   const std::vector<Stream>& streams() const;
   const Streams& all_streams() const;
   std::span<const std::uint32_t> streams_to(StationId station) const;    // by address

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "check/forest.h"
+#include "check/groups.h"
 #include "switching/registered.h"
 
 namespace sekimori::check {
@@ -15,6 +16,10 @@ namespace sekimori::check {
 struct Ends {
   StationId from, to;
   bool multicast = false;  // of a group: not of all stations
+  // Of a group that hosts join: where bridges that snoop send it.
+  const Groups* groups = nullptr;
+  Group group{};  // zero: a report of a member
+  bool ipv6 = false;
 };
 
 class Registrations {

@@ -2,10 +2,12 @@
 
 #include "check/registered.h"
 #include "check/tunnels.h"
+#include "model/multicast.h"
 #include "model/nlb.h"
 #include "model/routing.h"
 #include "switching/first_hop.h"
 #include "switching/ovs.h"
+#include "switching/snooping.h"
 #include "switching/suppression.h"
 
 #include <fmt/format.h>
@@ -32,6 +34,7 @@ constexpr std::uint32_t kIpv6Beyond = 20;            // an IPv6 header is so muc
 constexpr std::uint32_t kLargestPayload = 1448;
 constexpr std::uint16_t kDiscoveryFrame = 86;              // 14 + 40 + 24 + 8: with the sender's MAC
 constexpr std::uint16_t kRouterAdvertisementFrame = 110;   // 14 + 40 + 16 + 8 + 32: with MAC and prefix
+constexpr std::uint16_t kOldMld = 86, kMldQuery = 90;      // 14 + 40 + 8 + 24; 28
 constexpr Duration kDelayFirstProbe = base::seconds(5);    // Linux: delay_first_probe_time
 constexpr Duration kDelayedAck = base::milliseconds(40);   // Linux: TCP_DELACK_MIN
 constexpr Duration kForEver = base::seconds(7L * 86'400);  // a timeout of weeks is none
@@ -90,8 +93,14 @@ class Ipv6Index {
 
 class Collector {
  public:
-  Collector(const Model& m, const Forest& forest, Time when)
-      : m_(m), forest_(forest), registrations_(m, forest), when_(when), ipv6_(m) {
+  Collector(const Model& m, const Forest& forest, const Groups& groups, Time when)
+      : m_(m),
+        forest_(forest),
+        groups_(groups),
+        registrations_(m, forest),
+        uses_groups_(model::uses_groups(m)),
+        when_(when),
+        ipv6_(m) {
     for (const model::Bridge& bridge : m.bridges) any_gates_ |= switching::registers(bridge.kind);
     for (const model::Port& port : m.ports)
       any_gates_ |= port.locked || !port.floods_broadcast || !port.floods_multicast;
@@ -312,6 +321,7 @@ class Collector {
   bool surely_resolves(StationId asker, StationId asked, bool ipv6) {
     const Place& place = forest_.place(asker);
     if (place.node == kNone) return true;
+    if (ipv6 && is_snooped_discovery(place.node)) return false;
     const Component& component = forest_.components()[forest_[place.node].component];
     if (component.open && !component.bends) return true;
     if (component.lossy) return false;
@@ -349,6 +359,11 @@ class Collector {
     });
   }
 
+  // Solicitations go to whom bridges know as a member of the solicited-node group, if they do.
+  bool is_snooped_discovery(NodeIndex n) const {
+    return uses_groups_ && !groups_.asked_by(forest_[n].component, true).nobody();
+  }
+
   // ------------------------------------------------------------ flows
 
   static Duration interval_of(const Flow& flow) {
@@ -358,6 +373,7 @@ class Collector {
   void add_flow(model::FlowId id) {
     const Flow& flow = m_[id];
     if (flow.start > when_ || flow.stop <= when_ || !m_[flow.from].running) return;
+    if (flow.is_multicast()) return add_flow_to_group(id);
     Ip to = 0;
     for (const StationId s : m_[flow.to].stations) {
       if (to == 0) to = ip_of(s, flow.ipv6);
@@ -405,6 +421,64 @@ class Collector {
     };
     if (std::any_of(out_.list.begin() + static_cast<std::ptrdiff_t>(first), out_.list.end(), open))
       perhaps_connects(id, first, first_use);
+  }
+
+  void add_flow_to_group(model::FlowId id) {
+    const Flow& flow = m_[id];
+    if (!forest_.place(flow.from_station).plugged()) {
+      out_.lost.push_back(id);
+      return;
+    }
+    const Duration interval = interval_of(flow);
+    add({.from = flow.from_station,
+         .to = {},
+         .gap = interval,
+         .least = per_second(interval),
+         .most = per_second(interval),
+         .bytes = frame_of(flow.payload, kUdpHeaders + beyond_ipv4(flow)),
+         .flow = id,
+         .ipv6 = flow.ipv6});
+  }
+
+  // Who is in groups says so when it is asked (RFC 3376 section 5.2): once a query, and of each group to an
+  // old querier.
+  void group_messages(StationId s) {
+    if (!uses_groups_) return;
+    const NodeIndex n = forest_.place(s).node;
+    if (n == kNone) return;
+    for (const bool ipv6 : {false, true}) {
+      const AskedBy& asked = groups_.asked_by(forest_[n].component, ipv6);
+      if (asked.nobody()) continue;
+      if (asked.router == s) {
+        add({.from = s,
+             .to = {},
+             .gap = switching::kQueryInterval,
+             .least = per_second(switching::kQueryInterval),
+             .most = per_second(switching::kQueryInterval),
+             .bytes = ipv6 ? kMldQuery : kLeastFrame,
+             .kind = StreamKind::kQuery,
+             .flow = {},
+             .ipv6 = ipv6});
+      }
+      const std::size_t groups = model::groups_of(m_, s, ipv6).size();
+      if (groups == 0) continue;
+      const Duration most = switching::kQueryInterval + switching::kQueryResponse;
+      const double frames = asked.is_old ? static_cast<double>(groups) : 1;
+      const std::size_t bytes = asked.is_old ? (ipv6 ? kOldMld : kLeastFrame) : report_bytes(ipv6, groups);
+      add({.from = s,
+           .to = {},
+           .gap = most,
+           .least = frames * per_second(most),
+           .most = frames * per_second(switching::kQueryInterval - switching::kQueryResponse),
+           .bytes = static_cast<std::uint16_t>(bytes),
+           .kind = StreamKind::kReport,
+           .flow = {},
+           .ipv6 = ipv6});
+    }
+  }
+  static std::size_t report_bytes(bool ipv6, std::size_t groups) {
+    return std::max<std::size_t>(kLeastFrame,
+                                 ipv6 ? 14 + 40 + 8 + 8 + 20 * groups : 14 + 24 + 8 + 8 * groups);
   }
 
   void add_tunnel(const Carried& packets) {
@@ -541,6 +615,7 @@ class Collector {
       const StationId s(i);
       const model::Machine& machine = m_[m_[s].machine];
       if (!forest_.place(s).plugged()) continue;
+      group_messages(s);
       if (!m_[s].ip.address.is_zero()) announce(s, machine.arp.announce_every, false);
       if (ipv6_.of(s) == 0) continue;
       announce(s, machine.nd.announce_every, true);
@@ -714,6 +789,9 @@ class Collector {
 
   void ask(const Use& use, StationId to, StreamKind kind, Duration period, double most) {
     if (kind == StreamKind::kQuestion && is_spared(use.to)) period = base::kNever;
+    if (const NodeIndex n = forest_.place(use.from).node;
+        kind == StreamKind::kQuestion && use.ipv6 && n != kNone && is_snooped_discovery(n))
+      period = base::kNever;
     const double least = period == base::kNever ? 0 : per_second(period);
     const std::uint32_t question = add({.from = use.from,
                                         .to = to,
@@ -747,7 +825,9 @@ class Collector {
 
   const Model& m_;
   const Forest& forest_;
+  const Groups& groups_;
   Registrations registrations_;
+  const bool uses_groups_;
   bool any_gates_ = false;
   const Time when_;
   const Ipv6Index ipv6_;
@@ -762,12 +842,14 @@ class Collector {
 
 }  // namespace
 
-Streams streams_of(const Model& model, const Forest& forest, Time when, std::span<const Carried> tunnels) {
-  return Collector(model, forest, when).collect(tunnels);
+Streams streams_of(const Model& model, const Forest& forest, const Groups& groups, Time when,
+                   std::span<const Carried> tunnels) {
+  return Collector(model, forest, groups, when).collect(tunnels);
 }
 
-std::vector<BridgeId> unsure_endpoints(const Model& model, const Forest& forest, Time when) {
-  return Collector(model, forest, when).unsure_endpoints();
+std::vector<BridgeId> unsure_endpoints(const Model& model, const Forest& forest, const Groups& groups,
+                                       Time when) {
+  return Collector(model, forest, groups, when).unsure_endpoints();
 }
 
 std::string describe(const Model& m, const Stream& stream) {
@@ -793,6 +875,10 @@ std::string describe(const Model& m, const Stream& stream) {
       return fmt::format("router advertisements of {}", from);
     case StreamKind::kHello:
       return fmt::format("advertisements of {}", from);
+    case StreamKind::kReport:
+      return fmt::format("reports of {} of the groups it is in", from);
+    case StreamKind::kQuery:
+      return fmt::format("group queries of {}", from);
   }
   return from;
 }

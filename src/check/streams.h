@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "check/forest.h"
+#include "check/groups.h"
 
 namespace sekimori::check {
 
@@ -36,6 +37,8 @@ enum class StreamKind : std::uint8_t {
   kAnnouncement,   // gratuitous ARP, or an unsolicited advertisement, at an interval
   kAdvertisement,  // of a router
   kHello,          // of VRRP and HSRP
+  kReport,         // of a member of multicast groups, to who asks
+  kQuery,          // of a router: who is in which group?
   kTunnel,         // packets of a tunnel
 };
 
@@ -58,7 +61,12 @@ struct Stream {
 
 constexpr bool is_arp(const Stream& s) {
   return s.kind != StreamKind::kData && s.kind != StreamKind::kAnswer && s.kind != StreamKind::kHello &&
-         s.kind != StreamKind::kTunnel && !s.ipv6;
+         s.kind != StreamKind::kReport && s.kind != StreamKind::kQuery && s.kind != StreamKind::kTunnel &&
+         !s.ipv6;
+}
+// Goes where bridges that snoop send it: to a group, or from a member of some.
+constexpr bool is_snooped(const Stream& s) {
+  return s.kind == StreamKind::kReport || (s.kind == StreamKind::kData && !s.to.valid());
 }
 
 struct Carried;  // by tunnels: tunnels.h
@@ -74,11 +82,12 @@ struct Streams {
 
 // The streams while every flow that has neither ended nor not yet begun at `when` is active.
 // O(n log n) in flows and stations.
-Streams streams_of(const model::Model& model, const Forest& forest, Time when,
+Streams streams_of(const model::Model& model, const Forest& forest, const Groups& groups, Time when,
                    std::span<const Carried> tunnels = {});
 
 // Endpoints of tunnels some of whose packets may not arrive, whatever the load.
-std::vector<BridgeId> unsure_endpoints(const model::Model& model, const Forest& forest, Time when);
+std::vector<BridgeId> unsure_endpoints(const model::Model& model, const Forest& forest, const Groups& groups,
+                                       Time when);
 
 // A word for the stream: "tcp desk -> app", "what app answers to it", "ARP probes of desk".
 std::string describe(const model::Model& model, const Stream& stream);

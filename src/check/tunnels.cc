@@ -106,6 +106,8 @@ std::vector<Carried> carried(const Learning& inside) {
     gathering.begin(i);
     if (stream.to.valid()) {
       walk.unicast(stream.from, stream.to, is_arp(stream));
+    } else if (is_snooped(stream)) {
+      walk.to_groups(stream, inside.groups());
     } else {
       walk.broadcast(stream.from, is_arp(stream));
     }

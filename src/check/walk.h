@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "check/registered.h"
+#include "check/streams.h"
 #include "switching/ovs.h"
 #include "switching/vxlan.h"
 
@@ -73,6 +74,21 @@ class Walk {
     open_.push_back({place.node, place.port, policy_.all(), false});
     spread(true);
   }
+  // To the members of a group, and to whom else it comes. Each copy is off its way that the policy says is.
+  // Or, of no group, what a member of some says to routers.
+  void to_groups(const Stream& s, const Groups& groups) {
+    multicast(s.from, groups, s.flow.valid() ? m_[s.flow].group : Group{}, s.ipv6);
+  }
+  void multicast(StationId from, const Groups& groups, const Group& group, bool ipv6) {
+    begin(from, {}, false);
+    ends_.multicast = true;
+    ends_.groups = &groups;
+    ends_.group = group;
+    ends_.ipv6 = ipv6;
+    const Place& place = forest_.place(from);
+    open_.push_back({place.node, place.port, policy_.all(), true});
+    spread(true);
+  }
 
  private:
   void begin(StationId from, StationId to, bool is_arp) {
@@ -124,6 +140,7 @@ class Walk {
 
   // Out of all ports but two, and on through what is behind them.
   void flood(NodeIndex n, PortId in, PortId except, Weight weight, bool stray, bool unknown) {
+    if (ends_.groups != nullptr) return spread_group(n, in, weight);
     if (plain(n)) {
       policy_.floods(n, in, except, weight, stray);
     } else {
@@ -141,6 +158,24 @@ class Walk {
                   : !registrations_.takes_group(in, edge.port, ends_.multicast))
         continue;
       open_.push_back({edge.to, edge.far, weight, astray(n, edge.port, stray)});
+    }
+  }
+
+  void spread_group(NodeIndex n, PortId in, Weight weight) {
+    const Groups::Ports known =
+        ends_.group.is_zero() ? ends_.groups->reports_at(n, ends_.ipv6) : ends_.groups->at(n, ends_.group);
+    if (known.way == Groups::Way::kOpen) weight = policy_.limited(weight);
+    if (policy_.none(weight)) return;
+    const auto takes = [&](PortId out) {
+      return out != in && known.lets(out) && lets_out(n, in, out) &&
+             registrations_.takes_group(in, out, true);
+    };
+    for (const PortId out : m_[forest_[n].bridge].ports) {
+      if (forest_.usable(out) && carries(m_, out, forest_[n].vlan) && takes(out))
+        policy_.leaves(n, out, weight, astray(n, out, true));
+    }
+    for (const Edge& edge : forest_.edges(n)) {
+      if (takes(edge.port)) open_.push_back({edge.to, edge.far, weight, astray(n, edge.port, true)});
     }
   }
 

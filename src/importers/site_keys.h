@@ -30,11 +30,12 @@ inline constexpr Keys kGuest = {"nics", "bonds", "switches", "gateway", "routes"
                                 "arp",  "nd",    "state",    "count",   "image"};
 inline constexpr Keys kBond = {"mode", "nics", "ip", "mac", "primary", "hash-policy"};
 inline constexpr Keys kImage = {"disk", "kernel", "initrd", "append", "memory"};
-inline constexpr Keys kNic = {"mac", "ip", "promiscuous"};
+inline constexpr Keys kNic = {"mac", "ip", "promiscuous", "groups", "querier"};
 inline constexpr Keys kGuestNic = {"on",
                                    "mac",
                                    "ip",
                                    "promiscuous",
+                                   "groups",
                                    "access",
                                    "trunk",
                                    "native",
@@ -61,10 +62,25 @@ inline constexpr Keys kDrawnMac = {"drawn-from"};
 inline constexpr Keys kRoute = {"to", "via"};
 inline constexpr Keys kArp = {"timeout", "confirm", "announce"};
 inline constexpr Keys kNd = {"reachable", "announce", "advertise"};
-inline constexpr Keys kSwitch = {"kind",       "ageing",        "learning",       "table-size",
-                                 "vlan-aware", "stp",           "priority",       "hello",
-                                 "max-age",    "forward-delay", "flood",          "ports",
-                                 "static",     "flows",         "group-fwd-mask", "neighbours"};
+inline constexpr Keys kSwitch = {"kind",
+                                 "ageing",
+                                 "learning",
+                                 "table-size",
+                                 "vlan-aware",
+                                 "stp",
+                                 "priority",
+                                 "hello",
+                                 "max-age",
+                                 "forward-delay",
+                                 "flood",
+                                 "ports",
+                                 "static",
+                                 "flows",
+                                 "group-fwd-mask",
+                                 "neighbours",
+                                 "multicast-snooping",
+                                 "multicast-querier",
+                                 "unregistered-multicast"};
 inline constexpr Keys kVirtualSwitch = {"kind",
                                         "uplinks",
                                         "ip",
@@ -88,7 +104,10 @@ inline constexpr Keys kVirtualSwitch = {"kind",
                                         "static",
                                         "flows",
                                         "group-fwd-mask",
-                                        "neighbours"};
+                                        "neighbours",
+                                        "multicast-snooping",
+                                        "multicast-querier",
+                                        "unregistered-multicast"};
 inline constexpr Keys kPort = {
     "access",    "trunk",         "native",         "flood",          "broadcast-flood",
     "learning",  "locked",        "isolated",       "hairpin",        "lag",

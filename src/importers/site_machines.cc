@@ -176,6 +176,7 @@ std::optional<SiteReader::Nic> SiteReader::read_nic(MachineId machine, const Ent
   model()[*station].line = in_.line(entry.name);
   read_addresses(*station, is_short ? entry.value : fields["ip"], instance);
   set(model()[*station].promiscuous, in_.flag(fields["promiscuous"], "promiscuous"));
+  read_groups(*station, fields);
   return Nic{entry.name, *station, fields};
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <expected>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -96,6 +97,13 @@ class SiteReader {
   void add_route(model::MachineId machine, NodeId node, model::Ipv4Prefix to, model::Ipv4 via);
 
   void read_announce(NodeId node, model::ArpSettings& settings);
+
+  // site_multicast.cc
+  void read_groups(model::StationId station, const Fields& fields);
+  std::optional<model::Group> read_group_address(NodeId node);
+  void read_snooping(model::BridgeId bridge, const Fields& fields);
+  std::optional<model::Group> group_of_flow(const Fields& fields) const;
+  bool read_flow_to_group(const Fields& fields, model::Flow& flow);
 
   // site_images.cc
   model::ImageId read_image(NodeId node);
@@ -230,7 +238,8 @@ class SiteReader {
   std::size_t names_known_ = 0;
   std::unordered_map<model::PortId, Uni> unis_;
   std::vector<std::pair<model::BridgeId, NodeId>> static_lists_, rule_lists_, neighbour_lists_;
-  std::vector<std::pair<model::PortId, NodeId>> suppressing_;  // ports, and where it says so
+  std::map<std::vector<model::Group>, std::uint32_t> group_sets_;  // into Model::group_sets
+  std::vector<std::pair<model::PortId, NodeId>> suppressing_;      // ports, and where it says so
   std::vector<std::pair<model::BridgeId, model::StationId>> macs_from_ports_;
   struct OpenBond {
     NodeId name;

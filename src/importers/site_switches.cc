@@ -244,6 +244,7 @@ void SiteReader::read_bridge(BridgeId bridge, const Fields& fields) {
     const PortId id = build_.bridge_port(bridge, in_.text(port.name));
     read_port(id, in_.fields(port.value, sections::kPort));
   }
+  read_snooping(bridge, fields);
   read_linux_bridge(bridge, fields);
   if (fields.has("static")) static_lists_.emplace_back(bridge, fields["static"]);
   if (const NodeId rules = fields["flows"]; rules.valid()) {

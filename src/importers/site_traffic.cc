@@ -54,6 +54,13 @@ void SiteReader::read_flow(NodeId node) {
   flow.kind = kKinds[*kind];
   read_flow_shape(fields, flow);
   if (!has_ends) return;
+  if (flow.is_multicast()) {
+    if (flow.kind != FlowKind::kUdp)
+      return in_.wrong(fields["to"],
+                       fmt::format("only udp goes to a multicast group, no {}", to_text(flow.kind)));
+    model().flows.push_back(flow);
+    return;
+  }
   const std::string why = flow.ipv6 ? why_not6(flow) : why_not(flow);
   if (!why.empty()) return in_.wrong(node, why);
   if (within_cluster(flow)) {
@@ -95,6 +102,10 @@ bool SiteReader::read_flow_ends(const Fields& fields, Flow& flow) {
     station = read_station(node, &machine);
   };
   read(fields["from"], flow.from, flow.from_station);
+  if (const auto group = group_of_flow(fields)) {
+    flow.group = *group;
+    return read_flow_to_group(fields, flow);
+  }
   if (!read_shared_end(fields, flow)) read(fields["to"], flow.to, flow.to_station);
   if (!flow.from.valid() || !flow.to.valid()) return false;
   if (flow.from == flow.to) {

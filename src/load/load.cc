@@ -131,6 +131,7 @@ class Carrying {
     bytes_ = stream_->bytes;
     ways_.clear();
     if (stream_->to.valid() && l_.model()[stream_->to].hides_its_mac()) find_ways();
+    if (stream_->flow.valid() && l_.model()[stream_->flow].is_multicast()) find_ways_to_members();
   }
 
   Share all() const { return {1, 1, kNone}; }
@@ -162,7 +163,10 @@ class Carrying {
     gathering_.lane(out, gathering_.tagged(n, out), scaled(w), bytes_,
                     astray(n, out, stray) || stream_->stray);
   }
-  bool astray(NodeIndex n, PortId out, bool stray) const { return stray && !leads_to_a_member(n, out); }
+  // What members say to routers is for all of them.
+  bool astray(NodeIndex n, PortId out, bool stray) const {
+    return stray && stream_->kind != check::StreamKind::kReport && !leads_to_a_member(n, out);
+  }
   void floods(NodeIndex n, PortId in, PortId except, Share w, bool stray) {
     const Range r = scaled(w);
     const bool astray = stray || stream_->stray;
@@ -195,6 +199,21 @@ class Carrying {
     for (const auto& member : m[findings::cluster_with(m, m[stream_->to].mac)].members) {
       if (!l_.forest().connected(stream_->from, member.nic)) continue;
       l_.forest().way(from, l_.forest().place(member.nic), way_);
+      for (const check::Step& step : way_) {
+        if (!leads_to_a_member(step.node, step.out)) ways_.push_back(step);
+      }
+    }
+  }
+  // What is for a group is on its way where a member is, or a router, which may hand it on.
+  void find_ways_to_members() {
+    const model::Model& m = l_.model();
+    const model::Flow& flow = m[stream_->flow];
+    const Place& from = l_.forest().place(stream_->from);
+    std::vector<model::StationId> takers = l_.groups().members(flow.group);
+    takers.insert(takers.end(), l_.groups().routers().begin(), l_.groups().routers().end());
+    for (const model::StationId taker : takers) {
+      if (taker == stream_->from || !l_.forest().connected(stream_->from, taker)) continue;
+      l_.forest().way(from, l_.forest().place(taker), way_);
       for (const check::Step& step : way_) {
         if (!leads_to_a_member(step.node, step.out)) ways_.push_back(step);
       }
@@ -272,6 +291,10 @@ class Worker {
     gathering_.lane(out, m_[stream.from].vlan != 0, frames, stream.bytes, stream.stray);
     if (from.node == kNone) return {1, 1};
     carrying_.begin(index, frames);
+    if (is_snooped(stream)) {
+      walk_.to_groups(stream, l_.groups());
+      return {1, 1};
+    }
     if (!stream.to.valid()) {
       walk_.broadcast(stream.from, is_arp(stream));
       return {1, 1};

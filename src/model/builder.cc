@@ -115,6 +115,7 @@ Result<BridgeId> Builder::add_bridge(std::string name, BridgeKind kind, MachineI
                       kind == BridgeKind::kHyperV;
   // No bound (fdb_max_learned 0; VXLAN: no `maxaddress`).
   if (kind == BridgeKind::kLinuxBridge || kind == BridgeKind::kVtep) bridge.table_size = 0;
+  bridge.snoops = kind == BridgeKind::kLinuxBridge;
   model_.bridges.push_back(std::move(bridge));
   if (machine.valid()) model_[machine].bridges.push_back(id);
   return id;

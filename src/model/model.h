@@ -33,6 +33,7 @@ namespace sekimori::model {
 using base::BitRate;
 using base::Duration;
 using base::Time;
+using wire::Group;
 using wire::Ipv4;
 using wire::Ipv4Prefix;
 using wire::Ipv6;
@@ -128,6 +129,8 @@ struct Station {
   MacOrigin mac_origin = MacOrigin::kAllocated;
   std::uint8_t drawn_bits = 0;  // kDrawn: from the 2^n addresses that differ in the last n bits
   bool promiscuous = false;     // takes frames for any destination up to its stack
+  bool querier = false;         // of a router: asks who is in which multicast group (switching/snooping.h)
+  std::uint32_t groups = 0;     // that it is a member of: index into Model::group_sets
   Ipv4Prefix ip;                // 0.0.0.0 when it has none
   Ipv6Prefix ip6;               // :: when it has none
   std::uint16_t vlan = 0;       // sends and expects frames tagged with this VID; 0 untagged
@@ -271,8 +274,13 @@ struct Bridge {
   // linux-bridge: bit n set hands on frames for 01-80-C2-00-00-0n (switching/link_local.h).
   std::uint16_t group_forward_mask = 0;
   std::vector<KnownNeighbour> neighbours;  // linux-bridge
-  std::uint32_t vni = 0;                   // VTEP
-  StationId underlay;                      // VTEP: whose address its packets bear
+  // Multicasts go to those who want them only: switching/snooping.h.
+  bool snoops = false;
+  bool querier = false;             // it asks who that is
+  Ipv4 querier_ip;                  // from this address; 0.0.0.0: none
+  bool floods_unregistered = true;  // what no member is known of goes everywhere; else to routers only
+  std::uint32_t vni = 0;            // VTEP
+  StationId underlay;               // VTEP: whose address its packets bear
   std::vector<PortId> ports;
   std::vector<StaticEntry> static_entries;
   SourceLine line = 0;
@@ -363,7 +371,7 @@ enum class FlowKind : std::uint8_t {
 
 struct Flow {
   FlowKind kind = FlowKind::kUdp;
-  MachineId from, to;
+  MachineId from, to;  // to: invalid when it is for a group
   StationId from_station,
       to_station;                // invalid: chosen by the routes (from) / the first with an address (to)
   BitRate rate;                  // udp, tcp: payload offered; tcp 0: as much as it gets
@@ -373,6 +381,8 @@ struct Flow {
   Time start{0};
   Time stop = base::kNever;
   bool ipv6 = false;
+  Group group;  // udp: whoever is a member gets it; else zero
+  bool is_multicast() const { return !group.is_zero(); }
   SourceLine line = 0;
 };
 
@@ -450,6 +460,7 @@ struct Model {
   std::vector<Note> notes;
   std::vector<VlanSet> vlan_sets{VlanSet{}};
   std::vector<StormControl> storm_controls{StormControl{}};
+  std::vector<std::vector<Group>> group_sets{{}};  // in order
 
   const Machine& operator[](MachineId i) const { return machines[i.index()]; }
   const Station& operator[](StationId i) const { return stations[i.index()]; }

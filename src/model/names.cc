@@ -118,6 +118,8 @@ std::string name_of(const Model& m, LinkId id) {
 
 std::string name_of(const Model& m, FlowId id) {
   const Flow& flow = m[id];
+  if (flow.is_multicast())
+    return fmt::format("{} {} -> {}", to_text(flow.kind), m[flow.from].name, wire::group_text(flow.group));
   const SharedId shared = flow.to_station.valid() ? m[flow.to_station].shared : SharedId{};
   return fmt::format("{} {} -> {}", to_text(flow.kind), m[flow.from].name,
                      shared.valid() ? m[shared].name : m[flow.to].name);

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "model/model.h"
+#include "model/multicast.h"
+#include "simulate/bpdu.h"
 #include "simulate/frame.h"
 
 namespace sekimori::simulate {
@@ -13,6 +15,7 @@ namespace sekimori::simulate {
 class Addresses {
  public:
   explicit Addresses(const model::Model& model) {
+    const bool uses_groups = model::uses_groups(model);
     macs_.push_back(wire::kBroadcast);
     stations_.emplace_back();
     of_station_.reserve(model.stations.size());
@@ -32,9 +35,21 @@ class Addresses {
       if (!station.ip.address.is_zero()) owners_[station.ip.address.bits].push_back(i);
       ip6_of_station_.push_back(station.ip6.address.is_zero() ? 0 : intern(station.ip6.address));
       if (ip6_of_station_.back() != 0) owners_[ip6_of_station_.back()].push_back(i);
+      if (ip6_of_station_.back() != 0 && uses_groups) intern(wire::solicited_node(station.ip6.address));
     }
     for (const model::Machine& machine : model.machines) {
       for (const model::Route6& route : machine.routes6) intern(route.via);
+    }
+    all_nodes_ = intern(wire::kAllNodes);
+    all_mld_routers_ = intern(wire::kAllMldv2Routers);
+    for (std::size_t b = 0; b < model.bridges.size(); ++b) {
+      if (model.bridges[b].querier) intern(address_of(model::BridgeId(b)));
+    }
+    for (const auto& groups : model.group_sets) {
+      for (const wire::Group& group : groups) ip_of(group);
+    }
+    for (const model::Flow& flow : model.flows) {
+      if (flow.is_multicast()) ip_of(flow.group);
     }
     // What bridges answer for others, whoever has it.
     for (const model::Bridge& bridge : model.bridges) {
@@ -50,6 +65,17 @@ class Addresses {
     const auto found = ipv6_index_.find(address);
     return found == ipv6_index_.end() ? 0 : found->second;
   }
+
+  std::uint32_t all_nodes() const { return all_nodes_; }
+  std::uint32_t all_mld_routers() const { return all_mld_routers_; }
+  // A multicast group as frames bear it in dst_ip, and back.
+  std::uint32_t ip_of(const wire::Group& group) {
+    return wire::is_ipv4(group) ? wire::ipv4_of(group).bits : intern(group);
+  }
+  std::uint32_t find_group(const wire::Group& group) const {
+    return wire::is_ipv4(group) ? wire::ipv4_of(group).bits : find(group);
+  }
+  wire::Group group(std::uint32_t ip) const { return is_ipv6(ip) ? ipv6(ip) : wire::to_group({ip}); }
 
   AddressIndex intern(wire::Mac mac) {
     const auto [entry, is_new] = index_.try_emplace(mac, static_cast<AddressIndex>(macs_.size()));
@@ -90,6 +116,7 @@ class Addresses {
     return entry->second;
   }
 
+  std::uint32_t all_nodes_ = 0, all_mld_routers_ = 0;
   std::vector<wire::Ipv6> ipv6_;
   std::vector<std::uint32_t> ip6_of_station_;
   std::unordered_map<wire::Ipv6, std::uint32_t> ipv6_index_;
@@ -107,11 +134,30 @@ class Audience {
  public:
   explicit Audience(const Addresses& addresses) : addresses_(addresses) {}
 
+  // `station` takes what is for this group, or, of general queries, for all nodes.
+  void takes_group(std::uint32_t ip, std::uint32_t station) { members_[ip].push_back(station); }
+
+  // `station` is a router's that asks for members, and gets what is for any group.
+  void routes_groups(std::uint32_t station) { routers_.push_back(station); }
+  // Who is meant to have what is for that group.
+  template <class Visit>
+  bool any_taker(std::uint32_t group, Visit visit) const {
+    const auto members = members_.find(group);
+    return (members != members_.end() && std::ranges::any_of(members->second, visit)) ||
+           std::ranges::any_of(routers_, visit);
+  }
+
   // `station` keeps an ARP entry for `ip` from now on.
   void keeps_entry(std::uint32_t ip, std::uint32_t station) { keepers_[ip].push_back(station); }
 
   template <class Visit>
   void each(const Frame& arp, Visit visit) const {
+    if (arp.kind == FrameKind::kUdp || arp.kind == FrameKind::kGroupQuery) {
+      const auto members = members_.find(arp.dst_ip);
+      if (members == members_.end()) return;
+      for (const std::uint32_t station : members->second) visit(station);
+      return;
+    }
     for (const std::uint32_t station : addresses_.owners_of_ip(arp.dst_ip)) visit(station);
     if (arp.src_ip != arp.dst_ip) {
       for (const std::uint32_t station : addresses_.owners_of_ip(arp.src_ip)) visit(station);
@@ -123,7 +169,8 @@ class Audience {
 
  private:
   const Addresses& addresses_;
-  std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> keepers_;
+  std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> keepers_, members_;
+  std::vector<std::uint32_t> routers_;
 };
 
 }  // namespace sekimori::simulate

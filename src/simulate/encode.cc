@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/random.h"
+#include "model/multicast.h"
 #include "simulate/bpdu.h"
 #include "switching/first_hop.h"
 #include "wire/emit.h"
@@ -154,6 +155,28 @@ void append_discovery(const model::Model& model, const Addresses& addresses, con
   }
 }
 
+// MLD comes from link-local addresses (RFC 3810 section 5.1.14), which the model does not have.
+void append_group_message(const model::Model& model, const Addresses& addresses, const Frame& frame,
+                          const wire::FrameShape& shape, wire::Buffer& out) {
+  using Kind = wire::Listening::Kind;
+  wire::Listening message;
+  message.ipv6 = is_ipv6(frame.dst_ip);
+  message.source = message.ipv6 ? wire::link_local(shape.source)
+                                : wire::to_group({frame.src_ip == kNone ? 0 : frame.src_ip});
+  if (frame.kind == FrameKind::kGroupQuery) {
+    message.is_old_query = frame.ack != 0;
+    message.patience_ms = 10'000;
+  } else if (frame.ack != 0) {
+    message.kind = Kind::kOldReport;
+    message.group = addresses.group(frame.dst_ip);
+  } else {
+    message.kind = Kind::kReport;
+    for (const wire::Group& group : model::groups_of(model, model::StationId(frame.number), message.ipv6))
+      message.records.push_back({group});
+  }
+  wire::append_listening(out, shape, message);
+}
+
 wire::FrameShape shape_of(const Addresses& addresses, const Frame& frame) {
   wire::FrameShape shape;
   shape.destination = addresses.mac(frame.dst);
@@ -227,6 +250,10 @@ void encode(const model::Model& model, const Addresses& addresses, const Frame& 
     wire::append_bpdu(out, shape, bytes_of_bpdu(model, frame));
     return;
   }
+  if (frame.kind == FrameKind::kGroupQuery || frame.kind == FrameKind::kGroupReport)
+    return append_group_message(model, addresses, frame, shape, out);
+  if (is_multicast(frame) && frame.kind == FrameKind::kUdp)
+    shape.destination = wire::group_mac(addresses.group(frame.dst_ip));
   if (frame.kind == FrameKind::kAdvertisement) return encode_advertisement(model, frame, shape, out);
   if (is_discovery(frame.kind)) {
     append_discovery(model, addresses, frame, shape, out);

@@ -55,6 +55,10 @@ void Fabric::receive(std::uint32_t in, Frame& frame) {
       break;
   }
   if (!learn(bridge, in, vlan, frame)) return;
+  if (bridge.snoops && is_multicast(frame)) [[unlikely]] {
+    const switching::Spread spread = listen(in, vlan, frame);
+    if (spread != switching::Spread::kEverywhere) return multicast(in, vlan, frame, spread);
+  }
   const bool suppressed = bridge.suppresses && suppress(bridge, in, vlan, frame);
   if (group || port.tunnel) {  // out of a tunnel it is handed on, whatever the table says (switching/vxlan.h)
     flood(bridge, in, vlan, frame, false, suppressed);
@@ -239,7 +243,7 @@ void Fabric::flood(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& 
   bool copied = !plan.groups.empty() && flood_leaves(plan, in, vlan, frame, unknown, wanted);
 
   bool withheld = false;
-  const bool multicast = is_multicast(frame);
+  const bool multicast = is_multicast(frame), is_data = multicast && frame.kind == FrameKind::kUdp;
   const bool from_isolated = model_.ports[in].isolated,
              from_host = model_.ports[in].role == model::PortRole::kHost;
   for (const std::uint32_t out : plan.ports) {
@@ -258,7 +262,8 @@ void Fabric::flood(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& 
     frame.tag = bridge.vlan_aware
                     ? *switching::egress_tag(settings, model_.vlan_sets[settings.tagged_vlans], vlan)
                     : tag_in;
-    frame.stray = was_stray || (unknown && astray(self, vlan, frame, wanted, out));
+    frame.stray = is_data ? !leads_to_a_taker(self, vlan, frame, out)
+                          : was_stray || (unknown && astray(self, vlan, frame, wanted, out));
     emit(out, frame);
     copied = true;
   }
@@ -306,14 +311,16 @@ bool Fabric::flood_leaves(const FloodPlan& plan, std::uint32_t in, std::uint16_t
   if (back != kNone && wires_.lane(back).group != 0) spared_.push_back(back);
 
   if (bridges_[self].vlan_aware) frame.tag = 0;  // leaves are untagged members
-  frame.stray = was_stray || unknown;
+  const bool is_data = is_multicast(frame) && frame.kind == FrameKind::kUdp;
+  frame.stray = was_stray || unknown || is_data;
   std::size_t leaves = 0;
   for (const std::uint32_t group : plan.groups) {
     wires_.send_unseen_to_group(group, frame, spared_);
     leaves += wires_.group(group).count;
   }
   for (const std::uint32_t port : spared_ports_) {
-    frame.stray = was_stray || (unknown && port != wanted);
+    frame.stray =
+        is_data ? !leads_to_a_taker(self, vlan, frame, port) : was_stray || (unknown && port != wanted);
     wires_.send(ports_[port].lane_out, frame);
   }
   frame.stray = was_stray;

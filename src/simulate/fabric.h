@@ -19,6 +19,7 @@
 #include "switching/bond.h"
 #include "switching/fdb.h"
 #include "switching/registered.h"
+#include "switching/snooping.h"
 #include "switching/token_bucket.h"
 
 namespace sekimori::simulate {
@@ -64,6 +65,8 @@ class Fabric {
   void set_option(model::BridgeId bridge, model::BridgeOption option, std::int64_t value);
   void on_tree_timer(std::uint32_t bridge);
   void on_bond_timer(std::uint32_t bridge);
+  void on_querier_timer(std::uint32_t bridge);
+  std::vector<GroupEntry> group_entries() const;  // of bridges that snoop
   // Sent so far, those that a queue dropped left out; empty without a spanning tree.
   const std::vector<std::int64_t>& bpdus_by_lane() const { return bpdus_; }
 
@@ -100,6 +103,7 @@ class Fabric {
     switching::Family family;
     bool vlan_aware, learns, has_rules;
     bool suppresses;  // ARP and Neighbor Discovery, at some ports
+    bool snoops;      // see snooping_
     Duration ageing;
     Duration configured_ageing;  // without a topology change
     std::uint32_t table_size;
@@ -158,6 +162,18 @@ class Fabric {
   std::uint32_t chosen_uplink(const Bridge& bridge, std::uint32_t in, wire::Mac source,
                               const Frame* packet) const;
   void relay_registered(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& frame);
+  // fabric_multicast.cc
+  struct SnoopingPlay {
+    switching::Snooping state;
+    std::vector<std::uint16_t> vlans;  // that it asks in
+    TimerIndex timer = kNone;
+    int asked = 0;
+  };
+  void note_snooping();
+  switching::Spread listen(std::uint32_t in, std::uint16_t vlan, const Frame& frame);
+  bool leads_to_a_taker(std::uint32_t bridge, std::uint16_t vlan, const Frame& frame, std::uint32_t port);
+  void multicast(std::uint32_t in, std::uint16_t vlan, Frame& frame, switching::Spread spread);
+  void ask(std::uint32_t bridge, std::uint16_t vlan, bool ipv6);
   // fabric_bond.cc
   struct BondPlay {
     switching::Bond bond;
@@ -234,6 +250,7 @@ class Fabric {
   std::vector<std::uint32_t> spared_ports_;
   std::unordered_map<std::uint32_t, Tree> trees_;  // of the bridges that run a spanning tree
   std::unordered_map<std::uint32_t, BondPlay> bonds_;
+  std::unordered_map<std::uint32_t, SnoopingPlay> snooping_;  // of the bridges that snoop
   // What the wire of a bond's NIC is plugged into, by the NIC's station, whose own port leads nowhere.
   std::unordered_map<std::uint32_t, std::uint32_t> bond_nics_;
   std::vector<bool> shut_;           // by link; empty: none is

@@ -35,6 +35,7 @@ Fabric::Fabric(const model::Model& model, const Addresses& addresses, const Audi
                         b.learning,
                         !b.flow_rules.empty(),
                         switching::suppresses(model, b),
+                        false,
                         b.ageing,
                         b.ageing,
                         b.table_size,
@@ -67,6 +68,7 @@ Fabric::Fabric(const model::Model& model, const Addresses& addresses, const Audi
   }
   settle_trees();
   note_bonds();
+  note_snooping();
 }
 
 void Fabric::note_lags() {
@@ -221,6 +223,7 @@ void Fabric::set_link(model::LinkId link, bool up) {
     // Addresses learnt on a port go with its carrier (Linux: br_fdb_delete_by_port).
     if (!up && !(ports_[end.index()].in_lag && any_member_up(end.value)))
       bridges_[bridge].fdb.flush_port(logical(end.value));
+    if (!up && bridges_[bridge].snoops) snooping_.at(bridge).state.forget_port(logical(end.value));
   }
   for (const auto& [bridge, before] : teams) notify_switches(bridge, before);
   for (const PortId end : {model_[link].a, model_[link].b}) {

@@ -11,8 +11,9 @@ namespace sekimori::simulate {
 using base::Duration;
 using base::Time;
 
-// MACs are interned (addresses.h); index 0 is the broadcast address. The multicasts of Neighbor Discovery
-// stand under it, too: without snooping they go where broadcasts go, and encode.cc knows their addresses.
+// MACs are interned (addresses.h); index 0 is the broadcast address. All multicasts stand under it, too: what
+// tells them apart is their IP address, which snooping (fabric_multicast.cc) looks at and encode.cc makes a
+// MAC of.
 using AddressIndex = std::uint32_t;
 constexpr AddressIndex kBroadcastAddress = 0;
 
@@ -29,10 +30,12 @@ enum class FrameKind : std::uint8_t {
   kNeighborSolicitation,   // src_ip (0: nobody yet, RFC 4862) asks for dst_ip
   kNeighborAdvertisement,  // both equal: unsolicited, to all nodes
   kRouterAdvertisement,    // to all nodes
-  kRarp,                   // says where its source is, and nothing else
-  kLearning,               // of a bond's NIC, to itself: switching/bond.h
-  kAdvertisement,          // of VRRP and HSRP; see first_hop.h
-  kBpdu,                   // for the group of spanning-tree bridges; see fabric_tree.cc
+  kGroupQuery,             // who is in which multicast group? src_ip: kNone when the querier has no address
+  kGroupReport,  // `number` is the station that is; dst_ip the group, when the querier is an old one (`ack`)
+  kRarp,         // says where its source is, and nothing else
+  kLearning,     // of a bond's NIC, to itself: switching/bond.h
+  kAdvertisement,  // of VRRP and HSRP; see first_hop.h
+  kBpdu,           // for the group of spanning-tree bridges; see fabric_tree.cc
   kUdp,
   kRequest,
   kResponse,
@@ -76,6 +79,14 @@ constexpr std::uint16_t kIpv6Beyond = 20;           // an IPv6 header is so much
 constexpr std::uint16_t kSolicitationBytes = 86;    // 14 + 40 + 24 + 8: with the MAC; advertisements alike
 constexpr std::uint16_t kDuplicateProbeBytes = 78;  // without it
 constexpr std::uint16_t kRouterAdvertisementBytes = 110;  // 14 + 40 + 16 + 8 + 32: with the MAC and a prefix
+constexpr std::uint16_t kOldMldBytes = 86;                // 14 + 40 + 8 + 24: query or report of MLDv1
+constexpr std::uint16_t kMldQueryBytes = 90;              // 14 + 40 + 8 + 28: of MLDv2
+
+// The frame of a report of IGMPv3 or MLDv2 with so many groups.
+constexpr std::uint16_t group_report_bytes(bool ipv6, std::size_t groups) {
+  const std::size_t bytes = ipv6 ? 14 + 40 + 8 + 8 + 20 * groups : 14 + 24 + 8 + 8 * groups;
+  return static_cast<std::uint16_t>(bytes < kLeastFrameBytes ? kLeastFrameBytes : bytes);
+}
 
 constexpr bool is_discovery(FrameKind kind) {
   return kind == FrameKind::kNeighborSolicitation || kind == FrameKind::kNeighborAdvertisement ||
@@ -84,7 +95,9 @@ constexpr bool is_discovery(FrameKind kind) {
 // To a group of its own, which stands under the broadcast address (see there).
 constexpr bool is_multicast(const Frame& frame) {
   return frame.dst == kBroadcastAddress &&
-         (is_discovery(frame.kind) || frame.kind == FrameKind::kAdvertisement);
+         (is_discovery(frame.kind) || frame.kind == FrameKind::kAdvertisement ||
+          frame.kind == FrameKind::kGroupQuery || frame.kind == FrameKind::kGroupReport ||
+          frame.kind == FrameKind::kUdp);
 }
 constexpr std::uint16_t kEthernetIpUdpBytes = 14 + 20 + 8;
 constexpr std::uint16_t kEthernetIpTcpBytes = 14 + 20 + 32;  // with timestamps, as Linux sends

@@ -94,6 +94,9 @@ class Run {
       case TimerKind::kBond:
         fabric_.on_bond_timer(arrival.subject);
         return;
+      case TimerKind::kBridgeQuerier:
+        fabric_.on_querier_timer(arrival.subject);
+        return;
       default:
         stacks_.on_timer(arrival.timer, arrival.subject);
     }
@@ -190,10 +193,12 @@ class Run {
     result_.ended = wires_.now();
     result_.lanes = read_lanes();
     result_.flows = stacks_.counters();
+    result_.receptions = stacks_.receptions();
     result_.sent_by_station = stacks_.sent_by_station();
     if (options_.tables) {
       result_.tables = fabric_.tables();
       result_.neighbours = stacks_.neighbours();
+      result_.group_entries = fabric_.group_entries();
     }
     base::Fingerprint print;
     for (const LaneCounters& lane : result_.lanes) {

@@ -35,11 +35,12 @@ struct FlowCounters {
   std::int64_t offered_bytes = 0;     // payload that the application had to send
   std::int64_t sent_frames = 0;       // put on the wire by the sender, repetitions included
   std::int64_t repeated_frames = 0;   // of these, TCP retransmissions
-  std::int64_t delivered_frames = 0;  // that reached the receiver's application
-  std::int64_t delivered_bytes = 0;   // payload, each byte once
-  std::int64_t answered = 0;          // request, ping: answers that came back
-  std::int64_t lost_frames = 0;       // sent, and known to have been dropped or discarded on the way
-  Duration delay_sum{0};              // one way, over delivered_frames
+  std::int64_t delivered_frames = 0;  // that reached the receiver's application; of a group: of its member
+                                      // that got fewest
+  std::int64_t delivered_bytes = 0;  // payload, each byte once
+  std::int64_t answered = 0;         // request, ping: answers that came back
+  std::int64_t lost_frames = 0;      // sent, and known to have been dropped or discarded on the way
+  Duration delay_sum{0};             // one way, over delivered_frames
 };
 
 // Counters of every lane and flow at the end of each window.
@@ -179,6 +180,22 @@ struct NeighbourEntry {
   wire::Ipv6 ip6{};
 };
 
+// What a member of a multicast group got of a flow to it.
+struct Reception {
+  model::FlowId flow;
+  model::StationId member;
+  std::int64_t frames = 0, bytes = 0;  // bytes: of payload
+  Time last{-1};                       // -1: none
+};
+
+// That a bridge which snoops knows a member of a group behind a port, at the end of the run.
+struct GroupEntry {
+  model::BridgeId bridge;
+  std::uint16_t vlan = 0;
+  wire::Group group;
+  model::PortId port;
+};
+
 struct RunResult {
   Time ended{0};         // == Options::until unless cut short
   bool stopped = false;  // progress() asked for it
@@ -200,6 +217,8 @@ struct RunResult {
   std::vector<TakeoverRecord> takeovers;
   std::vector<TableEntry> tables;  // with Options::tables
   std::vector<NeighbourEntry> neighbours;
+  std::vector<GroupEntry> group_entries;
+  std::vector<Reception> receptions;
   std::vector<std::int64_t> sent_by_station;  // frames put on the wire, per station
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/random.h"
+#include "model/multicast.h"
 #include "model/nlb.h"
 #include "model/routing.h"
 #include "switching/vxlan.h"
@@ -37,19 +38,12 @@ Stacks::Stacks(const model::Model& model, const Addresses& addresses, Audience& 
       fabric_(fabric),
       neighbours_(model, addresses, audience, wires, observer, *this),
       first_hops_(model, wires, observer, fabric, neighbours_, *this),
+      listeners_(model, addresses, audience, wires, *this),
       sent_(model.stations.size(), 0) {
   for (const model::Machine& machine : model.machines) running_.push_back(machine.running);
   for (const model::Flow& flow : model.flows) {
     FlowState state{.from_machine = flow.from.value, .to_machine = flow.to.value};
-    for (const model::StationId s : model[flow.to].stations) {
-      if (state.to_ip == 0) state.to_ip = model[s].ip.address.bits;
-    }
-    if (flow.to_station.valid()) state.to_ip = model[flow.to_station].ip.address.bits;
-    const model::StationId out = flow.from_station.valid()
-                                     ? flow.from_station
-                                     : next_hop(model, flow.from, model::Ipv4{state.to_ip}).station;
-    if (out.valid()) state.from_ip = state.seen_ip = model[out].ip.address.bits;
-    if (flow.ipv6) find_ends(flow, state);
+    find_ends(model::FlowId(flows_.size()), state);
     const bool tcp = flow.kind == FlowKind::kTcp;
     const std::uint16_t beyond = flow.ipv6 ? kIpv6Beyond : 0;
     const auto headers =
@@ -67,22 +61,35 @@ Stacks::Stacks(const model::Model& model, const Addresses& addresses, Audience& 
   }
 }
 
-void Stacks::find_ends(const model::Flow& flow, FlowState& state) const {
-  state.to_ip = 0;
-  for (const model::StationId s : model_[flow.to].stations) {
-    if (state.to_ip == 0) state.to_ip = addresses_.ip6_of_station(s.value);
+void Stacks::find_ends(model::FlowId id, FlowState& state) const {
+  const model::Flow& flow = model_[id];
+  const auto ip_of = [&](model::StationId s) {
+    return flow.ipv6 ? addresses_.ip6_of_station(s.value) : model_[s].ip.address.bits;
+  };
+  if (flow.is_multicast()) {
+    state.to_ip = addresses_.find_group(flow.group);
+    state.from_ip = state.seen_ip = ip_of(flow.from_station);
+    for (std::uint32_t s = 0; s < model_.stations.size(); ++s) {
+      if (model::is_member(model_, model::StationId(s), flow.group) &&
+          model_.stations[s].machine != flow.from)
+        state.members.push_back({id, model::StationId(s)});
+    }
+    return;
   }
-  if (flow.to_station.valid()) state.to_ip = addresses_.ip6_of_station(flow.to_station.value);
-  state.from_ip = state.seen_ip = 0;
+  for (const model::StationId s : model_[flow.to].stations) {
+    if (state.to_ip == 0) state.to_ip = ip_of(s);
+  }
+  if (flow.to_station.valid()) state.to_ip = ip_of(flow.to_station);
   if (state.to_ip == 0) return;
-  const model::StationId out = flow.from_station.valid()
-                                   ? flow.from_station
-                                   : next_hop(model_, flow.from, addresses_.ipv6(state.to_ip)).station;
-  if (out.valid()) state.from_ip = state.seen_ip = addresses_.ip6_of_station(out.value);
+  model::StationId out = flow.from_station;
+  if (!out.valid() && flow.ipv6) out = next_hop(model_, flow.from, addresses_.ipv6(state.to_ip)).station;
+  if (!out.valid() && !flow.ipv6) out = next_hop(model_, flow.from, model::Ipv4{state.to_ip}).station;
+  if (out.valid()) state.from_ip = state.seen_ip = ip_of(out);
 }
 
 void Stacks::start() {
   first_hops_.start(running_);
+  listeners_.start(running_);
   announce_timers_.assign(model_.machines.size(), kNone);
   nd_timers_.assign(model_.machines.size(), kNone);
   for (std::uint32_t m = 0; m < model_.machines.size(); ++m) {
@@ -178,6 +185,11 @@ void Stacks::receive(std::uint32_t port, Frame& frame) {
     if (!mine && frame.dst != kBroadcastAddress) continue;
     if (frame.kind == FrameKind::kAdvertisement) {
       first_hops_.receive(id.value, frame);
+      continue;
+    }
+    if (is_multicast(frame) && !is_discovery(frame.kind)) {
+      if (frame.kind == FrameKind::kGroupQuery) listeners_.asked(id.value, frame);
+      if (frame.kind == FrameKind::kUdp) take_from_group(id.value, frame);
       continue;
     }
     if (frame.kind == FrameKind::kArpRequest || frame.kind == FrameKind::kArpReply) {
@@ -293,6 +305,8 @@ void Stacks::deliver(std::uint32_t machine, std::uint32_t station, const Frame& 
     case FrameKind::kNeighborSolicitation:
     case FrameKind::kNeighborAdvertisement:
     case FrameKind::kRouterAdvertisement:
+    case FrameKind::kGroupQuery:
+    case FrameKind::kGroupReport:
     case FrameKind::kRarp:
     case FrameKind::kLearning:
     case FrameKind::kBpdu:
@@ -402,6 +416,13 @@ void Stacks::on_timer(TimerKind kind, std::uint32_t subject) {
     case TimerKind::kFirstHop:
       first_hops_.on_timer(subject);
       return;
+    case TimerKind::kReport:
+      listeners_.report(subject, running_);
+      return;
+    case TimerKind::kQuerier:
+      listeners_.ask(subject, running_);
+      return;
+    case TimerKind::kBridgeQuerier:
     case TimerKind::kChange:
     case TimerKind::kSpanningTree:
     case TimerKind::kBond:
@@ -425,7 +446,25 @@ void Stacks::on_source(std::uint32_t f) {
   frame.number = flow.next_number++;
   flow.counters.offered_bytes += settings.payload;
   ++flow.counters.sent_frames;
+  if (settings.is_multicast()) return send_to_group(f, frame);
   send(flow.from_machine, frame);
+}
+
+// From the NIC that it is said to leave by; no router hands it on.
+void Stacks::send_to_group(std::uint32_t f, Frame& frame) {
+  frame.dst = kBroadcastAddress;
+  frame.ttl = 1;
+  transmit(model_.flows[f].from_station.value, frame);
+}
+
+void Stacks::take_from_group(std::uint32_t station, const Frame& frame) {
+  const auto member = std::ranges::find(flows_[frame.flow].members, station,
+                                        [](const Reception& r) { return r.member.value; });
+  if (member == flows_[frame.flow].members.end()) return;
+  ++member->frames;
+  member->bytes += model_.flows[frame.flow].payload;
+  member->last = wires_.now();
+  flows_[frame.flow].delay_of_members += wires_.now() - frame.sent;
 }
 
 void Stacks::count_delivery(FlowState& flow, const Frame& frame, std::int64_t payload) {
@@ -547,6 +586,7 @@ void Stacks::tcp_on_ack(std::uint32_t f, const Frame& frame) {
 void Stacks::set_running(model::MachineId machine, bool running) {
   running_[machine.index()] = running;
   first_hops_.set_running(machine, running);
+  listeners_.set_running(machine, running);
   if (!running) return;
   for (const TimerIndex timer : {announce_timers_[machine.index()], nd_timers_[machine.index()]}) {
     if (timer != kNone) wires_.arm(timer, wires_.now() + base::milliseconds(1));
@@ -578,11 +618,28 @@ void Stacks::advertise_router(std::uint32_t machine) {
     neighbours_.advertise_router(station.value);
 }
 
+// What the member got that got least, at the delay of all.
+void Stacks::count_worst_member(const FlowState& flow, FlowCounters& counters) {
+  const auto& worst = *std::ranges::min_element(flow.members, {}, &Reception::frames);
+  std::int64_t all = 0;
+  for (const Reception& member : flow.members) all += member.frames;
+  counters.delivered_frames = worst.frames;
+  counters.delivered_bytes = worst.bytes;
+  counters.delay_sum = all > 0 ? flow.delay_of_members / all * worst.frames : Duration{0};
+}
+
+std::vector<Reception> Stacks::receptions() const {
+  std::vector<Reception> all;
+  for (const FlowState& flow : flows_) all.insert(all.end(), flow.members.begin(), flow.members.end());
+  return all;
+}
+
 std::vector<FlowCounters> Stacks::counters() const {
   std::vector<FlowCounters> counters;
   counters.reserve(flows_.size());
   for (std::uint32_t f = 0; f < flows_.size(); ++f) {
     FlowCounters c = flows_[f].counters;
+    if (!flows_[f].members.empty()) count_worst_member(flows_[f], c);
     if (model_.flows[f].kind == FlowKind::kTcp) {
       c.offered_bytes =
           flows_[f].interval.count() > 0 ? std::int64_t{tcp_available(f)} * model_.flows[f].payload : 0;

@@ -11,6 +11,7 @@
 
 #include "simulate/fabric.h"
 #include "simulate/first_hop.h"
+#include "simulate/listeners.h"
 #include "simulate/neighbours.h"
 #include "simulate/tcp.h"
 
@@ -46,6 +47,7 @@ class Stacks final : Neighbours::Transmitter {
   std::vector<NeighbourEntry> neighbours() const { return neighbours_.list(); }
   // Flow counters as of now.
   std::vector<FlowCounters> counters() const;
+  std::vector<Reception> receptions() const;
   const std::vector<std::int64_t>& sent_by_station() const { return sent_; }
 
  private:
@@ -64,6 +66,8 @@ class Stacks final : Neighbours::Transmitter {
     TcpSender sender{};
     TcpReceiver receiver{};
     FlowCounters counters{};
+    std::vector<Reception> members{};  // of the group that it goes to
+    Duration delay_of_members{0};      // over all they got
   };
 
   void transmit(std::uint32_t station, Frame& frame) override;
@@ -79,13 +83,16 @@ class Stacks final : Neighbours::Transmitter {
   bool turn_back(std::uint32_t machine, Frame& frame);
   void deliver(std::uint32_t machine, std::uint32_t station, const Frame& frame);
 
-  void find_ends(const model::Flow& flow, FlowState& state) const;
+  void find_ends(model::FlowId flow, FlowState& state) const;
   TimerIndex announce_at_times(std::uint32_t machine, const model::ArpSettings& settings, TimerKind kind);
   void advertise_router(std::uint32_t machine);
 
   Frame make(std::uint32_t flow, FrameKind kind, bool backward) const;
   bool active(std::uint32_t flow) const;
   void on_source(std::uint32_t flow);
+  void send_to_group(std::uint32_t flow, Frame& frame);
+  void take_from_group(std::uint32_t station, const Frame& frame);
+  static void count_worst_member(const FlowState& flow, FlowCounters& counters);
   void count_delivery(FlowState& state, const Frame& frame, std::int64_t payload);
 
   void tcp_connect(std::uint32_t flow);
@@ -104,6 +111,7 @@ class Stacks final : Neighbours::Transmitter {
   Fabric& fabric_;
   Neighbours neighbours_;
   FirstHops first_hops_;
+  Listeners listeners_;
   std::vector<bool> running_;
   std::vector<FlowState> flows_;
   std::vector<std::int64_t> sent_;                            // frames, by station

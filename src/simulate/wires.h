@@ -34,7 +34,10 @@ enum class TimerKind : std::uint8_t {
   kChange,
   kSpanningTree,
   kBond,
-  kFirstHop
+  kFirstHop,
+  kReport,   // of a machine that is in multicast groups
+  kQuerier,  // a router that asks for them
+  kBridgeQuerier
 };
 
 struct Lane {

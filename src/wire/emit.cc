@@ -41,17 +41,19 @@ void store_be16(Buffer& out, std::size_t at, std::uint16_t v) {
   out[at + 1] = static_cast<std::uint8_t>(v);
 }
 
-void put_ipv4(Buffer& out, const Ipv4Header& ip, std::uint8_t protocol, std::size_t payload) {
-  const std::size_t start = out.size();
-  SEKIMORI_ASSERT(payload <= 65515);
-  put_be16(out, static_cast<std::uint16_t>(0x4500 | ip.tos));
-  put_be16(out, static_cast<std::uint16_t>(20 + payload));
+void put_ipv4(Buffer& out, const Ipv4Header& ip, std::uint8_t protocol, std::size_t payload,
+              bool alerts_routers = false) {
+  const std::size_t start = out.size(), header = alerts_routers ? 24 : 20;
+  SEKIMORI_ASSERT(payload <= 65511);
+  put_be16(out, static_cast<std::uint16_t>(0x4000 | header / 4 << 8 | ip.tos));
+  put_be16(out, static_cast<std::uint16_t>(header + payload));
   put_be16(out, ip.id);
   put_be16(out, ip.dont_fragment ? 0x4000 : 0);
   put_be16(out, static_cast<std::uint16_t>(ip.ttl << 8 | protocol));
   put_be16(out, 0);
   put_be32(out, ip.source.bits);
   put_be32(out, ip.destination.bits);
+  if (alerts_routers) put_be32(out, 0x9404'0000);  // RFC 2113
   store_be16(out, start + 10, fold_checksum(add_checksum(Bytes(out).subspan(start))));
 }
 
@@ -320,6 +322,84 @@ void append_neighbor_solicitation(Buffer& out, Mac source, const Ipv6& sender, c
   const Ipv6 group = solicited_node(target);
   append_neighbor(out, {.destination = group_mac(group), .source = source, .bytes = 86}, sender, group,
                   {.type = Icmpv6::kNeighborSolicitation, .target = target, .source_mac = source});
+}
+
+namespace {
+
+Group receiver_of(const Listening& m) {
+  switch (m.kind) {
+    case Listening::Kind::kReport:
+      return m.ipv6 ? kAllMldv2Routers : to_group(kAllIgmpv3Routers);
+    case Listening::Kind::kLeave:
+      return m.ipv6 ? Ipv6{{0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2}} : to_group({0xe000'0002});
+    case Listening::Kind::kQuery:
+      if (m.group.is_zero()) return m.ipv6 ? kAllNodes : to_group(kAllHosts);
+      break;
+    case Listening::Kind::kOldReport:
+      break;
+  }
+  return m.group;
+}
+
+void put_group(Buffer& out, const Listening& m, const Group& group) {
+  if (m.ipv6)
+    put(out, group);
+  else
+    put_be32(out, group.is_zero() ? 0 : ipv4_of(group).bits);
+}
+
+// Type, code, checksum, to be filled in, and what else the version puts before the groups.
+void put_listening(Buffer& out, const Listening& m) {
+  using Kind = Listening::Kind;
+  constexpr std::uint8_t kIgmpTypes[] = {0x11, 0x16, 0x22, 0x17}, kMldTypes[] = {130, 131, 143, 132};
+  const auto kind = static_cast<std::size_t>(m.kind);
+  const auto patience = static_cast<std::uint16_t>(m.kind == Kind::kQuery ? m.patience_ms : 0);
+  put_be16(out, static_cast<std::uint16_t>((m.ipv6 ? kMldTypes : kIgmpTypes)[kind] << 8 |
+                                           (m.ipv6 ? 0 : patience / 100)));
+  put_be16(out, 0);
+  if (m.kind == Kind::kReport) {
+    constexpr std::uint32_t kIsExclude = 2, kIsInclude = 1;
+    put_be32(out, static_cast<std::uint32_t>(m.records.size()));
+    for (const Listening::Record& record : m.records) {
+      put_be32(out, (record.leaves ? kIsInclude : kIsExclude) << 24);
+      put_group(out, m, record.group);
+    }
+    return;
+  }
+  if (m.ipv6) put_be32(out, std::uint32_t{patience} << 16);
+  put_group(out, m, m.group);
+  constexpr std::uint32_t kRobustness = 2, kInterval = 125;  // and no sources
+  if (m.kind == Kind::kQuery && !m.is_old_query) put_be32(out, kRobustness << 24 | kInterval << 16);
+}
+
+}  // namespace
+
+void append_listening(Buffer& out, FrameShape shape, const Listening& m) {
+  const Group to = receiver_of(m);
+  shape.destination = group_mac(to);
+  Buffer message;
+  put_listening(message, m);
+  const std::size_t start = out.size();
+  if (!m.ipv6) {
+    store_be16(message, 2, fold_checksum(add_checksum(message)));
+    Ipv4Header ip;
+    ip.source = m.source.is_zero() ? Ipv4{} : ipv4_of(m.source);
+    ip.destination = ipv4_of(to);
+    ip.ttl = 1;
+    ip.tos = 0xc0;
+    put_ethernet(out, shape, ethertype::kIpv4);
+    put_ipv4(out, ip, ip_protocol::kIgmp, message.size(), true);
+    out.insert(out.end(), message.begin(), message.end());
+  } else {
+    const Ipv6Header ip{.source = m.source, .destination = to, .hop_limit = 1};
+    put_network(out, shape, ip, ip_protocol::kHopByHop, 8 + message.size());
+    // The next header, a router alert (RFC 2711) of MLD, and padding.
+    out.insert(out.end(), {ip_protocol::kIcmpv6, 0, 5, 2, 0, 0, 1, 0});
+    const std::size_t segment = out.size();
+    out.insert(out.end(), message.begin(), message.end());
+    close_icmpv6(out, segment, ip);
+  }
+  pad(out, start, shape);
 }
 
 namespace {

@@ -16,6 +16,7 @@
 #include "wire/first_hop.h"
 #include "wire/icmpv6.h"
 #include "wire/ip.h"
+#include "wire/listening.h"
 #include "wire/stp.h"
 #include "wire/transport.h"
 #include "wire/tunnel.h"
@@ -78,6 +79,11 @@ void append_router_advertisement(Buffer& out, const FrameShape& shape, const Ipv
 // Asks who has `target` (RFC 4861 section 7.2.2), of the target's solicited-node group (RFC 4291, section
 // 2.7.1). Untagged, of 86 bytes; the sender tells its MAC.
 void append_neighbor_solicitation(Buffer& out, Mac source, const Ipv6& sender, const Ipv6& target);
+
+// IGMP, or MLD as `message` says, from its source (version 2 of IGMP and 1 of MLD where it is old, else 3 and
+// 2). The destination and its MAC are those that the message goes to. 60 bytes, or as many as it takes: 42
+// and 8 a record, 70 and 20 a record over IPv6.
+void append_listening(Buffer& out, FrameShape shape, const Listening& message);
 
 // An advertisement of VRRP version 3 (RFC 5798 section 5), or a hello of HSRP version 1 (RFC 2281 section 5)
 // or 2, as `message` tells; of `ip` the source counts. The destination and its MAC are the protocol's groups.

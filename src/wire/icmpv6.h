@@ -11,6 +11,8 @@ namespace sekimori::wire {
 
 struct Icmpv6 {
   static constexpr std::uint8_t kEchoRequest = 128, kEchoReply = 129;
+  static constexpr std::uint8_t kMldQuery = 130, kMldReport = 131, kMldDone = 132,
+                                kMldReport2 = 143;  // listening.h
   static constexpr std::uint8_t kRouterSolicitation = 133, kRouterAdvertisement = 134;
   static constexpr std::uint8_t kNeighborSolicitation = 135, kNeighborAdvertisement = 136, kRedirect = 137;
 

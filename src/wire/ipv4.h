@@ -13,6 +13,7 @@ namespace sekimori::wire {
 struct Ipv4 {
   std::uint32_t bits = 0;
   constexpr bool is_zero() const { return bits == 0; }
+  constexpr bool is_multicast() const { return bits >> 28 == 0xe; }
   friend constexpr auto operator<=>(const Ipv4&, const Ipv4&) = default;
 };
 

@@ -90,7 +90,28 @@ Ipv6 solicited_node(const Ipv6& address) {
   return group;
 }
 
-Mac group_mac(const Ipv6& group) {
+Group to_group(Ipv4 group) {
+  Group mapped;
+  mapped.octets[10] = mapped.octets[11] = 0xff;
+  for (std::size_t i = 0; i < 4; ++i)
+    mapped.octets[12 + i] = static_cast<std::uint8_t>(group.bits >> (24 - 8 * i));
+  return mapped;
+}
+
+bool is_ipv4(const Group& group) { return !group.is_multicast(); }
+
+Ipv4 ipv4_of(const Group& group) {
+  Ipv4 address;
+  for (std::size_t i = 12; i < 16; ++i) address.bits = address.bits << 8 | group.octets[i];
+  return address;
+}
+
+std::string group_text(const Group& group) {
+  return is_ipv4(group) ? to_text(ipv4_of(group)) : to_text(group);
+}
+
+Mac group_mac(const Group& group) {
+  if (is_ipv4(group)) return Mac{0x0100'5e00'0000u | (ipv4_of(group).bits & 0x7f'ffffu)};
   std::uint64_t bits = 0x3333;
   for (std::size_t i = 12; i < 16; ++i) bits = bits << 8 | group.octets[i];
   return Mac{bits};

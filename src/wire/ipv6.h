@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "wire/ipv4.h"
 #include "wire/mac.h"
 
 namespace sekimori::wire {
@@ -50,8 +51,16 @@ std::string to_text(const Ipv6Prefix& prefix);
 // ff02::1, and the group whose members have an address that ends as this one does (RFC 4291 section 2.7.1).
 constexpr Ipv6 kAllNodes{{0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
 Ipv6 solicited_node(const Ipv6& address);
-// The Ethernet group that carries a multicast address (RFC 2464 section 7).
-Mac group_mac(const Ipv6& group);
+// A multicast group of either version: an IPv4 one as ::ffff:239.1.1.1 (RFC 4291 section 2.5.5.2).
+using Group = Ipv6;
+constexpr Ipv4 kAllHosts{0xe000'0001}, kAllIgmpv3Routers{0xe000'0016};  // 224.0.0.1, 224.0.0.22
+constexpr Ipv6 kAllMldv2Routers{{0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x16}};
+Group to_group(Ipv4 group);
+bool is_ipv4(const Group& group);
+Ipv4 ipv4_of(const Group& group);
+std::string group_text(const Group& group);  // "239.1.1.1", "ff15::1"
+// The Ethernet group that carries it (RFC 2464 section 7; RFC 1112 section 6.4).
+Mac group_mac(const Group& group);
 // The link-local address that a NIC makes of its MAC (RFC 4291 appendix A).
 Ipv6 link_local(Mac mac);
 

@@ -1,0 +1,38 @@
+// IGMP (RFC 2236, RFC 3376) and MLD (RFC 2710, RFC 3810) as one: who is in which multicast group, and who
+// asks. What a switch that snoops reads of a frame, and what hosts and queriers send.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "wire/bytes.h"
+#include "wire/ipv6.h"
+
+namespace sekimori::wire {
+
+struct Listening {
+  enum class Kind : std::uint8_t {
+    kQuery,      // to all hosts, or, about one group, to that
+    kOldReport,  // IGMPv1, IGMPv2, MLDv1: to the group
+    kReport,     // IGMPv3, MLDv2: to all routers that can read it; `records`
+    kLeave,      // IGMPv2, MLDv1: to all routers
+  };
+  struct Record {
+    Group group;
+    bool leaves = false;  // wants no sources any more
+    friend bool operator==(const Record&, const Record&) = default;
+  };
+  Kind kind = Kind::kQuery;
+  bool ipv6 = false;
+  Group source{};                 // whose it is; of IPv4 as a group has it
+  Group group{};                  // of old reports and leaves; of queries, zero when they are general
+  bool is_old_query = false;      // IGMPv1, IGMPv2, MLDv1
+  std::uint32_t patience_ms = 0;  // of queries: within so long hosts answer
+  std::vector<Record> records{};
+};
+
+// None: the frame is neither, or not whole.
+std::optional<Listening> read_listening(Bytes frame);
+
+}  // namespace sekimori::wire
