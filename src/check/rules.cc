@@ -72,6 +72,7 @@ constexpr void (*kRules[])(const Site&, std::vector<findings::Finding>&) = {
     rule_bond_mismatch,
     rule_blackhole_nested,
     rule_blackhole_neighbour,
+    rule_multicast,
     rule_ageing_below_arp,
     rule_ageing_zero,
 };

@@ -42,6 +42,8 @@ void rule_flap_teaming(const Site& site, std::vector<findings::Finding>& out);
 void rule_bond_mismatch(const Site& site, std::vector<findings::Finding>& out);
 void rule_blackhole_nested(const Site& site, std::vector<findings::Finding>& out);
 void rule_blackhole_neighbour(const Site& site, std::vector<findings::Finding>& out);
+void rule_multicast(const Site& site,
+                    std::vector<findings::Finding>& out);  // blackhole-snooping, flood-multicast
 void rule_ageing_below_arp(const Site& site, std::vector<findings::Finding>& out);
 void rule_ageing_zero(const Site& site, std::vector<findings::Finding>& out);
 void rule_segment_over_wan(const Site& site, std::vector<findings::Finding>& out);

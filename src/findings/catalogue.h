@@ -23,6 +23,8 @@ enum class Code : std::uint8_t {
   kBlackholeSuppressed,
   kBlackholeNested,
   kBlackholeNeighbour,
+  kBlackholeSnooping,
+  kFloodMulticast,
   kMacDuplicate,
   kMacDuplicateLatent,
   kIpDuplicate,

@@ -56,6 +56,8 @@ struct DraftSwitch {
   std::optional<std::uint32_t> table_size;
   std::optional<std::uint16_t> priority;
   bool learning = true, stp = false, vlan_aware = false;
+  std::optional<bool> snoops;  // multicast; none: as its kind does
+  bool querier = false, floods_unregistered = true;
   std::vector<DraftPort> ports;
   std::vector<DraftStatic> statics;
   std::vector<DraftFlowRule> flow_rules;

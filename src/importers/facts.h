@@ -138,6 +138,8 @@ struct SwitchFacts {
   // ESXi, Hyper-V
   std::optional<model::Teaming> teaming;
   std::optional<bool> notify_switches, beacon_probing;
+  std::optional<bool> snoops;  // multicast; none: not told
+  bool querier = false, floods_unregistered = true;
   PolicyFacts policy;
   Place place;
 };

@@ -129,6 +129,8 @@ class Reader {
     bridge.priority = data["priority"].integer_or(32768);
     bridge.vlan_filtering = data["vlan_filtering"].integer_or(0) != 0;
     bridge.table_size = data["fdb_max_learned"].integer_or(0);
+    bridge.snoops = data["mcast_snooping"].integer_or(1) != 0;
+    bridge.querier = bridge.snoops && data["mcast_querier"].integer_or(0) != 0;
   }
 
   static void read_port_options(Data data, PortFacts& port) {
@@ -271,6 +273,8 @@ class Machine {
       bridge.priority = static_cast<std::uint16_t>(it.priority);
     bridge.stp = it.stp;
     bridge.vlan_aware = it.vlan_filtering;
+    bridge.snoops = it.snoops;
+    bridge.querier = it.querier;
     bridge.ips = it.ips;
     bridge.has_table = in_.has_fdb;
     bridge.mac = nic_mac(facts_, it.place, it.mac, it.name);

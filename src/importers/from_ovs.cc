@@ -196,6 +196,8 @@ class Adder {
       out.table_size =
           static_cast<std::uint32_t>(std::clamp<std::int64_t>(*bridge.table_size, 10, 1'000'000));
     out.stp = bridge.stp;
+    out.snoops = bridge.snoops;
+    out.floods_unregistered = bridge.floods_unregistered;
     for (const std::string& uuid : bridge.ports) {
       const auto port = in_.ports.find(uuid);
       if (port != in_.ports.end()) add_port(port->second, out);
@@ -376,6 +378,8 @@ void read_ovs_list(Data root, std::uint32_t file, OvsTables& tables) {
                 number(row.mapped("other_config", "mac-aging-time")),
                 number(row.mapped("other_config", "mac-table-size")),
                 row["stp_enable"].flag() || row["rstp_enable"].flag(),
+                row["mcast_snooping_enable"].flag(),
+                row.mapped("other_config", "mcast-snooping-disable-flood-unregistered") != "true",
                 place};
     } else if (has("interfaces")) {
       tables.ports[uuid] = {name, Row::all_of(row["interfaces"]), vlans_of(row), place};

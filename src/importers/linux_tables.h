@@ -29,7 +29,7 @@ struct LinuxInterface {
   // of a bridge
   std::optional<std::int64_t> ageing_centiseconds;
   std::int64_t table_size = 0, priority = 32768;
-  bool stp = false, vlan_filtering = false;
+  bool stp = false, vlan_filtering = false, snoops = true, querier = false;
   PortFacts port;  // as a bridge's port
   Place place;
 };

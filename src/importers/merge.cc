@@ -291,6 +291,9 @@ void Merge::take_switch(std::size_t machine, const SwitchFacts& facts, const Mac
   bridge.learning = facts.learning;
   bridge.stp = facts.stp;
   bridge.vlan_aware = facts.vlan_aware;
+  bridge.snoops = facts.snoops;
+  bridge.querier = facts.querier;
+  bridge.floods_unregistered = facts.floods_unregistered;
   bridge.comment = facts_.text(facts.place);
   bridge.teaming = facts.teaming;
   bridge.notify_switches = facts.notify_switches.value_or(true);

@@ -29,6 +29,7 @@ struct OvsBridge {
   std::vector<std::string> ports;  // uuids
   std::optional<std::int64_t> ageing, table_size;
   bool stp = false;
+  bool snoops = false, floods_unregistered = true;  // multicast
   Place place;
 };
 struct OvsLine {

@@ -213,6 +213,10 @@ class Writer {
     if (s.teaming) line(level + 1, fmt::format("teaming: {}", teaming_word(*s.teaming)));
     if (!s.notify_switches) line(level + 1, "notify-switches: off");
     if (s.beacon_probing) line(level + 1, "beacon-probing: on");
+    if (s.snoops && *s.snoops != (s.kind == "linux-bridge"))
+      line(level + 1, fmt::format("multicast-snooping: {}", *s.snoops ? "on" : "off"));
+    if (s.querier) line(level + 1, "multicast-querier: on");
+    if (!s.floods_unregistered) line(level + 1, "unregistered-multicast: routers");
     write_ports(s, level + 1);
     write_flow_rules(s, level + 1);
     if (s.statics.empty()) return;

@@ -9,6 +9,7 @@
 #include "model/segments.h"
 #include "model/shared.h"
 #include "remedy/edit.h"
+#include "remedy/multicast.h"
 #include "switching/registered.h"
 
 namespace sekimori::remedy {
@@ -120,7 +121,8 @@ std::optional<Trial> translated(const Model& m, const Finding& f) {
     });
   };
   for (const model::Flow& flow : m.flows) {
-    if (is_on(flow.to) && flow.to != m[f.bridge].machine && !is_on(flow.from)) return std::nullopt;
+    if (flow.to.valid() && is_on(flow.to) && flow.to != m[f.bridge].machine && !is_on(flow.from))
+      return std::nullopt;
   }
   return route_at_host(m, f, model::Routing::kNat);
 }
@@ -574,6 +576,8 @@ const std::vector<Row>& table() {
       {Code::kBondMismatch, {aggregate_by_lacp, aggregate_outside, separate_outside}},
       {Code::kBlackholeNested, {open_policies}},
       {Code::kBlackholeNeighbour, {right_neighbours, no_suppression}},
+      {Code::kBlackholeSnooping, {querier, flood_unregistered, no_snooping}},
+      {Code::kFloodMulticast, {snooping, querier, router_before_wan}},
       {Code::kFloodNoLearning, {learning_on, router_before_wan}},
       {Code::kFloodTableFull, {larger_table, router_before_wan, block_unknown}},
       {Code::kFloodSilent,

@@ -153,9 +153,10 @@ class Audience {
   template <class Visit>
   void each(const Frame& arp, Visit visit) const {
     if (arp.kind == FrameKind::kUdp || arp.kind == FrameKind::kGroupQuery) {
-      const auto members = members_.find(arp.dst_ip);
-      if (members == members_.end()) return;
-      for (const std::uint32_t station : members->second) visit(station);
+      any_taker(arp.dst_ip, [&](std::uint32_t station) {
+        visit(station);
+        return false;
+      });
       return;
     }
     for (const std::uint32_t station : addresses_.owners_of_ip(arp.dst_ip)) visit(station);

@@ -21,7 +21,9 @@
 
 #include "base/text.h"
 #include "findings/masked.h"
+#include "model/multicast.h"
 #include "simulate/first_hop_findings.h"
+#include "simulate/multicast_findings.h"
 #include "simulate/rates.h"
 #include "simulate/tree_findings.h"
 
@@ -59,6 +61,7 @@ class Explainer {
     loops();
     explain_tree(m_, run_, report_);
     explain_takeovers(m_, run_, report_);
+    explain_members(m_, run_, report_);
     summary();
     findings::sort_findings(report_.findings);
   }
@@ -524,7 +527,8 @@ class Explainer {
       for (std::size_t i = 0; i < m_.flows.size() && f.flows.size() < kMostFlows; ++i) {
         const model::Flow& flow = m_.flows[i];
         const bool ours = std::ranges::any_of(f.stations, [&](model::StationId s) {
-          return m_[s].machine == flow.to || m_[s].machine == flow.from;
+          return m_[s].machine == flow.to || m_[s].machine == flow.from ||
+                 (flow.is_multicast() && model::is_member(m_, s, flow.group));
         });
         if (!ours || whole.empty()) continue;
         f.flows.push_back(

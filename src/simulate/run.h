@@ -37,10 +37,10 @@ struct FlowCounters {
   std::int64_t repeated_frames = 0;   // of these, TCP retransmissions
   std::int64_t delivered_frames = 0;  // that reached the receiver's application; of a group: of its member
                                       // that got fewest
-  std::int64_t delivered_bytes = 0;  // payload, each byte once
-  std::int64_t answered = 0;         // request, ping: answers that came back
-  std::int64_t lost_frames = 0;      // sent, and known to have been dropped or discarded on the way
-  Duration delay_sum{0};             // one way, over delivered_frames
+  std::int64_t delivered_bytes = 0;   // payload, each byte once
+  std::int64_t answered = 0;          // request, ping: answers that came back
+  std::int64_t lost_frames = 0;       // sent, and known to have been dropped or discarded on the way
+  Duration delay_sum{0};              // one way, over delivered_frames
 };
 
 // Counters of every lane and flow at the end of each window.
@@ -186,6 +186,8 @@ struct Reception {
   model::StationId member;
   std::int64_t frames = 0, bytes = 0;  // bytes: of payload
   Time last{-1};                       // -1: none
+  Duration longest_gap{0};             // between two that it got
+  Time longest_gap_end{0};
 };
 
 // That a bridge which snoops knows a member of a group behind a port, at the end of the run.

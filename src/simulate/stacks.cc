@@ -463,6 +463,11 @@ void Stacks::take_from_group(std::uint32_t station, const Frame& frame) {
   if (member == flows_[frame.flow].members.end()) return;
   ++member->frames;
   member->bytes += model_.flows[frame.flow].payload;
+  if (const Duration gap = wires_.now() - member->last;
+      member->last >= Time{0} && gap > member->longest_gap) {
+    member->longest_gap = gap;
+    member->longest_gap_end = wires_.now();
+  }
   member->last = wires_.now();
   flows_[frame.flow].delay_of_members += wires_.now() - frame.sent;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <span>
 
 #include "wire/ipv4.h"
 
@@ -98,7 +99,9 @@ Group to_group(Ipv4 group) {
   return mapped;
 }
 
-bool is_ipv4(const Group& group) { return !group.is_multicast(); }
+bool is_ipv4(const Group& group) {
+  return std::ranges::equal(std::span(group.octets).first(12), std::span(to_group({}).octets).first(12));
+}
 
 Ipv4 ipv4_of(const Group& group) {
   Ipv4 address;

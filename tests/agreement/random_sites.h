@@ -61,6 +61,49 @@ class RandomSite {
     return *this;
   }
 
+  // Adds members of multicast groups and who sends to these, switches that listen, and, most often, somebody
+  // who asks: a router, a switch with an address, one without, or two of them.
+  RandomSite& join() {
+    const int asks = pick(6);
+    for (std::size_t s = 0; s < switches_.size(); ++s) {
+      Switch& made = switches_[s];
+      if (!made.has_ports) continue;
+      const bool linux = made.settings.starts_with("kind: linux-bridge");
+      const bool snoops = linux ? pick(4) != 0 : pick(3) != 0;
+      if (snoops != linux) made.settings += fmt::format(", multicast-snooping: {}", snoops ? "on" : "off");
+      if (!linux && pick(2) == 0) made.settings += ", unregistered-multicast: routers";
+      if (snoops && asks >= 2 && queriers_ < (asks == 5 ? 2 : 1) && pick(2) == 0)
+        made.settings += fmt::format(", multicast-querier: {}",
+                                     asks == 3 ? "on" : fmt::format("10.0.0.{}", 200 + queriers_++));
+    }
+    if (asks == 1 || asks == 4) {
+      routers_ +=
+          fmt::format("  q: {{nics: {{a: {{ip: 10.0.0.{}/24, querier: on}}}}}}\n", pick(2) == 0 ? 6 : 250);
+      links_ += fmt::format("  - [q:a, s{}:q]\n", place(0));
+    }
+    static constexpr const char* kGroups[] = {"239.1.1.1", "239.1.1.2", "224.0.0.251", "\"ff15::1\""};
+    const int members = 2 + pick(4);
+    for (int i = 0; i < members; ++i) {
+      const int first = pick(4), second = pick(4);
+      hosts_ += fmt::format(
+          "  j{}: {{nics: {{eth0: {{ip: [10.0.0.{}/24, \"fd00::{}/64\"], groups: [{}, {}]}}}}{}}}\n", i,
+          60 + i, 60 + i, kGroups[first], kGroups[second], arp());
+      const int s = place(0);
+      links_ += fmt::format("  - [j{0}:eth0, s{1}:j{0}]\n", i, s);
+      odd(s, fmt::format("j{}", i));
+    }
+    for (int f = 1 + pick(4); f > 0; --f) {
+      const std::string from = pick(2) == 0 ? fmt::format("j{}", pick(members)) : "j0";
+      traffic_ += fmt::format("  - {{from: {}, to: {}, kind: udp, every: {}ms}}\n", from, kGroups[pick(4)],
+                              20 + pick(400));
+    }
+    // And what is for members alone: their reports keep tables filled.
+    for (int f = pick(3); f > 0; --f)
+      traffic_ += fmt::format("  - {{from: j0, to: j{}, kind: udp, every: {}ms}}\n", 1 + pick(members - 1),
+                              50 + pick(400));
+    return *this;
+  }
+
   // Some MAC is there twice.
   bool has_duplicates() const { return twice_ > 1; }
 
@@ -438,7 +481,7 @@ class RandomSite {
   bool tunnel_ = false;
   std::string tunnels_;
   std::string behind_;  // "nat", "routed": some host has a network behind it
-  int twice_ = 0;
+  int twice_ = 0, queriers_ = 0;
   std::vector<Switch> switches_;
   std::vector<Sender> senders_;
   std::vector<std::string> wan_sites_;
