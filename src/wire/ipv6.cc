@@ -98,7 +98,11 @@ Group to_group(Ipv4 group) {
   return mapped;
 }
 
-bool is_ipv4(const Group& group) { return !group.is_multicast(); }
+bool is_ipv4(const Group& group) {
+  const auto& octets = group.octets;
+  return octets[10] == 0xff && octets[11] == 0xff &&
+         std::all_of(octets.begin(), octets.begin() + 10, [](std::uint8_t octet) { return octet == 0; });
+}
 
 Ipv4 ipv4_of(const Group& group) {
   Ipv4 address;
