@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "model/routing.h"
+#include "switching/snooping.h"
 #include "wire/emit.h"
 
 namespace sekimori::lab {
@@ -61,6 +62,23 @@ wire::Buffer router_advertisement(const Station& station, Duration every) {
   return frame;
 }
 
+bool somebody_lower_asks(const model::Model& site, const Station& self, bool ipv6) {
+  if (ipv6) {
+    return std::ranges::any_of(site.stations, [&](const Station& other) {
+      return other.querier && !other.ip6.address.is_zero() && other.ip6.address < self.ip6.address &&
+             self.ip6.contains(other.ip6.address);
+    });
+  }
+  const auto asks_below = [&](model::Ipv4 ip) {
+    return !ip.is_zero() && ip < self.ip.address && self.ip.contains(ip);
+  };
+  return std::ranges::any_of(
+             site.stations,
+             [&](const Station& other) { return other.querier && asks_below(other.ip.address); }) ||
+         std::ranges::any_of(site.bridges,
+                             [&](const model::Bridge& b) { return b.querier && asks_below(b.querier_ip); });
+}
+
 }  // namespace
 
 Result<Announcements> Announcements::open(const model::Model& site, const Plan& plan,
@@ -87,7 +105,8 @@ Result<void> Announcements::add_speakers(const Plan& plan, const std::vector<sys
     };
     const bool says =
         (!station.ip.address.is_zero() && speaks(machine.arp)) ||
-        (!station.ip6.address.is_zero() && (speaks(machine.nd) || machine.advertise_every.count() != 0));
+        (!station.ip6.address.is_zero() && (speaks(machine.nd) || machine.advertise_every.count() != 0)) ||
+        station.querier;
     if (!device.built() || (!says && !changing.contains(station.machine))) continue;
     auto inside = sys::InNamespace::enter(spaces[device.space]);
     if (!inside) return std::unexpected(inside.error());
@@ -105,6 +124,8 @@ void Announcements::add_timers(MachineId id) {
       timers_.push_back({id, kind, settings.announce_at_start ? Time{0} : settings.announce_every});
   };
   add(Kind::kArp, machine.arp);
+  if (std::ranges::any_of(machine.stations, [&](auto s) { return site_[s].querier; }))
+    timers_.push_back({id, Kind::kGroupQuery, base::milliseconds(1)});
   const bool speaks_ipv6 =
       std::ranges::any_of(machine.stations, [&](auto s) { return !site_[s].ip6.address.is_zero(); });
   if (!speaks_ipv6) return;
@@ -122,6 +143,8 @@ Duration Announcements::until_next(const Timer& timer) {
       return machine.nd.announce_every;
     case Kind::kRouter:
       return model::until_next_advertisement(site_, timer.machine, advertised_++);
+    case Kind::kGroupQuery:  // twice in the beginning (RFC 3376 section 8.6)
+      return timer.said == 1 ? switching::kStartupQuery : switching::kQueryInterval;
     case Kind::kDuplicates:
       break;
   }
@@ -132,7 +155,11 @@ Time Announcements::turn(Time now) {
   Time next = base::kNever;
   for (Timer& timer : timers_) {
     while (timer.due <= now) {
-      say(timer.machine, timer.kind);
+      if (timer.kind == Kind::kGroupQuery)
+        ask(timer.machine, timer.said == 0);
+      else
+        say(timer.machine, timer.kind);
+      ++timer.said;
       const Duration pause = until_next(timer);
       timer.due = pause.count() > 0 ? timer.due + pause : base::kNever;
     }
@@ -157,6 +184,26 @@ void Announcements::say(MachineId id, Kind kind) {
     }
     if (frame.empty()) continue;
     speaker.socket.queue(std::as_bytes(std::span(frame)));
+    speaker.socket.flush();
+  }
+}
+
+// RFC 3376 section 6.6.2: the lowest address of a network asks, the others once, before they hear it.
+void Announcements::ask(MachineId machine, bool first) {
+  for (Speaker& speaker : speakers_) {
+    const Station& station = site_[speaker.station];
+    if (station.machine != machine || !station.querier) continue;
+    for (const bool ipv6 : {false, true}) {
+      if (ipv6 ? station.ip6.address.is_zero() : station.ip.address.is_zero()) continue;
+      if (!first && somebody_lower_asks(site_, station, ipv6)) continue;
+      wire::Listening query;
+      query.ipv6 = ipv6;
+      query.source = ipv6 ? wire::link_local(station.mac) : wire::to_group(station.ip.address);
+      query.patience_ms = static_cast<std::uint32_t>(switching::kQueryResponse / base::milliseconds(1));
+      wire::Buffer frame;
+      wire::append_listening(frame, {.source = station.mac}, query);
+      speaker.socket.queue(std::as_bytes(std::span(frame)));
+    }
     speaker.socket.flush();
   }
 }

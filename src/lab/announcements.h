@@ -1,6 +1,7 @@
-// What machines say unasked: gratuitous ARP, unsolicited neighbor advertisements and router advertisements,
-// at the start, at their intervals, after a move, and when a machine is switched on. The simulator sends the
-// same ones (simulate/stacks.cc). The kernel is kept from sending any of its own (build_ipv6.h).
+// What machines say unasked: gratuitous ARP, unsolicited neighbor advertisements, router advertisements, and
+// who is in which multicast group that routers ask, at the start, at their intervals, after a move, and when
+// a machine is switched on. The simulator sends the same ones (simulate/stacks.cc). The kernel is kept from
+// sending any of its own (build_ipv6.h).
 #pragma once
 
 #include <cstdint>
@@ -27,7 +28,7 @@ class Announcements {
   void start(model::MachineId machine, base::Time now);
 
  private:
-  enum class Kind : std::uint8_t { kArp, kNd, kRouter, kDuplicates };
+  enum class Kind : std::uint8_t { kArp, kNd, kRouter, kDuplicates, kGroupQuery };
   struct Speaker {
     model::StationId station;
     sys::PacketSocket socket;
@@ -36,6 +37,7 @@ class Announcements {
     model::MachineId machine;
     Kind kind;
     base::Time due;
+    int said = 0;
   };
 
   explicit Announcements(const model::Model& site) : site_(site) {}
@@ -43,6 +45,7 @@ class Announcements {
   void add_timers(model::MachineId machine);
   void say(model::MachineId machine, Kind kind);
   base::Duration until_next(const Timer& timer);
+  void ask(model::MachineId machine, bool first);
 
   const model::Model& site_;
   std::vector<Speaker> speakers_;

@@ -14,6 +14,7 @@
 #include "lab/live.h"
 #include "lab/open_vswitch.h"
 #include "lab/tunnels.h"
+#include "model/multicast.h"
 #include "model/routing.h"
 #include "switching/spanning_tree.h"
 #include "sys/links.h"
@@ -149,7 +150,10 @@ class Builder {
       if (auto written = sys::write_setting(name, value); !written) return written;
     }
     if (machine.valid() && speaks_ipv6(site_, machine) && !without(Feature::kIpv6)) {
-      auto prepared = prepare_ipv6(*spaces_[s], forwards, !without(Feature::kListenerFilter));
+      auto prepared = prepare_ipv6(*spaces_[s], forwards,
+                                   without(Feature::kListenerFilter) ? Unasked::kAll
+                                   : model::uses_groups(site_)       ? Unasked::kReports
+                                                                     : Unasked::kNothing);
       if (!prepared) return prepared;
     }
     auto links = sys::Links::open(*spaces_[s]);
@@ -175,6 +179,9 @@ class Builder {
     settings.forward_delay = kLeastForwardDelay;
     settings.group_forward_mask = bridge.group_forward_mask;
     settings.most_learnt = without(Feature::kSmallTables) ? 0 : bridge.table_size;
+    settings.snoops = bridge.snoops && model::uses_groups(site_);
+    settings.querier = bridge.querier;
+    settings.querier_uses_address = !bridge.querier_ip.is_zero();
     return links->add_bridge(planned.device, settings);
   }
 

@@ -26,7 +26,7 @@ bool speaks_ipv6(const model::Model& site, model::MachineId machine) {
                              [&](model::StationId s) { return !site[s].ip6.address.is_zero(); });
 }
 
-Result<void> prepare_ipv6(const sys::Namespace& space, bool forwards, bool filters_reports) {
+Result<void> prepare_ipv6(const sys::Namespace& space, bool forwards, Unasked unasked) {
   constexpr const char* kNoAddress = "1";  // IN6_ADDR_GEN_MODE_NONE
   const std::pair<const char*, const char*> settings[] = {{"conf/default/addr_gen_mode", kNoAddress},
                                                           {"conf/default/accept_ra", "0"},
@@ -41,18 +41,20 @@ Result<void> prepare_ipv6(const sys::Namespace& space, bool forwards, bool filte
   for (const auto& [name, value] : settings) {
     if (auto written = sys::write_setting(fmt::format("net/ipv6/{}", name), value); !written) return written;
   }
-  if (!filters_reports) return {};
+  if (unasked == Unasked::kAll) return {};
   using Verdict = sys::FilterRule::Verdict;
   // Listener messages of both versions with router solicitations, and redirects, which the model's routers
   // don't send.
-  constexpr std::uint8_t kListenerQuery = 130, kListenerReport = 143;
-  return sys::add_filter(
-      space, sys::FilterFamily::kIpv6, "sekimori",
-      {{.hook = sys::FilterChain::Hook::kOutput,
-        .rules = {
-            {.icmpv6 = {{kListenerQuery, wire::Icmpv6::kRouterSolicitation}}, .verdict = Verdict::kDrop},
-            {.icmpv6 = {{wire::Icmpv6::kRedirect, wire::Icmpv6::kRedirect}}, .verdict = Verdict::kDrop},
-            {.icmpv6 = {{kListenerReport, kListenerReport}}, .verdict = Verdict::kDrop}}}});
+  using wire::Icmpv6;
+  std::vector<sys::FilterRule> rules{
+      {.icmpv6 = {{Icmpv6::kRouterSolicitation, Icmpv6::kRouterSolicitation}}, .verdict = Verdict::kDrop},
+      {.icmpv6 = {{Icmpv6::kRedirect, Icmpv6::kRedirect}}, .verdict = Verdict::kDrop}};
+  if (unasked == Unasked::kNothing) {
+    rules.push_back({.icmpv6 = {{Icmpv6::kMldQuery, Icmpv6::kMldDone}}, .verdict = Verdict::kDrop});
+    rules.push_back({.icmpv6 = {{Icmpv6::kMldReport2, Icmpv6::kMldReport2}}, .verdict = Verdict::kDrop});
+  }
+  return sys::add_filter(space, sys::FilterFamily::kIpv6, "sekimori",
+                         {{.hook = sys::FilterChain::Hook::kOutput, .rules = std::move(rules)}});
 }
 
 Result<void> give_ipv6(const model::Model& site, const model::Station& station, const std::string& device,

@@ -3,8 +3,8 @@
 // A kernel with IPv6 speaks unasked: it solicits routers, asks whether its addresses are taken, reports what
 // groups it listens to (RFC 3810), and all of that teaches switches what the site does not. So IPv6 is on for
 // the NICs that have an address of it only, settings keep the kernel from the first two, and the packet
-// filter drops the third, which no setting does (net/ipv6/mcast.c, mld_sendpack). What the site's machines
-// say by themselves is sent by announcements.h.
+// filter drops the third, which no setting does (net/ipv6/mcast.c, mld_sendpack), but for sites that are
+// about groups. What else the site's machines say by themselves is sent by announcements.h.
 //
 // A NIC has the link-local address of its MAC as well: Linux probes a neighbour, and a router asks for one,
 // from there (net/ipv6/ndisc.c, ndisc_solicit, ndisc_ns_create).
@@ -25,7 +25,9 @@ namespace sekimori::lab {
 bool speaks_ipv6(const model::Model& site, model::MachineId machine);
 
 // Settings of the machine's namespace, before there are devices in it.
-base::Result<void> prepare_ipv6(const sys::Namespace& space, bool forwards, bool filters_reports);
+// `unasked`: what the kernel may say.
+enum class Unasked : std::uint8_t { kNothing, kReports, kAll };
+base::Result<void> prepare_ipv6(const sys::Namespace& space, bool forwards, Unasked unasked);
 
 // The station's IPv6 addresses and timers.
 base::Result<void> give_ipv6(const model::Model& site, const model::Station& station,

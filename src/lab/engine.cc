@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "model/multicast.h"
 #include "switching/lag.h"
 #include "switching/spanning_tree.h"
 
@@ -66,11 +67,26 @@ bool is_set(const Model& site, BridgeId bridge, model::BridgeOption option) {
   });
 }
 
+// What of multicast snooping Linux' bridge has otherwise.
+std::string beyond_linux_snooping(const Model& site, BridgeId id) {
+  const Bridge& bridge = site[id];
+  if (!bridge.snoops || !model::uses_groups(site)) return "";
+  if (bridge.kind != BridgeKind::kLinuxBridge) return "it snoops, and Linux' bridge does that otherwise";
+  if (bridge.querier_ip.is_zero()) return "";
+  const bool is_its_own = std::ranges::any_of(bridge.ports, [&](PortId port) {
+    if (site[port].role != model::PortRole::kHost) return false;
+    const PortId far = model::peer(site, port);
+    return far.valid() && site[site[far].station].ip.address == bridge.querier_ip;
+  });
+  return is_its_own ? "" : "it asks from an address that is not its interface's";
+}
+
 // Why Linux' bridge can't be this switch; empty when it can.
 std::string beyond_linux(const Model& site, BridgeId id) {
   const Bridge& bridge = site[id];
   if (is_set(site, id, model::BridgeOption::kStp)) return "its spanning tree is switched in the timeline";
   if (bridge.stp && bridge.stp_is_rapid) return "Linux speaks STP, not RSTP";
+  if (std::string what = beyond_linux_snooping(site, id); !what.empty()) return what;
   std::uint16_t pvid = 0;
   return first_objection(site, bridge, [&](const Port& port) -> std::string {
     if (std::string what = beyond_others(port); !what.empty()) return what;

@@ -67,7 +67,7 @@ Result<void> try_feature(Feature feature) {
       return made ? links->add_fdb_entry("a", model::Mac{0x0200'0000'0001}, true) : made;
     }
     case Feature::kIpv6:
-      return prepare_ipv6(*here, false, false);
+      return prepare_ipv6(*here, false, Unasked::kAll);
     case Feature::kListenerFilter:
       return sys::add_filter(*here, sys::FilterFamily::kIpv6, "t",
                              {{.hook = sys::FilterChain::Hook::kOutput,

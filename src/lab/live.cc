@@ -13,9 +13,11 @@
 #include "lab/live_bond.h"
 #include "lab/live_cables.h"
 #include "lab/live_frames.h"
+#include "lab/live_querier.h"
 #include "lab/live_shared.h"
 #include "lab/live_switch.h"
 #include "lab/suppression.h"
+#include "model/multicast.h"
 #include "switching/kinds.h"
 #include "switching/spanning_tree.h"
 #include "sys/links.h"
@@ -105,6 +107,7 @@ class Live {
     }
     if (auto opened = open_cables(); !opened) return opened;
     if (auto opened = open_bonds(); !opened) return opened;
+    open_queriers();
     if (auto begun = begin_shared(); !begun) return begun;
     return listen();
   }
@@ -131,6 +134,9 @@ class Live {
         if (bond.bond->next_due() <= now()) bond.bond->on_time(now());
       }
       if (shared_ && shared_->next_due() <= now()) shared_->on_time(now());
+      for (LiveQuerier& querier : queriers_) {
+        if (querier.next_due() <= now()) querier.on_time(now());
+      }
       for (LivePort& port : ports_) port.socket.flush();
       if (now() - looked_ > base::seconds(1)) look_around();
     }
@@ -228,6 +234,19 @@ class Live {
     return [this](model::PortId port, FrameBytes frame) {
       if (const std::uint32_t at = by_model_port_[port.index()]; at != kNone) ports_[at].socket.queue(frame);
     };
+  }
+
+  void open_queriers() {
+    for (std::size_t b = 0; b < bridges_.size(); ++b) {
+      const model::BridgeId id = bridges_[b];
+      if (!site_[id].querier) continue;
+      const model::Mac mac = model::own_address(site_, id).value_or(plan_.bridges[id.index()].mac);
+      queriers_.emplace_back(site_, id, mac, *switches_[b], [this](LiveSwitch::Copy out, FrameBytes frame) {
+        if (const std::uint32_t at = by_model_port_[out.port.index()]; at != kNone)
+          ports_[at].socket.queue(with_tag(frame, 0, out.tag, scratch_));
+      });
+      queriers_.back().begin(now());
+    }
   }
 
   struct WatchedBond {
@@ -426,6 +445,7 @@ class Live {
       if (bond.bond->next_due() != base::kNever) least = std::min(least, bond.bond->next_due() - now());
     }
     if (shared_ && shared_->next_due() != base::kNever) least = std::min(least, shared_->next_due() - now());
+    for (const LiveQuerier& querier : queriers_) least = std::min(least, querier.next_due() - now());
     for (const DelayLine& line : lines_) {
       if (!line.queue.empty()) least = std::min(least, line.queue.front().due - now());
     }
@@ -444,6 +464,9 @@ class Live {
     if (word.starts_with("set ")) set(word.substr(4));
     if (word.starts_with("machine ")) set_running(word.substr(8));
     if (word == "begin" && shared_) shared_->settle(now());
+    for (LiveQuerier& querier : queriers_) {
+      if (word == "begin") querier.begin(now());
+    }
     if (word == "look") {
       for (std::size_t n = 0; n < cables_.size() + bonds_.size(); ++n) look_at(n);
       if (shared_) shared_->look_at_cables();
@@ -480,6 +503,7 @@ class Live {
   std::vector<LiveJunction> junctions_;
   std::vector<LiveCables> cables_;  // likewise
   std::vector<WatchedBond> bonds_;
+  std::vector<LiveQuerier> queriers_;
   std::optional<LiveShared> shared_;  // when the site has any
   Scratch scratch_;
   wire::Buffer answer_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "wire/ethernet.h"
+#include "wire/listening.h"
 #include "wire/stp.h"
 
 namespace sekimori::lab {
@@ -19,6 +21,17 @@ bool is_tagged(FrameBytes frame) { return frame.size() >= 18 && read16(frame, kA
 
 std::uint32_t read32(FrameBytes frame, std::size_t at) {
   return std::uint32_t{read16(frame, at)} << 16 | read16(frame, at + 2);
+}
+
+// `type`: where the EtherType is.
+void read_group(wire::Bytes bytes, std::size_t type, LiveSwitch::Frame& frame) {
+  constexpr std::size_t kIpv6Destination = 2 + 24;
+  if (wire::read_be16(&bytes[type]) == wire::ethertype::kIpv4 && frame.destination_ip != 0)
+    frame.group = wire::to_group({frame.destination_ip});
+  else if (wire::read_be16(&bytes[type]) == wire::ethertype::kIpv6 &&
+           bytes.size() >= type + kIpv6Destination + 16)
+    std::ranges::copy(bytes.subspan(type + kIpv6Destination, 16), frame.group.octets.begin());
+  frame.listening = wire::read_listening(bytes);
 }
 
 }  // namespace
@@ -38,6 +51,8 @@ LiveSwitch::Frame read_frame(FrameBytes bytes) {
     frame.source_ip = read32(bytes, type + kIpAddresses);
     frame.destination_ip = read32(bytes, type + kIpAddresses + 4);
   }
+  if (frame.destination.is_group() && !frame.destination.is_broadcast())
+    read_group({octets, bytes.size()}, type, frame);
   return frame;
 }
 

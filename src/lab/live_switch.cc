@@ -24,6 +24,7 @@ LiveSwitch::LiveSwitch(const model::Model& site, model::BridgeId bridge)
       bridge_(site[bridge]),
       ageing_(bridge_.ageing),
       suppresses_(switching::suppresses(site, bridge_)) {
+  if (bridge_.snoops) snooping_.emplace(bridge_);
   for (const PortId port : bridge_.ports) {
     const PortId far = model::peer(site, port);
     if (!far.valid()) continue;
@@ -78,7 +79,9 @@ void LiveSwitch::set_carrier(PortId port, bool on) {
     return;
   }
   dead_.insert(port);
-  if (!group_carries(port)) fdb_.flush_port(group_of(port).value);
+  if (group_carries(port)) return;
+  fdb_.flush_port(group_of(port).value);
+  if (snooping_) snooping_->forget_port(group_of(port).value);
 }
 
 // One copy; of a group of links by the member that the conversation takes.
@@ -173,6 +176,18 @@ const std::vector<LiveSwitch::Copy>& LiveSwitch::relay(PortId in, const Frame& f
         return copies_;
       }
     }
+    if (snooping_ && !frame.group.is_zero()) {
+      const auto spread = listen(in, vlan, frame, now);
+      if (!spread) return copies_;
+      if (*spread != switching::Spread::kEverywhere) {
+        const auto& ports = snooping_->ports(vlan, frame.group, *spread, now);
+        for (const PortId out : bridge_.ports) {
+          if (std::ranges::find(ports, out.value) != ports.end())
+            copy_to(in, out, tag_at(out, vlan, frame), frame);
+        }
+        return copies_;
+      }
+    }
     unknown = !group;
     if (unknown && !admitted(in, frame, true, now)) return copies_;
   }
@@ -186,6 +201,21 @@ const std::vector<LiveSwitch::Copy>& LiveSwitch::relay(PortId in, const Frame& f
     copy_to(in, out, tag_at(out, vlan, frame), frame);
   }
   return copies_;
+}
+
+const std::vector<LiveSwitch::Copy>& LiveSwitch::everywhere(std::uint16_t vlan) {
+  copies_.clear();
+  const Frame untagged{};
+  for (const PortId out : bridge_.ports) {
+    const auto tag = tag_at(out, vlan, untagged);
+    if (tag && group_of(out) == out && site_[out].link.valid() && forwards(out)) push(out, *tag, untagged);
+  }
+  return copies_;
+}
+
+void LiveSwitch::flush() {
+  fdb_.flush();
+  if (snooping_) snooping_.emplace(bridge_);
 }
 
 // None: ingress filtering drops it.
@@ -268,6 +298,16 @@ bool LiveSwitch::is_own(const About& about) const {
   return std::ranges::any_of(own_, [&](model::StationId s) {
     return about.ip.is_zero() ? site_[s].ip6.address == about.ip6 : site_[s].ip.address == about.ip;
   });
+}
+
+std::optional<switching::Spread> LiveSwitch::listen(PortId in, std::uint16_t vlan, const Frame& frame,
+                                                    base::Time now) {
+  switching::Heard heard = switching::Heard::kPacket;
+  if (frame.listening) {
+    if (frame.listening->kind == wire::Listening::Kind::kGarbled) return {};
+    heard = snooping_->hear(vlan, *frame.listening, in.value, now);
+  }
+  return snooping_->spread(vlan, frame.group, heard, now);
 }
 
 // False when the frame must not be relayed: its address is not one of a locked port's, or over the port's

@@ -15,6 +15,7 @@
 #include "model/model.h"
 #include "switching/fdb.h"
 #include "switching/registered.h"
+#include "switching/snooping.h"
 #include "switching/suppression.h"
 #include "switching/token_bucket.h"
 #include "switching/tree.h"
@@ -39,6 +40,10 @@ class LiveSwitch {
     bool is_arp = false;
     std::uint32_t source_ip = 0, destination_ip = 0;  // of an IPv4 packet
     std::optional<About> about{};                     // for a switch that suppresses
+    // For a switch that snoops: where an IP packet to a group address of Ethernet is for, else zero; and IGMP
+    // or MLD.
+    wire::Group group{};
+    std::optional<wire::Listening> listening{};
   };
   struct Copy {
     model::PortId port;
@@ -52,6 +57,12 @@ class LiveSwitch {
   std::optional<model::Mac> answer() const { return answer_; }
   bool suppresses() const { return suppresses_; }
 
+  // What the switch itself sends untagged in the VLAN, to everybody: copies as relay() tells them.
+  const std::vector<Copy>& everywhere(std::uint16_t vlan);
+
+  // None: it does not snoop (switching/snooping.h).
+  switching::Snooping* snooping() { return snooping_ ? &*snooping_ : nullptr; }
+
   struct Entry {
     model::Mac mac;
     std::uint16_t vlan;
@@ -60,7 +71,7 @@ class LiveSwitch {
     bool is_static;
   };
   std::vector<Entry> table(base::Time now) const;  // live entries, by VLAN and address
-  void flush() { fdb_.flush(); }
+  void flush();
 
   // Whether the port's cable carries. What was learnt there goes with the carrier, that of a group of links
   // with the last one; a group and a team of uplinks use those that carry.
@@ -108,6 +119,9 @@ class LiveSwitch {
   bool by_rule(model::PortId in, const Frame& frame);
   switching::Suppressed suppress(model::PortId in, std::uint16_t vlan, const Frame& frame, base::Time now);
   bool is_own(const About& about) const;
+  // Where the frame goes by its group; none: nowhere.
+  std::optional<switching::Spread> listen(model::PortId in, std::uint16_t vlan, const Frame& frame,
+                                          base::Time now);
   void copy_to(model::PortId in, model::PortId out, std::optional<std::uint16_t> tag, const Frame& frame);
   std::optional<std::uint16_t> tag_at(model::PortId out, std::uint16_t vlan, const Frame& frame) const;
   bool guarded(model::PortId out, model::Mac destination) const;
@@ -136,6 +150,7 @@ class LiveSwitch {
   std::unordered_map<model::PortId, Policer> policers_;
   std::vector<Copy> copies_;
   bool suppresses_;
+  std::optional<switching::Snooping> snooping_;
   std::vector<model::StationId> own_;  // what has its own interface as its NIC
   std::optional<model::Mac> answer_;
 };

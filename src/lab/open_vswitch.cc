@@ -13,6 +13,7 @@
 
 #include "lab/child_log.h"
 #include "lab/keeper.h"
+#include "model/multicast.h"
 #include "sys/child.h"
 #include "sys/namespaces.h"
 #include "sys/output_file.h"
@@ -196,6 +197,11 @@ std::vector<std::string> OpenVSwitch::words_for(const PlannedBridge& planned) co
                                     fmt::format("other_config:hwaddr={}", wire::to_text(planned.mac)),
                                     ageing_setting(bridge.ageing),
                                     size_setting(bridge.table_size)};
+  if (bridge.snoops && model::uses_groups(site_)) {
+    words.emplace_back("mcast_snooping_enable=true");
+    words.push_back(fmt::format("other_config:mcast-snooping-disable-flood-unregistered={}",
+                                !bridge.floods_unregistered));
+  }
   for (const PortId id : bridge.ports) {
     const Device& device = plan_.ports[id.index()];
     if (!device.built()) continue;
@@ -264,6 +270,7 @@ Result<void> OpenVSwitch::enter_flows(const PlannedBridge& planned) const {
 // Static entries are flushed along with the others.
 Result<void> OpenVSwitch::flush() const {
   if (auto flushed = appctl({"fdb/flush"}); !flushed) return std::unexpected(flushed.error());
+  if (auto flushed = appctl({"mdb/flush"}); !flushed) return std::unexpected(flushed.error());
   for (const PlannedBridge& bridge : plan_.bridges) {
     if (bridge.engine != Engine::kOpenVSwitch) continue;
     if (auto entered = enter_static_entries(bridge); !entered) return entered;

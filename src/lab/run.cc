@@ -13,6 +13,7 @@
 #include "lab/open_vswitch.h"
 #include "lab/readings.h"
 #include "lab/tunnels.h"
+#include "model/multicast.h"
 #include "sys/links.h"
 #include "sys/namespaces.h"
 #include "sys/service.h"
@@ -65,7 +66,8 @@ class Run {
     const auto before = readings.counters();
     if (!before) return std::unexpected(before.error());
     traffic_ = &*traffic;
-    if (!site_.shared.empty()) ask_live("begin");
+    if (!site_.shared.empty() || model::uses_groups(site_)) ask_live("begin");
+    if (auto asked = begin_to_ask(); !asked) return std::unexpected(asked.error());
     if (auto played = play(*traffic); !played) return std::unexpected(played.error());
     std::this_thread::sleep_for(kSettles);
     traffic->drain();
@@ -112,9 +114,49 @@ class Run {
       auto links = links_of(bridge.space);
       if (!links) return std::unexpected(links.error());
       if (auto flushed = links->flush_fdb(bridge.device); !flushed) return flushed;
+      if (auto forgotten = forget_groups(bridge, *links); !forgotten) return forgotten;
     }
     ask_live("flush");
     return plan_.open_vswitch != kNone ? OpenVSwitch(site_, plan_).flush() : Result<void>{};
+  }
+
+  // All that snooping has heard goes with the carriers of the ports (net/bridge/br_multicast.c,
+  // br_multicast_disable_port), which a bridge that is down takes for lost. One with a spanning tree keeps
+  // it: the tree would have to settle anew.
+  Result<void> forget_groups(const PlannedBridge& planned, sys::Links& links) {
+    const model::Bridge& bridge = site_[planned.bridge];
+    if (!bridge.snoops || bridge.stp || !model::uses_groups(site_)) return {};
+    for (const bool up : {false, true}) {
+      if (auto set = links.set_up(planned.device, up); !set) return set;
+    }
+    for (const PortId port : bridge.ports) {
+      if (!plan_.ports[port.index()].built()) continue;
+      if (auto passes = wait_until_it_passes(port); !passes) return passes;
+    }
+    return restore(planned.space, planned.device, links);
+  }
+
+  // Queriers of the kernel begin with the site's time; they are believed 10 s later.
+  Result<void> begin_to_ask() {
+    for (const PlannedBridge& bridge : plan_.bridges) {
+      if (!bridge.of_the_kernel() || !site_[bridge.bridge].querier) continue;
+      auto links = links_of(bridge.space);
+      if (!links) return std::unexpected(links.error());
+      for (const bool on : {false, true}) {
+        if (auto set = links->set_querier(bridge.device, on); !set) return set;
+      }
+    }
+    return {};
+  }
+
+  // What the kernel forgets of a device that is switched off.
+  Result<void> restore(SpaceIndex space, const std::string& device, sys::Links& links) {
+    const model::MachineId machine = plan_.spaces[space].machine;
+    if (!machine.valid()) return {};
+    for (const model::StationId s : site_[machine].stations) {
+      if (plan_.stations[s.index()].name == device) restore_link_local(site_[s], device, links);
+    }
+    return enter_routes(site_, plan_, machine, spaces_[space], WhenThere::kLeave);
   }
 
   // What the timeline of an earlier run has changed.
@@ -287,12 +329,7 @@ class Run {
     // The kernel tells of a carrier up to a second late (net/core/link_watch.c).
     if (plan_.has_live()) ask_live("look");
     if (!set || !up) return set;
-    const model::MachineId machine = plan_.spaces[device.space].machine;
-    if (!machine.valid()) return {};
-    for (const model::StationId s : site_[machine].stations) {
-      if (plan_.stations[s.index()].name == device.name) restore_link_local(site_[s], device.name, *links);
-    }
-    return enter_routes(site_, plan_, machine, spaces_[device.space], WhenThere::kLeave);
+    return restore(device.space, device.name, *links);
   }
 
   // Behind a delay line the other end has a carrier of its own.

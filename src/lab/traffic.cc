@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "model/multicast.h"
+
 namespace sekimori::lab {
 
 using base::Duration;
@@ -23,7 +25,8 @@ constexpr int kMostCatchingUp = 64;                   // packets of a source in 
 // What a token of the poller stands for.
 enum class Side : std::uint32_t { kIn = 0, kOut = 1, kConnection = 2 };
 
-constexpr std::uint32_t kReceiverBits = 7;  // a shared address has at most 32 members
+constexpr std::uint32_t kReceiverBits = 10;  // a shared address has at most 32 members
+constexpr std::size_t kMostReceivers = 1 << kReceiverBits;
 
 std::uint32_t token_of(std::size_t source, Side side, std::size_t receiver = 0) {
   return static_cast<std::uint32_t>((source << kReceiverBits | receiver) << 2) |
@@ -33,6 +36,21 @@ std::uint32_t token_of(std::size_t source, Side side, std::size_t receiver = 0) 
 std::span<const std::byte> zeros(std::size_t count) {
   static constexpr std::array<std::byte, kTcpPiece> kZeros{};
   return std::span(kZeros).first(std::min(count, kZeros.size()));
+}
+
+sys::Endpoint endpoint_of(const model::Group& group) {
+  sys::Endpoint end;
+  if (wire::is_ipv4(group))
+    end.address = wire::ipv4_of(group);
+  else
+    end.address6 = group;
+  return end;
+}
+
+// Who boots an image has no programs of ours.
+bool is_built_member(const model::Model& site, const Plan& plan, model::StationId station) {
+  return site[station].groups != 0 && plan.stations[station.index()].built() &&
+         !plan.boots(site[station].machine);
 }
 
 }  // namespace
@@ -60,6 +78,7 @@ Result<Traffic> Traffic::open(const model::Model& site, const Plan& plan,
   for (std::size_t f = 0; f < site.flows.size(); ++f) {
     if (auto added = traffic.add_flow(f, plan); !added) return std::unexpected(added.error());
   }
+  if (auto joined = traffic.join_groups(plan); !joined) return std::unexpected(joined.error());
   if (auto watched = traffic.watch(); !watched) return std::unexpected(watched.error());
   return traffic;
 }
@@ -71,7 +90,8 @@ Result<void> Traffic::add_flow(std::size_t f, const Plan& plan) {
   Source source;
   source.flow = f;
   if (!find_ends(source, flow, plan)) return {};
-  const bool has_receiver = !plan.boots(flow.to);  // who boots an image has no programs of ours
+  const bool has_receiver =
+      flow.to.valid() && !plan.boots(flow.to);  // who boots an image has no programs of ours
   if (!has_receiver && (flow.kind == FlowKind::kTcp || flow.kind == FlowKind::kRequest)) return {};
   source.bytes = flow.payload + (flow.kind == FlowKind::kPing ? kEchoHeader : 0);
   source.interval =
@@ -82,7 +102,10 @@ Result<void> Traffic::add_flow(std::size_t f, const Plan& plan) {
     source.responses = (response + kLargestPayload - 1) / kLargestPayload;
     source.response = response / source.responses;
   }
-  if (auto opened = open_sockets(source, flow, has_receiver); !opened) return opened;
+  if (auto opened =
+          flow.is_multicast() ? open_members(source, flow, plan) : open_sockets(source, flow, has_receiver);
+      !opened)
+    return opened;
   sources_.push_back(std::move(source));
   return {};
 }
@@ -96,8 +119,12 @@ bool Traffic::find_ends(Source& source, const model::Flow& flow, const Plan& pla
     else
       end.address = site_[s].ip.address;
   };
-  if (flow.to_station.valid()) take(source.remote, flow.to_station);
-  for (const model::StationId s : site_[flow.to].stations) take(source.remote, s);
+  if (flow.is_multicast())
+    source.remote = endpoint_of(flow.group);
+  else if (flow.to_station.valid())
+    take(source.remote, flow.to_station);
+  else
+    for (const model::StationId s : site_[flow.to].stations) take(source.remote, s);
   if (!source.remote.has_address()) return false;
   model::StationId from = flow.from_station;
   if (!from.valid() && flow.ipv6) from = model::next_hop(site_, flow.from, source.remote.address6).station;
@@ -152,6 +179,45 @@ Result<void> Traffic::open_sockets(Source& source, const model::Flow& flow, bool
   });
   if (!sender) return std::unexpected(sender.error());
   source.out.emplace(std::move(*sender));
+  return {};
+}
+
+Result<sys::IpSocket> Traffic::join(model::StationId station, sys::Endpoint group, const Plan& plan) {
+  return open_in(site_[station].machine,
+                 [&] { return sys::IpSocket::group_member(group, plan.stations[station.index()].name); });
+}
+
+Result<void> Traffic::open_members(Source& source, const model::Flow& flow, const Plan& plan) {
+  auto sender = open_in(flow.from, [&] {
+    return sys::IpSocket::group_sender(source.local, source.remote,
+                                       plan.stations[flow.from_station.index()].name);
+  });
+  if (!sender) return std::unexpected(sender.error());
+  source.out.emplace(std::move(*sender));
+  for (std::size_t s = 0; s < site_.stations.size() && source.in.size() < kMostReceivers; ++s) {
+    const model::StationId station(s);
+    if (!is_built_member(site_, plan, station) || !model::is_member(site_, station, flow.group) ||
+        site_[station].machine == flow.from)
+      continue;
+    auto member = join(station, source.remote, plan);
+    if (!member) return std::unexpected(member.error());
+    source.in.push_back(std::move(*member));
+  }
+  source.taken.assign(source.in.size(), 0);
+  return {};
+}
+
+// Also those that nobody sends to: switches hear of all.
+Result<void> Traffic::join_groups(const Plan& plan) {
+  for (std::size_t s = 0; s < site_.stations.size(); ++s) {
+    const model::StationId station(s);
+    if (!is_built_member(site_, plan, station)) continue;
+    for (const model::Group& group : site_.group_sets[site_[station].groups]) {
+      auto member = join(station, endpoint_of(group), plan);
+      if (!member) return std::unexpected(member.error());
+      memberships_.push_back(std::move(*member));
+    }
+  }
   return {};
 }
 
@@ -261,7 +327,12 @@ void Traffic::take(std::uint32_t token) {
       result.answered += answer;
       continue;
     }
-    ++result.received;
+    if (source.taken.empty()) {
+      ++result.received;
+    } else {
+      ++source.taken[receiver];
+      result.received = *std::ranges::min_element(source.taken);
+    }
     for (std::size_t i = 0; i < source.responses; ++i) socket.send_to(from, zeros(source.response));
   }
 }

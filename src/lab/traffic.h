@@ -19,8 +19,9 @@ namespace sekimori::lab {
 constexpr double kMostPacketsPerSecond = 50'000;
 
 struct FlowResult {
-  std::int64_t sent = 0;      // packets; TCP: bytes taken by the sender's kernel
-  std::int64_t received = 0;  // by the receiver's application; ping: answers
+  std::int64_t sent = 0;  // packets; TCP: bytes taken by the sender's kernel
+  // By the receiver's application; ping: answers; to a group: by the member that got fewest.
+  std::int64_t received = 0;
   std::int64_t answered = 0;  // request, ping
 };
 
@@ -41,8 +42,9 @@ class Traffic {
   struct Source {
     std::size_t flow;
     std::optional<sys::IpSocket> out;
-    // At the receiver; TCP: listens first. Of a shared address there is one at each member.
+    // At the receiver; TCP: listens first. Of a shared address or a group there is one at each member.
     std::vector<sys::IpSocket> in;
+    std::vector<std::int64_t> taken;  // by each member of a group
     std::optional<sys::IpSocket> connection;
     base::Duration interval{0};
     base::Time due{0};
@@ -60,6 +62,9 @@ class Traffic {
   template <class Make>
   base::Result<sys::IpSocket> open_in(model::MachineId machine, Make make);
   base::Result<void> open_receivers(Source& source, const model::Flow& flow);
+  base::Result<void> open_members(Source& source, const model::Flow& flow, const Plan& plan);
+  base::Result<void> join_groups(const Plan& plan);
+  base::Result<sys::IpSocket> join(model::StationId station, sys::Endpoint group, const Plan& plan);
   base::Result<void> watch();
   void send(Source& source, base::Time now);
   void send_tcp(Source& source);
@@ -69,6 +74,7 @@ class Traffic {
   const std::vector<sys::Namespace>& spaces_;
   sys::Poller poller_;
   std::vector<Source> sources_;
+  std::vector<sys::IpSocket> memberships_;
   Announcements announcements_;
   std::vector<FlowResult> results_;
 };

@@ -55,11 +55,11 @@ void Fabric::receive(std::uint32_t in, Frame& frame) {
       break;
   }
   if (!learn(bridge, in, vlan, frame)) return;
+  const bool suppressed = bridge.suppresses && suppress(bridge, in, vlan, frame);
   if (bridge.snoops && is_multicast(frame)) [[unlikely]] {
     const switching::Spread spread = listen(in, vlan, frame);
     if (spread != switching::Spread::kEverywhere) return multicast(in, vlan, frame, spread);
   }
-  const bool suppressed = bridge.suppresses && suppress(bridge, in, vlan, frame);
   if (group || port.tunnel) {  // out of a tunnel it is handed on, whatever the table says (switching/vxlan.h)
     flood(bridge, in, vlan, frame, false, suppressed);
     return;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/assert.h"
+
 namespace sekimori::switching {
 
 namespace {
@@ -20,9 +22,40 @@ Snooping::Snooping(const model::Bridge& bridge)
     : is_linux_(bridge.kind == model::BridgeKind::kLinuxBridge),
       leaves_at_once_(bridge.kind == model::BridgeKind::kOvs),
       queries_(bridge.querier),
-      own_ip_(bridge.querier_ip),
       floods_unregistered_(bridge.floods_unregistered),
       membership_(leaves_at_once_ ? base::seconds(300) : kMembershipInterval) {}
+
+Heard Snooping::hear(std::uint16_t vlan, const wire::Listening& message, std::uint32_t port, Time now) {
+  using Kind = wire::Listening::Kind;
+  SEKIMORI_ASSERT(message.kind != Kind::kGarbled);
+  const Duration patience = base::milliseconds(message.patience_ms);
+  switch (message.kind) {
+    case Kind::kOldReport:
+      join(vlan, message.group, port, now);
+      return Heard::kOldReport;
+    case Kind::kLeave:
+      leave(vlan, message.group, port, now);
+      return Heard::kLeave;
+    case Kind::kReport:
+      for (const auto& record : message.records) {
+        if (record.leaves)
+          leave(vlan, record.group, port, now);
+        else
+          join(vlan, record.group, port, now);
+      }
+      return Heard::kReport;
+    default:
+      break;
+  }
+  // br_ip6_multicast_query makes nothing of a question of MLDv1 that leaves no time to answer.
+  const bool is_void = is_linux_ && message.ipv6 && message.is_old_query && message.patience_ms == 0;
+  if (message.about_sources || is_void) return Heard::kQuery;
+  if (message.group.is_zero())
+    query(vlan, message.source, patience, port, now);
+  else
+    query_group(vlan, message.source, message.group, patience, port, now);
+  return Heard::kQuery;
+}
 
 void Snooping::extend(std::vector<Until>& list, std::uint32_t port, Time until) {
   const auto known = std::ranges::find(list, port, &Until::port);
@@ -64,7 +97,10 @@ void Snooping::leave(std::uint16_t vlan, const Group& group, std::uint32_t port,
 }
 
 // The lowest address asks (RFC 3376 section 6.6.2); who has none, yields (br_multicast_select_querier).
-bool Snooping::elects(const Querier& querier, const Group& source, Time now) {
+bool Snooping::elects(const Querier& querier, const Group& source, Time now) const {
+  // One of Linux that has no IPv6 address to ask from yields to nobody, as its timer runs nevertheless and
+  // its own address counts as :: (br_multicast_send_query, br_multicast_select_querier).
+  if (is_linux_ && queries_ && !querier.is_own && !wire::is_ipv4(source)) return false;
   const bool asks = querier.asked >= Time{0}, heard = querier.other_until > now;
   return (!asks && !heard) || is_nobody(querier.elected) || source <= querier.elected;
 }
@@ -83,24 +119,27 @@ void Snooping::query(std::uint16_t vlan, const Group& source, Duration patience,
   if (is_linux_ ? is_elected : !is_nobody(source)) extend(state.routers, port, now + kOtherQuerier);
 }
 
-void Snooping::query_group(std::uint16_t vlan, const Group& group, Duration patience, Time now) {
-  shorten({vlan, group}, std::nullopt, now + 2 * patience);
+void Snooping::query_group(std::uint16_t vlan, const Group& source, const Group& group, Duration patience,
+                           std::uint32_t port, Time now) {
+  if (!is_linux_ && !is_nobody(source))
+    extend(querier(vlan, !wire::is_ipv4(group)).routers, port, now + kOtherQuerier);
+  if (!leaves_at_once_) shorten({vlan, group}, std::nullopt, now + 2 * patience);
 }
 
-bool Snooping::asks(std::uint16_t vlan, bool ipv6, Time now) {
+bool Snooping::asks(std::uint16_t vlan, const Group& own, Time now) {
   if (!queries_) return false;
-  Querier& state = querier(vlan, ipv6);
+  Querier& state = querier(vlan, !wire::is_ipv4(own));
+  if (!state.is_own && state.other_until <= now) state.believed_from = now + kQueryResponse;
+  state.is_own = true;
   if (state.other_until > now) return false;
-  if (state.asked < Time{0} && state.other_until < Time{0}) state.believed_from = now + kQueryResponse;
   state.asked = now;
-  state.elected = ipv6 ? Group{} : wire::to_group(own_ip_);
+  state.elected = own;
   return true;
 }
 
 bool Snooping::has_querier(std::uint16_t vlan, bool ipv6, Time now) const {
   const Querier* state = find_querier(vlan, ipv6);
-  if (state == nullptr) return false;
-  return now >= state->believed_from && (state->asked >= Time{0} || state->other_until > now);
+  return state != nullptr && now >= state->believed_from && (state->is_own || state->other_until > now);
 }
 
 Spread Snooping::spread(std::uint16_t vlan, const Group& group, Heard heard, Time now) const {

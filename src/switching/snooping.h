@@ -7,13 +7,12 @@
 // in:
 //
 //   linux-bridge  floods everything while it neither hears a querier nor is one; with one it sends what
-//   nobody joined
-//                 to routers only. A querier that appears is not believed before everybody could answer
-//                 (net/bridge/br_multicast.c: br_multicast_querier_exists, br_multicast_update_query_timer).
-//                 Reports of IGMPv3 and MLDv2 are flooded, older ones go to routers.
+//                 nobody joined to routers only. A querier that appears is not believed before everybody
+//                 could answer (net/bridge/br_multicast.c: br_multicast_querier_exists,
+//                 br_multicast_update_query_timer). Reports of IGMPv3 and MLDv2 and who leaves are heard
+//                 everywhere, older reports by routers.
 //   switch        RFC 4541 section 2.1: reports go to routers only, and packets for unregistered groups to
-//   all ports,
-//                 or, as many products have it, to routers only.
+//                 all ports, or, as many products have it, to routers only.
 //   ovs           the same (ofproto/ofproto-dpif-xlate.c, xlate_normal), members are kept for 300 s
 //                 (lib/mcast-snooping.h), and who leaves is gone at once. It never asks.
 //
@@ -29,6 +28,7 @@
 
 #include "base/time.h"
 #include "model/model.h"
+#include "wire/listening.h"
 
 namespace sekimori::switching {
 
@@ -41,7 +41,7 @@ constexpr Duration kQueryInterval = base::seconds(125), kQueryResponse = base::s
                    kMembershipInterval = base::seconds(260), kOtherQuerier = base::seconds(255),
                    kStartupQuery = base::milliseconds(31'250), kLastMember = base::seconds(2);
 
-// What a packet is to a bridge that snoops.
+// What a packet is to a bridge that snoops. What of IGMP and MLD is garbled goes nowhere.
 enum class Heard : std::uint8_t {
   kPacket,
   kQuery,
@@ -59,6 +59,9 @@ class Snooping {
  public:
   explicit Snooping(const model::Bridge& bridge);
 
+  // Notes what the message tells that came in at the port.
+  Heard hear(std::uint16_t vlan, const wire::Listening& message, std::uint32_t port, Time now);
+
   // Somebody behind the port is a member, or no longer.
   void join(std::uint16_t vlan, const Group& group, std::uint32_t port, Time now);
   void leave(std::uint16_t vlan, const Group& group, std::uint32_t port, Time now);
@@ -66,10 +69,12 @@ class Snooping {
   // when hosts are to answer.
   void query(std::uint16_t vlan, const Group& source, Duration patience, std::uint32_t port, Time now);
   // One about a single group: who does not answer twice is gone.
-  void query_group(std::uint16_t vlan, const Group& group, Duration patience, Time now);
+  void query_group(std::uint16_t vlan, const Group& source, const Group& group, Duration patience,
+                   std::uint32_t port, Time now);
 
-  // Whether the bridge, which is a querier, is to ask now: no other does. It has asked then.
-  bool asks(std::uint16_t vlan, bool ipv6, Time now);
+  // Whether the bridge, which is a querier, is to ask now from `own`, which may be 0.0.0.0: no other does. It
+  // has asked then.
+  bool asks(std::uint16_t vlan, const Group& own, Time now);
 
   Spread spread(std::uint16_t vlan, const Group& group, Heard heard, Time now) const;
   // Ports that get what spreads so, without that it came in at, in no order.
@@ -105,6 +110,7 @@ class Snooping {
     Time other_until{-1};   // heard another
     Time believed_from{0};  // since when it counts
     Time asked{-1};         // itself; -1: not since another was heard
+    bool is_own = false;    // the bridge would ask if nobody else did
     Group elected{};        // the address of who asks
     std::vector<Until> routers;
   };
@@ -115,7 +121,7 @@ class Snooping {
     return known == queriers_.end() ? nullptr : &known->second;
   }
   bool has_querier(std::uint16_t vlan, bool ipv6, Time now) const;
-  static bool elects(const Querier& querier, const Group& source, Time now);
+  bool elects(const Querier& querier, const Group& source, Time now) const;
   static void extend(std::vector<Until>& list, std::uint32_t port, Time until);
   void shorten(Key key, std::optional<std::uint32_t> port, Time until);
 
@@ -123,7 +129,6 @@ class Snooping {
   static constexpr std::size_t kMostGroups = 4096;
 
   bool is_linux_, leaves_at_once_, queries_;
-  model::Ipv4 own_ip_;
   bool floods_unregistered_;
   Duration membership_;
   bool overflowed_ = false;

@@ -1,6 +1,7 @@
 #include "sys/ip_socket.h"
 
 #include <fmt/format.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -103,6 +104,46 @@ base::Result<IpSocket> IpSocket::udp(Endpoint local, Endpoint remote) {
   ::setsockopt(made.fd_, SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBuffer, sizeof kReceiveBuffer);
   if (remote.port != 0 && ::connect(made.fd_, there.plain(), there.size) != 0)
     return failed("There is no way to", remote);
+  return made;
+}
+
+base::Result<IpSocket> IpSocket::group_sender(Endpoint local, Endpoint group, const std::string& device) {
+  const bool ipv6 = local.is_ipv6();
+  IpSocket made(::socket(family_of(local), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const auto here = address_of(local), there = address_of(group);
+  const int off = 0;
+  const bool prepared = made.fd_ >= 0 &&
+                        ::setsockopt(made.fd_, SOL_SOCKET, SO_BINDTODEVICE, device.data(),
+                                     static_cast<socklen_t>(device.size())) == 0 &&
+                        ::setsockopt(made.fd_, ipv6 ? IPPROTO_IPV6 : IPPROTO_IP,
+                                     ipv6 ? IPV6_MULTICAST_LOOP : IP_MULTICAST_LOOP, &off, sizeof off) == 0 &&
+                        ::bind(made.fd_, here.plain(), here.size) == 0;
+  if (!prepared) return failed("Can't send to a group from", local);
+  if (::connect(made.fd_, there.plain(), there.size) != 0) return failed("There is no way to", group);
+  return made;
+}
+
+base::Result<IpSocket> IpSocket::group_member(Endpoint group, const std::string& device) {
+  IpSocket made(::socket(family_of(group), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const auto here = address_of(group);
+  const int on = 1;
+  bool joined = made.fd_ >= 0 && ::setsockopt(made.fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+                ::setsockopt(made.fd_, SOL_SOCKET, SO_BINDTODEVICE, device.data(),
+                             static_cast<socklen_t>(device.size())) == 0;
+  if (joined && group.is_ipv6()) {
+    ipv6_mreq request{};
+    std::memcpy(&request.ipv6mr_multiaddr, group.address6.octets.data(), group.address6.octets.size());
+    request.ipv6mr_interface = ::if_nametoindex(device.c_str());
+    joined = ::setsockopt(made.fd_, IPPROTO_IPV6, IPV6_JOIN_GROUP, &request, sizeof request) == 0;
+  } else if (joined) {
+    ip_mreqn request{};
+    request.imr_multiaddr.s_addr = htonl(group.address.bits);
+    request.imr_ifindex = static_cast<int>(::if_nametoindex(device.c_str()));
+    joined = ::setsockopt(made.fd_, IPPROTO_IP, IP_ADD_MEMBERSHIP, &request, sizeof request) == 0;
+  }
+  if (!joined || (group.port != 0 && ::bind(made.fd_, here.plain(), here.size) != 0))
+    return failed("Can't be a member of", group);
+  ::setsockopt(made.fd_, SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBuffer, sizeof kReceiveBuffer);
   return made;
 }
 

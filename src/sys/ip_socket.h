@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "base/result.h"
@@ -23,7 +24,11 @@ struct Endpoint {
 
 class IpSocket {
  public:
-  static base::Result<IpSocket> udp(Endpoint local, Endpoint remote);   // remote port 0: from anybody
+  static base::Result<IpSocket> udp(Endpoint local, Endpoint remote);  // remote port 0: from anybody
+  // To and from a group of multicast, by that device only. What is sent is not heard by the sender's own
+  // machine, and no router hands it on. Port 0: only to be a member.
+  static base::Result<IpSocket> group_sender(Endpoint local, Endpoint group, const std::string& device);
+  static base::Result<IpSocket> group_member(Endpoint group, const std::string& device);
   static base::Result<IpSocket> ping(Endpoint local, Endpoint remote);  // ports mean nothing
   static base::Result<IpSocket> listen(Endpoint local);
   static base::Result<IpSocket> connect(Endpoint local, Endpoint remote);  // TCP; goes on in the background

@@ -129,7 +129,11 @@ base::Result<void> Links::add_bridge(const std::string& name, const BridgeSettin
   request.put_text(IFLA_INFO_KIND, "bridge");
   const auto data = request.begin(IFLA_INFO_DATA);
   request.put(IFLA_BR_AGEING_TIME, to_ticks(settings.ageing));
-  request.put(IFLA_BR_MCAST_SNOOPING, std::uint8_t{0});
+  request.put(IFLA_BR_MCAST_SNOOPING, std::uint8_t{settings.snoops});
+  if (settings.querier) {
+    request.put(IFLA_BR_MCAST_QUERY_USE_IFADDR, std::uint8_t{settings.querier_uses_address});
+    request.put(IFLA_BR_MCAST_QUERIER, std::uint8_t{1});
+  }
   request.put(IFLA_BR_PRIORITY, settings.priority);
   request.put(IFLA_BR_FORWARD_DELAY, settings.stp ? to_ticks(settings.forward_delay) : 0u);
   request.put(IFLA_BR_STP_STATE, std::uint32_t{settings.stp});
@@ -212,6 +216,15 @@ base::Result<void> Links::set_stp(const std::string& bridge, bool on) {
   request.header(link_header(*at));
   put_bridge_option(request, IFLA_BR_STP_STATE, std::uint32_t{on});
   return execute(request, fmt::format("Can't set the spanning tree of {}", bridge));
+}
+
+base::Result<void> Links::set_querier(const std::string& bridge, bool on) {
+  const auto at = index(bridge);
+  if (!at) return std::unexpected(at.error());
+  NetlinkRequest request(RTM_NEWLINK, 0);
+  request.header(link_header(*at));
+  put_bridge_option(request, IFLA_BR_MCAST_QUERIER, std::uint8_t{on});
+  return execute(request, fmt::format("Can't make a querier of {}", bridge));
 }
 
 base::Result<void> Links::set_most_learnt(const std::string& bridge, std::uint32_t most) {

@@ -53,6 +53,8 @@ struct BridgeSettings {
   std::uint32_t most_learnt = 0;         // 0: no bound. Linux 6.7 and later; older ones ignore it
   std::uint16_t group_forward_mask = 0;  // of 01-80-C2-00-00-0x
   bool vlan_filtering = false;  // no port is in any VLAN at first. Needs CONFIG_BRIDGE_VLAN_FILTERING
+  // Of multicasts. A querier asks from its own address when it uses it, else from 0.0.0.0.
+  bool snoops = false, querier = false, querier_uses_address = false;
 };
 
 struct BridgePortSettings {
@@ -119,6 +121,8 @@ class Links {
   base::Result<void> add_bridge(const std::string& name, const BridgeSettings& settings);
   // A device with an address of its own on `lower`, which takes all groups; made where it belongs. passthru:
   // it has the lower device's address, whatever the end says.
+  // It begins to ask anew, or ends.
+  base::Result<void> set_querier(const std::string& bridge, bool on);
   base::Result<void> add_macvlan(const VethEnd& end, const std::string& lower, MacvlanMode mode);
   // A device that belongs to another namespace, and whose packets belong to this one.
   base::Result<void> add_vxlan(const VethEnd& end, const VxlanSettings& settings);

@@ -336,6 +336,7 @@ Group receiver_of(const Listening& m) {
       if (m.group.is_zero()) return m.ipv6 ? kAllNodes : to_group(kAllHosts);
       break;
     case Listening::Kind::kOldReport:
+    case Listening::Kind::kGarbled:
       break;
   }
   return m.group;
@@ -375,6 +376,7 @@ void put_listening(Buffer& out, const Listening& m) {
 }  // namespace
 
 void append_listening(Buffer& out, FrameShape shape, const Listening& m) {
+  SEKIMORI_ASSERT(m.kind != Listening::Kind::kGarbled);
   const Group to = receiver_of(m);
   shape.destination = group_mac(to);
   Buffer message;
@@ -399,6 +401,7 @@ void append_listening(Buffer& out, FrameShape shape, const Listening& m) {
     out.insert(out.end(), message.begin(), message.end());
     close_icmpv6(out, segment, ip);
   }
+  shape.bytes = std::max(shape.bytes, out.size() - start);
   pad(out, start, shape);
 }
 

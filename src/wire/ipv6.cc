@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <span>
 
 #include "wire/ipv4.h"
 
@@ -100,7 +99,9 @@ Group to_group(Ipv4 group) {
 }
 
 bool is_ipv4(const Group& group) {
-  return std::ranges::equal(std::span(group.octets).first(12), std::span(to_group({}).octets).first(12));
+  const auto& octets = group.octets;
+  return octets[10] == 0xff && octets[11] == 0xff &&
+         std::all_of(octets.begin(), octets.begin() + 10, [](std::uint8_t octet) { return octet == 0; });
 }
 
 Ipv4 ipv4_of(const Group& group) {

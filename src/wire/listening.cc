@@ -12,6 +12,9 @@ namespace {
 
 using Kind = Listening::Kind;
 
+// The least of each; an old query has exactly so many.
+constexpr std::size_t kIgmpBytes = 8, kIgmpv3QueryBytes = 12, kMldBytes = 24, kMldv2QueryBytes = 28;
+
 // Kinds of record (RFC 3376 section 4.2.12, RFC 3810 section 5.2.12): MODE_IS_INCLUDE and CHANGE_TO_INCLUDE,
 // without sources, want nothing.
 bool leaves(std::uint8_t kind, std::uint16_t sources) { return sources == 0 && (kind == 1 || kind == 3); }
@@ -45,7 +48,9 @@ bool read_records(Cursor& in, Listening& heard) {
   return in.ok();
 }
 
-bool read_igmp(Bytes message, Listening& heard) {
+// False: it is not to be believed. What makes it so is Linux' (net/ipv4/igmp.c, ip_mc_check_igmp;
+// net/ipv6/mcast_snoop.c, ipv6_mc_check_mld), as RFC 4541 does not tell.
+bool read_igmp(Bytes message, Ipv4 destination, Listening& heard) {
   Cursor in(message);
   const std::uint8_t type = in.u8(), code = in.u8();
   in.skip(2);
@@ -53,11 +58,18 @@ bool read_igmp(Bytes message, Listening& heard) {
     case Igmp::kQuery:
       heard.group = read_address(in, false);
       if (ipv4_of(heard.group).is_zero()) heard.group = {};
-      heard.is_old_query = message.size() < 12;
+      heard.is_old_query = message.size() < kIgmpv3QueryBytes;
       heard.patience_ms = 100 * (heard.is_old_query ? code : code_value(code, 8));
-      // A host of version 1 leaves the field empty and means ten seconds (RFC 2236 section 4).
-      if (code == 0 && heard.is_old_query) heard.patience_ms = 10'000;
-      return in.ok();
+      // A querier of version 1 leaves the field empty, means ten seconds (RFC 2236 section 4), and asks
+      // everybody.
+      if (code == 0 && heard.is_old_query) {
+        heard.patience_ms = 10'000;
+        heard.group = {};
+      }
+      in.skip(2);
+      heard.about_sources = in.u16() != 0;
+      return (message.size() == kIgmpBytes || !heard.is_old_query) &&
+             (read_be32(&message[4]) != 0 || destination == kAllHosts);
     case Igmp::kReport1:
     case Igmp::kReport2:
       heard.kind = Kind::kOldReport;
@@ -65,17 +77,15 @@ bool read_igmp(Bytes message, Listening& heard) {
     case Igmp::kLeave:
       heard.kind = Kind::kLeave;
       break;
-    case Igmp::kReport3:
+    default:
       heard.kind = Kind::kReport;
       return read_records(in, heard);
-    default:
-      return false;
   }
   heard.group = read_address(in, false);
-  return in.ok();
+  return true;
 }
 
-bool read_mld(Bytes message, Listening& heard) {
+bool read_mld(Bytes message, const Ipv6& destination, Listening& heard) {
   Cursor in(message);
   const std::uint8_t type = in.u8();
   in.skip(3);
@@ -86,20 +96,76 @@ bool read_mld(Bytes message, Listening& heard) {
   const std::uint16_t delay = in.u16();
   in.skip(2);
   heard.group = read_address(in, true);
-  switch (type) {
-    case Icmpv6::kMldQuery:
-      heard.is_old_query = message.size() < 28;
-      heard.patience_ms = heard.is_old_query ? delay : code_value(delay, 16);
-      return in.ok();
-    case Icmpv6::kMldReport:
-      heard.kind = Kind::kOldReport;
-      return in.ok();
-    case Icmpv6::kMldDone:
-      heard.kind = Kind::kLeave;
-      return in.ok();
-    default:
-      return false;
-  }
+  if (type == Icmpv6::kMldReport)
+    heard.kind = Kind::kOldReport;
+  else if (type == Icmpv6::kMldDone)
+    heard.kind = Kind::kLeave;
+  if (heard.kind != Kind::kQuery) return true;
+  heard.is_old_query = message.size() == kMldBytes;
+  heard.patience_ms = heard.is_old_query ? delay : code_value(delay, 16);
+  in.skip(2);
+  heard.about_sources = in.u16() != 0;
+  const bool link_local = heard.source.octets[0] == 0xfe && (heard.source.octets[1] & 0xc0) == 0x80;
+  return (heard.is_old_query || message.size() >= kMldv2QueryBytes) && link_local &&
+         (!heard.group.is_zero() || destination == kAllNodes);
+}
+
+bool is_igmp(std::uint8_t type) {
+  return type == Igmp::kQuery || type == Igmp::kReport1 || type == Igmp::kReport2 || type == Igmp::kLeave ||
+         type == Igmp::kReport3;
+}
+bool is_mld(std::uint8_t type) {
+  return (type >= Icmpv6::kMldQuery && type <= Icmpv6::kMldDone) || type == Icmpv6::kMldReport2;
+}
+
+std::optional<Listening> read_ipv4(Bytes packet) {
+  Cursor in(packet);
+  const std::uint8_t first = in.u8();
+  in.skip(1);
+  const std::size_t length = in.u16(), header = (first & 0xfu) * 4u;
+  in.skip(4 + 1);
+  const std::uint8_t protocol = in.u8();
+  in.skip(2);
+  Listening heard;
+  heard.source = to_group(in.ipv4());
+  const Ipv4 destination = in.ipv4();
+  if (!in.ok() || protocol != ip_protocol::kIgmp) return std::nullopt;
+  const auto garbled = [&] {
+    heard.kind = Kind::kGarbled;
+    return heard;
+  };
+  if (first >> 4 != 4 || header < 20 || length < header + kIgmpBytes || length > packet.size() ||
+      fold_checksum(add_checksum(packet.first(header))) != 0)
+    return garbled();
+  const Bytes message = packet.subspan(header, length - header);
+  if (fold_checksum(add_checksum(message)) != 0) return garbled();
+  if (!is_igmp(message[0])) return std::nullopt;
+  return read_igmp(message, destination, heard) ? heard : garbled();
+}
+
+std::optional<Listening> read_ipv6(Bytes packet) {
+  Cursor in(packet);
+  in.skip(4);
+  const std::size_t length = in.u16();
+  std::uint8_t next = in.u8();
+  in.skip(1);
+  Listening heard;
+  heard.ipv6 = true;
+  heard.source = read_address(in, true);
+  const Ipv6 destination = read_address(in, true);
+  // MLD has a router alert in front of it, always (RFC 2710 section 3).
+  if (!in.ok() || next != ip_protocol::kHopByHop || length > in.left()) return std::nullopt;
+  Cursor behind(in.take(length));
+  next = behind.u8();
+  behind.skip(std::size_t{behind.u8()} * 8 + 6);
+  const Bytes message = behind.rest();
+  if (!behind.ok() || next != ip_protocol::kIcmpv6 || message.size() < kMldBytes || !is_mld(message[0]))
+    return std::nullopt;
+  const std::uint32_t pseudo_header = add_checksum(destination.octets, add_checksum(heard.source.octets)) +
+                                      static_cast<std::uint32_t>(message.size()) + ip_protocol::kIcmpv6;
+  if (fold_checksum(add_checksum(message, pseudo_header)) != 0 || !read_mld(message, destination, heard))
+    heard.kind = Kind::kGarbled;
+  return heard;
 }
 
 }  // namespace
@@ -112,35 +178,9 @@ std::optional<Listening> read_listening(Bytes frame) {
     in.skip(2);
     type = in.u16();
   }
-  Listening heard;
-  if (type == ethertype::kIpv4) {
-    const std::uint8_t first = in.u8();
-    in.skip(1);
-    const std::size_t length = in.u16(), header = (first & 0xfu) * 4u;
-    in.skip(4 + 1);
-    const std::uint8_t protocol = in.u8();
-    in.skip(2);
-    heard.source = to_group(in.ipv4());
-    in.skip(4);
-    if (!in.ok() || protocol != ip_protocol::kIgmp || header < 20 || length < header) return std::nullopt;
-    in.skip(header - 20);
-    return read_igmp(in.take_up_to(length - header), heard) ? std::optional(heard) : std::nullopt;
-  }
-  if (type != ethertype::kIpv6) return std::nullopt;
-  heard.ipv6 = true;
-  in.skip(4);
-  const std::size_t length = in.u16();
-  std::uint8_t next = in.u8();
-  in.skip(1);
-  heard.source = read_address(in, true);
-  in.skip(16);
-  // MLD has a router alert in front of it, always (RFC 2710 section 3).
-  if (!in.ok() || next != ip_protocol::kHopByHop) return std::nullopt;
-  Cursor packet(in.take_up_to(length));
-  next = packet.u8();
-  packet.skip(std::size_t{packet.u8()} * 8 + 6);
-  if (!packet.ok() || next != ip_protocol::kIcmpv6) return std::nullopt;
-  return read_mld(packet.rest(), heard) ? std::optional(heard) : std::nullopt;
+  if (type == ethertype::kIpv4) return read_ipv4(in.rest());
+  if (type == ethertype::kIpv6) return read_ipv6(in.rest());
+  return std::nullopt;
 }
 
 }  // namespace sekimori::wire

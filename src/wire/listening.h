@@ -17,6 +17,7 @@ struct Listening {
     kOldReport,  // IGMPv1, IGMPv2, MLDv1: to the group
     kReport,     // IGMPv3, MLDv2: to all routers that can read it; `records`
     kLeave,      // IGMPv2, MLDv1: to all routers
+    kGarbled,    // a wrong checksum, or not whole: not to be believed (RFC 4541 section 2.1.1)
   };
   struct Record {
     Group group;
@@ -28,11 +29,12 @@ struct Listening {
   Group source{};                 // whose it is; of IPv4 as a group has it
   Group group{};                  // of old reports and leaves; of queries, zero when they are general
   bool is_old_query = false;      // IGMPv1, IGMPv2, MLDv1
+  bool about_sources = false;     // a query for who wants the group from some senders only
   std::uint32_t patience_ms = 0;  // of queries: within so long hosts answer
   std::vector<Record> records{};
 };
 
-// None: the frame is neither, or not whole.
+// None: the frame is neither.
 std::optional<Listening> read_listening(Bytes frame);
 
 }  // namespace sekimori::wire

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "model/model.h"
@@ -29,6 +30,12 @@ class Simulated {
     bool is_reply = false, is_nd = false;
     std::uint32_t sender_ip = 0, target_ip = 0;
     wire::Ipv6 target_ip6{};
+    // For a group that the site has: a packet, a report of who is in it, or, from that station, in all of its
+    // groups; a general question, from `sender_ip` if it is one of IGMP.
+    enum class ToGroup : std::uint8_t { kPacket, kOldReport, kReport, kQuery };
+    std::optional<ToGroup> to_group{};
+    wire::Group group{};
+    model::StationId reporter{};
   };
   struct Copies {
     std::int64_t frames = 0, tagged = 0;
@@ -58,6 +65,7 @@ class Simulated {
       frame.number = frame.src;
     }
     if (what.is_arp) frame.number = frame.src;
+    if (what.to_group) set_group(frame, what);
     fabric_.receive(in.value, frame);
     auto after = counts();
     std::vector<Copies> copies(after.size());
@@ -67,6 +75,12 @@ class Simulated {
       copies[p] = {frames, (bytes - frames * simulate::kLeastFrameBytes) / 4};
     }
     return copies;
+  }
+
+  // The bridge, a querier, begins to ask.
+  void ask(base::Time at) {
+    wires_.advance(at);
+    fabric_.on_querier_timer(bridge_.value);
   }
 
   // The stations of a NIC that take a frame with this destination and tag, as each answers an ARP request
@@ -89,6 +103,17 @@ class Simulated {
   }
 
  private:
+  void set_group(simulate::Frame& frame, const Frame& what) const {
+    using simulate::FrameKind;
+    constexpr FrameKind kKinds[] = {FrameKind::kUdp, FrameKind::kGroupReport, FrameKind::kGroupReport,
+                                    FrameKind::kGroupQuery};
+    frame.kind = kKinds[static_cast<std::size_t>(*what.to_group)];
+    frame.dst_ip = addresses_.find_group(what.group);
+    if (what.to_group == Frame::ToGroup::kQuery && what.sender_ip == 0) frame.src_ip = simulate::kNone;
+    frame.ack = what.to_group != Frame::ToGroup::kReport;
+    frame.number = what.reporter.value;
+  }
+
   std::vector<simulate::LaneCounters> counts() {
     wires_.settle();
     std::vector<simulate::LaneCounters> all;

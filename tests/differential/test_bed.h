@@ -129,6 +129,12 @@ class TestBed {
     stations_socket_.send(far_end, std::as_bytes(std::span(frame)));
   }
 
+  // A frame of any form, also cut short or padded on the way: its number stands in its source.
+  static Mac numbered_source(Number number) { return Mac{kNumbered << 32 | number}; }
+  void send_numbered(bool among_switches, int device, std::span<const std::uint8_t> frame) {
+    (among_switches ? switches_socket_ : stations_socket_).send(device, std::as_bytes(frame));
+  }
+
   struct Heard {
     int device;
     Number number;
@@ -178,6 +184,8 @@ class TestBed {
       all += socket.receive(256, [&](int device, sys::PacketSocket::Frame frame) {
         if (const auto read = read_frame(frame))
           each(Heard{device, read->first, among_switches, read->second});
+        else if (const Mac source = source_of(frame); source.bits >> 32 == kNumbered)
+          each(Heard{device, static_cast<Number>(source.bits), among_switches, 0});
         else if (const auto asked = read_resolution(frame))
           each(Heard{device, asked->number, among_switches, 0, false, asked->is_answer, asked->source});
       });
@@ -194,6 +202,7 @@ class TestBed {
     return std::span(&tag, tag != 0 ? std::size_t{1} : std::size_t{0});
   }
 
+  static constexpr std::uint64_t kNumbered = 0x025e;
   static constexpr Number kSentinel = 0x8000'0000u;
   static constexpr std::uint64_t kOwnMacs = 0x0e5e'0000'0000u;
   static constexpr std::size_t kNumberAt = 20, kTagBytes = 4, kArpBytes = 42;
@@ -264,6 +273,10 @@ class TestBed {
     std::memcpy(frame.data() + shift + 12, kMark.data(), kMark.size());
     std::memcpy(frame.data() + shift + kNumberAt, &number, sizeof number);
     socket.send(device, std::span(frame.data(), kFrameBytes + shift));
+  }
+
+  static Mac source_of(sys::PacketSocket::Frame frame) {
+    return Mac::from_octets(reinterpret_cast<const std::uint8_t*>(frame.data()) + 6);
   }
 
   // The number and the outer tag's VID (0: none) of one of ours.
