@@ -61,7 +61,8 @@ AskedBy Groups::elect(std::uint32_t c, const std::vector<StationId>& routers, bo
     if (!model::asks_for(model_, bridge, ipv6)) continue;
     const bool has_address = ipv6 || !model_[bridge].querier_ip.is_zero();
     stand({.router = {}, .bridge = bridge, .node = n, .port = {}, .is_old = true, .has_address = has_address},
-          ipv6 ? Group{} : wire::to_group(model_[bridge].querier_ip));
+          ipv6 ? wire::link_local(model::querier_mac(model_, bridge))
+               : wire::to_group(model_[bridge].querier_ip));
   }
   return elected;
 }
@@ -73,6 +74,13 @@ PortId Groups::toward(NodeIndex n, const AskedBy& asked) const {
   return way.empty() ? PortId() : way.front().out;
 }
 
+// One of Linux that has no IPv6 address to ask from hears nobody else ask in IPv6 (switching/snooping.h).
+bool Groups::hears_nobody(NodeIndex n, bool ipv6) const {
+  const BridgeId bridge = forest_[n].bridge;
+  return asked_by(forest_[n].component, ipv6).nobody() ||
+         (is_linux(n) && ipv6 && model_[bridge].querier && !model::asks_for(model_, bridge, true));
+}
+
 std::vector<PortId> Groups::router_ports(NodeIndex n, const AskedBy& asked) const {
   if (asked.nobody() || (!asked.has_address && !is_linux(n))) return {};
   const PortId port = toward(n, asked);
@@ -81,7 +89,7 @@ std::vector<PortId> Groups::router_ports(NodeIndex n, const AskedBy& asked) cons
 
 Groups::Ports Groups::reports_at(NodeIndex n, bool ipv6) const {
   const AskedBy& asked = asked_by(forest_[n].component, ipv6);
-  if (!snoops(n) || (is_linux(n) && (asked.nobody() || !asked.is_old))) return {};
+  if (!snoops(n) || (is_linux(n) && (hears_nobody(n, ipv6) || !asked.is_old))) return {};
   if (is_uncertain(n)) return {Way::kOpen, {}};
   return {Way::kThese, router_ports(n, asked)};
 }
@@ -124,7 +132,7 @@ void Groups::join(const Group& group) {
   for (NodeIndex n = 0; n < forest_.nodes().size(); ++n) {
     if (!snoops(n)) continue;
     const AskedBy& asked = asked_by(forest_[n].component, ipv6);
-    if (is_linux(n) && asked.nobody()) continue;
+    if (is_linux(n) && hears_nobody(n, ipv6)) continue;
     Ports& here = joined.ways[n];
     if (is_uncertain(n)) {
       here.way = Way::kOpen;

@@ -56,6 +56,7 @@ class Groups {
   std::vector<PortId> router_ports(NodeIndex n, const AskedBy& asked) const;
   PortId toward(NodeIndex n, const AskedBy& asked) const;
   bool is_uncertain(NodeIndex n) const;
+  bool hears_nobody(NodeIndex n, bool ipv6) const;
   void report(StationId member, bool ipv6, std::map<NodeIndex, std::vector<PortId>>& known) const;
 
   const model::Model& model_;

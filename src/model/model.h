@@ -494,6 +494,9 @@ std::string name_of(const Model& m, PortId id);     // "sw1:24", "server/vmnet0:
 std::string name_of(const Model& m, LinkId id);     // "sw1:24 - ether:tokyo"
 std::string name_of(const Model& m, FlowId id);     // "tcp desk -> branch"
 
+// The model has no addresses for switches; these stand for them.
+Mac address_of(BridgeId bridge);
+
 // The port at the other end of this port's link; invalid when nothing is plugged in.
 PortId peer(const Model& m, PortId port);
 

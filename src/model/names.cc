@@ -125,6 +125,8 @@ std::string name_of(const Model& m, FlowId id) {
                      shared.valid() ? m[shared].name : m[flow.to].name);
 }
 
+Mac address_of(BridgeId bridge) { return Mac{0x02'5354'000000u + bridge.value % 0x100'0000u}; }
+
 PortId peer(const Model& m, PortId port) {
   const LinkId link = m[port].link;
   if (!link.valid()) return {};

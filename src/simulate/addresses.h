@@ -7,7 +7,6 @@
 
 #include "model/model.h"
 #include "model/multicast.h"
-#include "simulate/bpdu.h"
 #include "simulate/frame.h"
 
 namespace sekimori::simulate {
@@ -43,7 +42,7 @@ class Addresses {
     all_nodes_ = intern(wire::kAllNodes);
     all_mld_routers_ = intern(wire::kAllMldv2Routers);
     for (std::size_t b = 0; b < model.bridges.size(); ++b) {
-      if (model.bridges[b].querier) intern(address_of(model::BridgeId(b)));
+      if (model.bridges[b].querier) intern(model::querier_mac(model, model::BridgeId(b)));
     }
     for (const auto& groups : model.group_sets) {
       for (const wire::Group& group : groups) ip_of(group);

@@ -71,10 +71,6 @@ tree::Bpdu unpack(const model::Model& m, const Frame& frame) {
   return bpdu;
 }
 
-wire::Mac address_of(model::BridgeId bridge) {
-  return wire::Mac{0x02'5354'000000u + bridge.value % 0x100'0000u};
-}
-
 wire::Bpdu bytes_of_bpdu(const model::Model& m, const Frame& frame) {
   tree::Bpdu bpdu = unpack(m, frame);
   if (bpdu.is_tcn) return switching::to_wire(bpdu);

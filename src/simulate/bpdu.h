@@ -12,7 +12,5 @@ Frame pack(const switching::tree::Bpdu& bpdu, std::uint32_t port, Time now);
 switching::tree::Bpdu unpack(const model::Model& model, const Frame& frame);
 
 wire::Bpdu bytes_of_bpdu(const model::Model& model, const Frame& frame);
-// The model has no addresses for switches; these stand for them.
-wire::Mac address_of(model::BridgeId bridge);
 
 }  // namespace sekimori::simulate

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "model/multicast.h"
-#include "simulate/bpdu.h"
 #include "simulate/fabric.h"
 #include "switching/vlan.h"
 
@@ -13,14 +12,6 @@ namespace sekimori::simulate {
 
 using switching::Heard;
 using switching::Spread;
-
-namespace {
-
-wire::Mac querier_mac(const model::Model& m, model::BridgeId bridge) {
-  return model::own_address(m, bridge).value_or(address_of(bridge));
-}
-
-}  // namespace
 
 void Fabric::note_snooping() {
   const bool is_asked = model::has_querier(model_);
@@ -113,7 +104,7 @@ void Fabric::on_querier_timer(std::uint32_t bridge) {
              wires_.now() + (play.asked++ == 0 ? switching::kStartupQuery : switching::kQueryInterval));
   for (const std::uint16_t vlan : play.vlans) {
     for (const bool ipv6 : {false, true}) {
-      const wire::Group own = ipv6 ? wire::link_local(querier_mac(model_, model::BridgeId(bridge)))
+      const wire::Group own = ipv6 ? wire::link_local(model::querier_mac(model_, model::BridgeId(bridge)))
                                    : wire::to_group(model_.bridges[bridge].querier_ip);
       if (model::asks_for(model_, model::BridgeId(bridge), ipv6) && play.state.asks(vlan, own, wires_.now()))
         ask(bridge, vlan, ipv6);
@@ -125,7 +116,7 @@ void Fabric::ask(std::uint32_t bridge, std::uint16_t vlan, bool ipv6) {
   const model::Bridge& settings = model_.bridges[bridge];
   Frame query;
   query.kind = FrameKind::kGroupQuery;
-  query.src = addresses_.find(querier_mac(model_, model::BridgeId(bridge)));
+  query.src = addresses_.find(model::querier_mac(model_, model::BridgeId(bridge)));
   query.src_ip = ipv6 || settings.querier_ip.is_zero() ? kNone : settings.querier_ip.bits;
   query.dst_ip = ipv6 ? addresses_.all_nodes() : wire::kAllHosts.bits;
   query.ack = 1;  // IGMPv2 and MLDv1: what Linux' bridge and switches ask in unless told otherwise

@@ -28,8 +28,9 @@ using base::seconds;
 struct Times {
   base::Time settled = seconds(150), until = seconds(450);
 };
-// When members that nobody asks are forgotten, and then several times asked.
-constexpr Times kOfGroups{seconds(330), seconds(830)};
+// When whoever lost an election is no router any more (255 s), and who was heard by it no member (260 s); and
+// then several times asked.
+constexpr Times kOfGroups{seconds(540), seconds(1040)};
 constexpr std::uint64_t kParts = 8;
 
 struct Tally {
