@@ -7,6 +7,7 @@
 
 #include "model/model.h"
 #include "simulate/frame.h"
+#include "switching/beacon.h"
 
 namespace sekimori::simulate {
 
@@ -36,8 +37,13 @@ class Addresses {
     for (const model::Machine& machine : model.machines) {
       for (const model::Route6& route : machine.routes6) intern(route.via);
     }
-    // What bridges answer for others, whoever has it.
     for (const model::Bridge& bridge : model.bridges) {
+      if (switching::probes_with_beacons(model, bridge)) {
+        for (const model::PortId port : bridge.ports) {
+          if (model[port].role == model::PortRole::kUplink) intern(switching::beacon_address(port));
+        }
+      }
+      // What bridges answer for others, whoever has it.
       for (const model::KnownNeighbour& known : bridge.neighbours) intern(known.mac);
     }
   }

@@ -31,6 +31,7 @@ enum class FrameKind : std::uint8_t {
   kRouterAdvertisement,    // to all nodes
   kRarp,                   // says where its source is, and nothing else
   kLearning,               // of a bond's NIC, to itself: switching/bond.h
+  kBeacon,                 // of the uplink whose port `number` is: switching/beacon.h
   kAdvertisement,          // of VRRP and HSRP; see first_hop.h
   kBpdu,                   // for the group of spanning-tree bridges; see fabric_tree.cc
   kUdp,

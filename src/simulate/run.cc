@@ -94,6 +94,9 @@ class Run {
       case TimerKind::kBond:
         fabric_.on_bond_timer(arrival.subject);
         return;
+      case TimerKind::kBeacon:
+        fabric_.on_beacon_timer(arrival.subject);
+        return;
       default:
         stacks_.on_timer(arrival.timer, arrival.subject);
     }

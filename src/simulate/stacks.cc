@@ -295,6 +295,7 @@ void Stacks::deliver(std::uint32_t machine, std::uint32_t station, const Frame& 
     case FrameKind::kRouterAdvertisement:
     case FrameKind::kRarp:
     case FrameKind::kLearning:
+    case FrameKind::kBeacon:
     case FrameKind::kBpdu:
     case FrameKind::kAdvertisement:
     case FrameKind::kVxlan:
@@ -405,6 +406,7 @@ void Stacks::on_timer(TimerKind kind, std::uint32_t subject) {
     case TimerKind::kChange:
     case TimerKind::kSpanningTree:
     case TimerKind::kBond:
+    case TimerKind::kBeacon:
       return;
   }
 }

@@ -34,6 +34,7 @@ enum class TimerKind : std::uint8_t {
   kChange,
   kSpanningTree,
   kBond,
+  kBeacon,
   kFirstHop
 };
 
