@@ -245,9 +245,12 @@ Choice choose_engine(const Model& site, BridgeId id, const Facilities& facilitie
     case BridgeKind::kHyperV:
     case BridgeKind::kSriov:
     case BridgeKind::kBond:
+    case BridgeKind::kVlanDevices:
       break;
   }
   if (bridge.kind == BridgeKind::kBond) return {Engine::kLive, "the kernel's bonding is not used"};
+  if (bridge.kind == BridgeKind::kVlanDevices)
+    return {Engine::kLive, "the kernel's VLAN devices are not used"};
   return {Engine::kLive, fmt::format("Linux' bridge is no {}", model::to_text(bridge.kind))};
 }
 
