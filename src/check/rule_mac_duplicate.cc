@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "check/rules.h"
+#include "model/vlan_devices.h"
 
 namespace sekimori::check {
 namespace {
@@ -36,8 +37,25 @@ std::string origin(const model::Model& m, StationId station) {
   return "";
 }
 
-// VLANs of one NIC, and ports of one bond, may share an address: they are one station to a switch.
-bool same_nic(const model::Model& m, StationId a, StationId b) { return m[a].port == m[b].port; }
+// The bridge that a VLAN device is below (switching/vlan_devices.h); invalid when there is none.
+model::BridgeId above(const model::Model& m, StationId s) {
+  const model::PortId far = peer(m, m[s].port);
+  if (!far.valid() || !m[far].bridge.valid() || m[m[far].bridge].kind != model::BridgeKind::kVlanDevices)
+    return {};
+  return m[peer(m, model::way_up(m, m[far].bridge))].bridge;
+}
+bool is_above(const model::Model& m, StationId device, StationId interface) {
+  const model::PortId far = peer(m, m[interface].port);
+  return far.valid() && m[far].bridge.valid() && m[far].bridge == above(m, device);
+}
+
+// VLANs of one NIC, and ports of one bond, may share an address: they are one station to a switch. So may a
+// bridge's own interface and the VLANs of a NIC below it.
+bool same_nic(const model::Model& m, StationId a, StationId b) {
+  if (m[a].port == m[b].port) return true;
+  if (m[a].machine != m[b].machine) return false;
+  return m[m[a].port].name == m[m[b].port].name || is_above(m, a, b) || is_above(m, b, a);
+}
 
 // The NIC under a bridge: what the machine says comes from the bridge's own interface, which may have its
 // MAC.

@@ -6,6 +6,9 @@
 //                  segment, unseen, with the broadcasts and the duplicates of both
 //   vlan-mismatch  a VLAN is carried at one end only: its frames are dropped there
 //
+// And a VLAN of a bridge can be taken from it below: by a VLAN device of its uplink's own NIC
+// (switching/vlan_devices.h).
+//
 // What is no fault: a switch on which no VLAN has been configured, plugged into an access port, as it is all
 // of that VLAN; `trunk: all` against a list, as long as nothing is dropped that has somebody waiting for it;
 // and whatever passes a bridge that knows no VLANs. The leak is therefore seen segment by segment, so that it
@@ -17,6 +20,7 @@
 #include <set>
 
 #include "check/words.h"
+#include "model/vlan_devices.h"
 
 namespace sekimori::check {
 namespace {
@@ -31,9 +35,9 @@ constexpr std::size_t kAll = 4000;  // a set this large was not chosen VLAN by V
 std::vector<bool> bridges_with_vlans(const model::Model& m) {
   std::vector<bool> has(m.bridges.size());
   for (std::size_t b = 0; b < m.bridges.size(); ++b) {
-    has[b] = m.bridges[b].vlan_aware && std::ranges::any_of(m.bridges[b].ports, [&](PortId port) {
-               return m[port].pvid != 1 || m[port].tagged_vlans != 0;
-             });
+    has[b] = m.bridges[b].vlan_aware && m.bridges[b].kind != model::BridgeKind::kVlanDevices &&
+             std::ranges::any_of(m.bridges[b].ports,
+                                 [&](PortId port) { return m[port].pvid != 1 || m[port].tagged_vlans != 0; });
   }
   return has;
 }
@@ -212,13 +216,57 @@ void tell_cut_off(const Site& site, const model::Link& link, PortId nic, PortId 
   out.push_back(std::move(f));
 }
 
+// All of them are on the machine itself, or its guests: no other way leads out.
+bool are_inside(const model::Model& m, model::MachineId machine,
+                const std::vector<model::StationId>& stations) {
+  return std::ranges::all_of(stations, [&](model::StationId s) {
+    return m[s].machine == machine || m[m[s].machine].host == machine;
+  });
+}
+
+// Stations on the bridge in the VLAN of a device below it.
+void tell_taken(const Site& site, BridgeId devices, std::vector<findings::Finding>& out) {
+  const model::Model& m = site.model;
+  const PortId up = model::way_up(m, devices), uplink = peer(m, up);
+  for (std::uint16_t vlan = 1; vlan < model::kUntaggedOnly; ++vlan) {
+    if (carries(m, up, vlan) || !carries(m, uplink, vlan)) continue;
+    const std::uint32_t segment = segment_at(site, uplink, vlan);
+    if (segment == BridgeId::kNone ||
+        !are_inside(m, m[devices].machine, site.segments.list[segment].stations))
+      continue;
+    const std::string device = fmt::format("{}.{}", m[uplink].name, vlan), bridge = m[m[uplink].bridge].name;
+    findings::Finding f = mismatch(m, m[m[up].link]);
+    f.bridge = m[uplink].bridge;
+    f.line = m[f.bridge].line;
+    f.stations = site.segments.list[segment].stations;
+    f.where = name_of(m, f.bridge);
+    f.headline =
+        fmt::format("{} {} cut off: {} takes what comes in for VLAN {} before {} sees it",
+                    names(m, f.stations, 3), f.stations.size() == 1 ? "is" : "are", device, vlan, bridge);
+    f.cause = fmt::format(
+        "{} is a VLAN device of {}, the uplink of {}, and so below it: frames with the tag {} are the "
+        "device's, "
+        "whomever they are for, and what it sends passes no bridge. What is on {} in VLAN {} is heard "
+        "outside, "
+        "hears nothing from there, and never hears the machine itself. Put the address on {}.{} instead.",
+        device, m[uplink].name, f.where, vlan, bridge, vlan, bridge, vlan);
+    out.push_back(std::move(f));
+  }
+}
+
 }  // namespace
 
 void rule_vlan_mismatch(const Site& site, std::vector<findings::Finding>& out) {
   const model::Model& m = site.model;
   const std::vector<bool> has_vlans = bridges_with_vlans(m);
   tell_leaks(site, has_vlans, out);
-  const auto is_aware = [&](PortId port) { return m[port].bridge.valid() && m[m[port].bridge].vlan_aware; };
+  for (std::size_t b = 0; b < m.bridges.size(); ++b) {
+    if (m.bridges[b].kind == model::BridgeKind::kVlanDevices) tell_taken(site, BridgeId(b), out);
+  }
+  const auto is_aware = [&](PortId port) {
+    const BridgeId bridge = m[port].bridge;
+    return bridge.valid() && m[bridge].vlan_aware && m[bridge].kind != model::BridgeKind::kVlanDevices;
+  };
   for (const model::Link& link : m.links) {
     if (!link.up) continue;
     if (is_aware(link.a) && is_aware(link.b)) {

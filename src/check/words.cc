@@ -22,7 +22,7 @@ std::string segment_name(const Site& site, std::uint32_t segment) {
   std::uint16_t vlan = 0;
   for (const auto& [bridge, inside] : site.segments.list[segment].bridges) {
     bridges.push_back(bridge);
-    if (vlan == 0 && m[bridge].vlan_aware) vlan = inside;
+    if (vlan == 0 && m[bridge].vlan_aware && inside != model::kUntaggedOnly) vlan = inside;
   }
   if (bridges.empty()) return names(m, site.segments.list[segment].stations, 2);
   return vlan <= 1 ? names(m, bridges, 3) : fmt::format("{}, VLAN {}", names(m, bridges, 3), vlan);

@@ -169,14 +169,17 @@ void SiteReader::read_own_interface(MachineId machine, BridgeId bridge, const En
     for (const PortId port : model()[bridge].ports) {
       const PortId far = model::peer(model(), port);
       if (model()[port].role != PortRole::kHost || !far.valid()) continue;
-      const model::Station& nic = model()[model()[far].station];
-      if (nic.ip.address.is_zero() && nic.ip6.address.is_zero()) continue;
-      in_.wrong(ip,
-                fmt::format(
+      for (model::StationId s = model()[far].station; s.valid(); s = model()[s].next_on_port) {
+        const model::Station& nic = model()[s];
+        // Its VLANs are below the bridge (switching/vlan_devices.h).
+        if (nic.vlan != 0 || (nic.ip.address.is_zero() && nic.ip6.address.is_zero())) continue;
+        in_.wrong(
+            ip, fmt::format(
                     "both '{}' and its uplink '{}' (line {}) have an address, and one MAC; a bridged NIC is "
                     "reached through its bridge: keep the address of '{}'",
                     name, nic.name, nic.line, name));
-      return;
+        return;
+      }
     }
     address = {kFilledInLater};
   }

@@ -81,6 +81,30 @@ std::string beyond_linux_snooping(const Model& site, BridgeId id) {
   return is_its_own ? "" : "it asks from an address that is not its interface's";
 }
 
+// Whether the other end of the port's cable sends frames with tags, which a bridge that filters no VLANs
+// would pass on: a NIC with VLANs, or a switch with a trunk there and other VLANs than 1 in use.
+const Port& far_end(const Model& site, const Port& port) {
+  const PortId a = site[port.link].a;
+  return site[&site[a] == &port ? site[port.link].b : a];
+}
+bool has_nic_with_vlan(const Model& site, const Port& port) {
+  for (model::StationId s = port.station; s.valid(); s = site[s].next_on_port) {
+    if (site[s].vlan != 0) return true;
+  }
+  return false;
+}
+bool hears_tags(const Model& site, const Port& port) {
+  const Port& far = far_end(site, port);
+  if (!far.bridge.valid()) return has_nic_with_vlan(site, far);
+  if (!site[far.bridge].vlan_aware || site.vlan_sets[far.tagged_vlans].none()) return false;
+  return std::ranges::any_of(site[far.bridge].ports, [&](PortId other) {
+    const Port& in = site[other];
+    if (&in == &far || !in.link.valid() || in.role == model::PortRole::kUplink) return false;
+    if (in.role == model::PortRole::kHost) return has_nic_with_vlan(site, far_end(site, in));
+    return in.pvid > 1 || site.vlan_sets[in.tagged_vlans].any();
+  });
+}
+
 // Why Linux' bridge can't be this switch; empty when it can.
 std::string beyond_linux(const Model& site, BridgeId id) {
   const Bridge& bridge = site[id];
@@ -95,6 +119,7 @@ std::string beyond_linux(const Model& site, BridgeId id) {
     if (!bridge.vlan_aware) return "";
     if (site.vlan_sets[port.tagged_vlans].any()) return "carries tagged VLANs";
     if (pvid != 0 && port.pvid != pvid) return fmt::format("is in VLAN {}", port.pvid);
+    if (hears_tags(site, port)) return "is sent tagged frames, which it is to drop";
     pvid = port.pvid;
     return pvid == 0 ? "takes no untagged frames" : "";
   });
@@ -236,9 +261,12 @@ Choice choose_engine(const Model& site, BridgeId id, const Facilities& facilitie
     case BridgeKind::kHyperV:
     case BridgeKind::kSriov:
     case BridgeKind::kBond:
+    case BridgeKind::kVlanDevices:
       break;
   }
   if (bridge.kind == BridgeKind::kBond) return {Engine::kLive, "the kernel's bonding is not used"};
+  if (bridge.kind == BridgeKind::kVlanDevices)
+    return {Engine::kLive, "the kernel's VLAN devices are not used"};
   return {Engine::kLive, fmt::format("Linux' bridge is no {}", model::to_text(bridge.kind))};
 }
 

@@ -101,6 +101,32 @@ TEST(Plan, WhatLinuxBridgesCantDoIsLive) {
   EXPECT_EQ(because("{9: {mac-limit: 2}}"), "");  // nothing is plugged in there
 }
 
+// A switch drops the tagged frames of VLANs that it does not have; a bridge without VLANs passes them on.
+TEST(Plan, WhatIsSentTagsFiltersThem) {
+  const auto because = [](const std::string& nic, const std::string& guest, const std::string& sw = "{}") {
+    const model::Model site = parse(R"(
+hosts:
+  a: {nics: {)" + nic + R"(: 10.0.0.1/24}}
+  b:
+    nics: {e: {}}
+    switches: {vs: {kind: esxi, uplinks: [e]}}
+    guests: {g: {nics: {n: {on: vs, ip: 10.0.0.2/24}}}, h: {nics: {n: {on: vs, ip: 10.0.10.2/24)" +
+                                    guest + R"(}}}}
+switches: {sw: )" + sw + R"(}
+links: [[a:e, sw:1], [b:e, sw:2]]
+)");
+    for (const PlannedBridge& bridge : make_plan(site, "t").bridges) {
+      if (site[bridge.bridge].name == "sw") return bridge.live_because;
+    }
+    return std::string("no switch");
+  };
+  EXPECT_EQ(because("e", ""), "");
+  EXPECT_THAT(because("e.10", ""), HasSubstr("sw:1 is sent tagged frames"));
+  EXPECT_THAT(because("e", ", access: 10"), HasSubstr("sw:2 is sent tagged frames"));
+  EXPECT_THAT(because("e", ", trunk: [10], native: 1"), HasSubstr("sw:2 is sent tagged frames"));
+  EXPECT_EQ(because("e.10", ", access: 10", "{vlan-aware: off}"), "");
+}
+
 TEST(Plan, AllLinksOfAnAggregationGroupAreBuiltBetweenLiveSwitches) {
   const model::Model site = parse(R"(
 switches: {s1: {ports: {1: {lag: 1}, 2: {lag: 1}}}, s2: {ports: {1: {lag: 4}, 2: {lag: 4}}}}

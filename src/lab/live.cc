@@ -126,9 +126,8 @@ class Live {
         }
       });
       release();
-      for (const LiveCables& cables : cables_) {
-        if (LiveTree* tree = cables.tree(); tree != nullptr && tree->next_due() <= now())
-          tree->on_time(now());
+      for (LiveCables& cables : cables_) {
+        if (cables.next_due() <= now()) cables.on_time(now());
       }
       for (WatchedBond& bond : bonds_) {
         if (bond.bond->next_due() <= now()) bond.bond->on_time(now());
@@ -373,6 +372,7 @@ class Live {
     if (const wire::Bytes bpdu = bpdu_in(bytes); looks && !bpdu.empty())
       return receive_bpdu(port, bytes, bpdu);
     LiveSwitch::Frame frame = read_frame(bytes);
+    if (frame.is_beacon && cables_[port.number].hear_beacon(port.port, frame)) return;
     if (port.bridge->suppresses()) frame.about = read_about(octets_of(bytes));
     for (const LiveSwitch::Copy& copy : port.bridge->relay(port.port, frame, now())) {
       const std::uint32_t out = by_model_port_[copy.port.index()];
@@ -437,9 +437,7 @@ class Live {
   std::chrono::nanoseconds patience() {
     base::Duration least = base::seconds(1);
     for (const LiveCables& cables : cables_) {
-      if (cables.tree() == nullptr) continue;
-      if (const base::Time due = cables.tree()->next_due(); due != base::kNever)
-        least = std::min(least, due - now());
+      if (cables.next_due() != base::kNever) least = std::min(least, cables.next_due() - now());
     }
     for (const WatchedBond& bond : bonds_) {
       if (bond.bond->next_due() != base::kNever) least = std::min(least, bond.bond->next_due() - now());

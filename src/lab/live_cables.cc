@@ -1,5 +1,6 @@
 #include "lab/live_cables.h"
 
+#include <algorithm>
 #include <string>
 
 #include "switching/vlan.h"
@@ -54,6 +55,39 @@ void LiveCables::look(Time now) {
   if (tree_) {
     for (const PortId port : ports) tree_->set_carrier(port, live_.group_carries(port), now);
   }
+  notify_moved();
+}
+
+bool LiveCables::hear_beacon(PortId in, const LiveSwitch::Frame& frame) {
+  if (!live_.hear_beacon(in, frame)) return false;
+  notify_moved();
+  return true;
+}
+
+void LiveCables::on_time(Time now) {
+  if (tree_ && tree_->next_due() <= now) tree_->on_time(now);
+  if (beacons_due_ > now) return;
+  beacons_due_ = now + switching::kBeaconInterval;
+  send_beacons();
+  notify_moved();
+}
+
+Time LiveCables::next_due() const { return tree_ ? std::min(tree_->next_due(), beacons_due_) : beacons_due_; }
+
+void LiveCables::send_beacons() {
+  for (const auto& [uplink, tag] : live_.next_beacons()) {
+    wire::FrameShape shape{.destination = wire::kBroadcast, .source = switching::beacon_address(uplink)};
+    if (tag != 0) {
+      shape.tag = wire::VlanTag{.vid = tag};
+      shape.bytes += 4;
+    }
+    wire::Buffer frame;
+    wire::append_beacon(frame, shape, site_[uplink].name);
+    send_(uplink, std::as_bytes(std::span(frame)));
+  }
+}
+
+void LiveCables::notify_moved() {
   for (const auto& [nic, uplink] : live_.moved_nics()) notify(nic, uplink);
 }
 

@@ -1,4 +1,5 @@
-// The cables of a live switch or bond: which of them carry, and the spanning tree that speaks over them.
+// The cables of a live switch or bond: which of them carry, and what the switch itself says over them: its
+// spanning tree, its beacons, and which NICs have moved to another uplink of a team.
 //
 // The kernel tells of a carrier that has come or gone, now and then up to a second late
 // (net/core/link_watch.c); a run asks to look at once.
@@ -48,6 +49,11 @@ class LiveCables {
   // Tells the switch and its tree which cables carry. NICs of a team that leave by another uplink for it are
   // announced there.
   void look(base::Time now);
+  // A beacon has come in at a port. True when it is the switch's own, and goes nowhere.
+  bool hear_beacon(model::PortId in, const LiveSwitch::Frame& frame);
+  // What is due, of the tree and of beacons.
+  void on_time(base::Time now);
+  base::Time next_due() const;
 
   // With the tree as the whole site settles on it, by port of the model.
   void begin_tree(const std::vector<switching::tree::Settled>& settled, base::Time now);
@@ -58,9 +64,13 @@ class LiveCables {
  private:
   LiveCables(const model::Model& site, const Plan& plan, model::BridgeId id, LiveSwitch& live, Send send,
              CableWatch watch)
-      : site_(site), plan_(plan), id_(id), live_(live), send_(std::move(send)), watch_(std::move(watch)) {}
+      : site_(site), plan_(plan), id_(id), live_(live), send_(std::move(send)), watch_(std::move(watch)) {
+    if (live.probes_with_beacons()) beacons_due_ = switching::kBeaconInterval;
+  }
   void make_tree();
+  void notify_moved();
   void notify(model::PortId nic, model::PortId uplink);
+  void send_beacons();
 
   const model::Model& site_;
   const Plan& plan_;
@@ -69,6 +79,7 @@ class LiveCables {
   Send send_;
   CableWatch watch_;
   std::unique_ptr<LiveTree> tree_;
+  base::Time beacons_due_ = base::kNever;
 };
 
 }  // namespace sekimori::lab

@@ -45,7 +45,8 @@ LiveSwitch::Frame read_frame(FrameBytes bytes) {
                           .bytes = static_cast<std::uint32_t>(bytes.size())};
   frame.tag = tag_of(bytes);
   const std::size_t type = kAddressBytes + (is_tagged(bytes) ? kTagBytes : 0);
-  frame.is_arp = read16(bytes, type) == 0x0806;
+  frame.is_arp = read16(bytes, type) == wire::ethertype::kArp;
+  frame.is_beacon = read16(bytes, type) == wire::ethertype::kVmwareBeacon;
   constexpr std::size_t kIpAddresses = 2 + 12;  // behind the EtherType
   if (read16(bytes, type) == 0x0800 && bytes.size() >= type + kIpAddresses + 8) {
     frame.source_ip = read32(bytes, type + kIpAddresses);

@@ -46,7 +46,9 @@ LiveSwitch::LiveSwitch(const model::Model& site, model::BridgeId bridge)
   for (const auto& [group, members] : std::unordered_map(groups_)) {
     for (const PortId member : members) groups_[member] = members;
   }
-  nics_at_ = uplinks_of_nics();
+  if (switching::probes_with_beacons(site, bridge_))
+    beacons_.emplace(site, bridge_, [](PortId) { return true; });
+  nics_at_ = nics_at_uplinks();
   for (const model::StaticEntry& entry : bridge_.static_entries)
     fdb_.set_static(bridge_.vlan_aware ? entry.vlan : std::uint16_t{0}, intern(entry.mac), entry.port.value);
 }
@@ -74,6 +76,7 @@ bool LiveSwitch::group_carries(PortId port) const { return !dead_.contains(any_m
 
 void LiveSwitch::set_carrier(PortId port, bool on) {
   if (on == !dead_.contains(port)) return;
+  if (beacons_) beacons_->set_carrier(port, on);
   if (on) {
     dead_.erase(port);
     return;
@@ -101,25 +104,32 @@ void LiveSwitch::push(PortId out, std::uint16_t tag, const Frame& frame) {
 
 // Of a team, where each NIC's frames leave: invalid while all uplinks are dead. A NIC without a carrier is
 // nowhere.
-std::unordered_map<PortId, PortId> LiveSwitch::uplinks_of_nics() const {
-  std::unordered_map<PortId, PortId> at;
+LiveSwitch::NicsAt LiveSwitch::nics_at_uplinks() const {
+  NicsAt at;
   if (uplinks_.size() < 2 || !bridge_.notify_switches) return at;
   for (const PortId port : bridge_.ports) {
     const Mac mac = model::nic_address(site_, port);
     if (site_[port].role == PortRole::kUplink || mac.is_zero() || dead_.contains(port)) continue;
-    at.emplace(port, chosen_uplink(port, mac, nullptr));
+    const std::uint16_t vlan = site_[port].pvid;
+    if (!beacons_ || !beacons_->is_shotgun(vlan)) {
+      at.emplace_back(port, chosen_uplink(port, vlan, mac, nullptr));
+      continue;
+    }
+    for (const PortId uplink : uplinks_) {
+      if (beacons_->is_usable(uplink, vlan)) at.emplace_back(port, uplink);
+    }
   }
   return at;
 }
 
-std::vector<std::pair<PortId, PortId>> LiveSwitch::moved_nics() {
-  const auto before = std::exchange(nics_at_, uplinks_of_nics());
-  std::vector<std::pair<PortId, PortId>> moved;
-  for (const PortId port : bridge_.ports) {
-    const auto now = std::as_const(nics_at_).find(port), then = before.find(port);
-    if (now == nics_at_.cend() || !now->second.valid()) continue;
-    if (then == before.end() || then->second == now->second) continue;
-    moved.emplace_back(port, now->second);
+LiveSwitch::NicsAt LiveSwitch::moved_nics() {
+  const auto before = std::exchange(nics_at_, nics_at_uplinks());
+  NicsAt moved;
+  for (const auto& at : nics_at_) {
+    const auto was_somewhere = [&](const auto& then) { return then.first == at.first; };
+    if (at.second.valid() && std::ranges::any_of(before, was_somewhere) &&
+        std::ranges::find(before, at) == before.end())
+      moved.push_back(at);
   }
   return moved;
 }
@@ -403,10 +413,11 @@ switching::Destination LiveSwitch::registered_as(std::uint16_t vlan, const Frame
 }
 
 // Of a team: the uplink for what comes in at `from`. Invalid when there is none.
-PortId LiveSwitch::chosen_uplink(PortId from, Mac source, const Frame* packet) const {
+PortId LiveSwitch::chosen_uplink(PortId from, std::uint16_t vlan, Mac source, const Frame* packet) const {
   std::vector<PortId> built;
   for (const PortId uplink : uplinks_) {
-    if (site_[uplink].link.valid() && !dead_.contains(uplink)) built.push_back(uplink);
+    if (!site_[uplink].link.valid() || dead_.contains(uplink)) continue;
+    if (!beacons_ || beacons_->is_usable(uplink, vlan)) built.push_back(uplink);
   }
   if (built.empty()) return {};
   const auto number =
@@ -429,9 +440,10 @@ void LiveSwitch::relay_registered(PortId in, std::uint16_t vlan, const Frame& fr
                            return site_[entry.second].role == PortRole::kGuest;
                          });
   const bool is_team = uplinks_.size() > 1;
-  const bool one_copy =
-      is_team && known == Destination::kGroup && from_outside && switching::has_own_uplink(bridge_.teaming);
-  const PortId uplink = is_team && !from_outside ? chosen_uplink(in, frame.source, &frame) : PortId();
+  const bool shotgun = beacons_ && beacons_->is_shotgun(vlan);
+  const bool one_copy = is_team && known == Destination::kGroup && from_outside && !shotgun &&
+                        switching::has_own_uplink(bridge_.teaming);
+  const PortId uplink = is_team && !from_outside ? chosen_uplink(in, vlan, frame.source, &frame) : PortId();
   const bool may_return = switching::may_return(switching::registrar(bridge_), known);
   for (const PortId out : bridge_.ports) {
     const Port& port = site_[out];
@@ -448,12 +460,31 @@ void LiveSwitch::relay_registered(PortId in, std::uint16_t vlan, const Frame& fr
     if (reflected) passage.from_this_guest = is_plugged_in_at(out, frame.source);
     if (!switching::relays(switching::registrar(bridge_), passage)) continue;
     if (port.isolated && from.isolated) continue;
-    if (is_team && port.role == PortRole::kUplink && out != uplink) continue;
-    if (one_copy && chosen_uplink(out, model::nic_address(site_, out), nullptr) != in) continue;
+    if (is_team && port.role == PortRole::kUplink &&
+        !(shotgun ? beacons_->is_usable(out, vlan) : out == uplink))
+      continue;
+    if (one_copy && chosen_uplink(out, vlan, model::nic_address(site_, out), nullptr) != in) continue;
     const auto tag = tag_at(out, vlan, frame);
     if (!tag || (port.role == PortRole::kUplink && guarded(out, frame.destination))) continue;
     copies_.push_back({out, *tag});
   }
+}
+
+bool LiveSwitch::hear_beacon(PortId in, const Frame& frame) {
+  if (!beacons_ || !beacons_->is_own(frame.source)) return false;
+  if (const auto vlan = vlan_of(in, frame)) beacons_->hear(in, *vlan, frame.source);
+  return true;
+}
+
+const std::vector<LiveSwitch::Copy>& LiveSwitch::next_beacons() {
+  copies_.clear();
+  beacons_->end_interval();
+  for (const PortId uplink : beacons_->uplinks()) {
+    for (const std::uint16_t vlan : beacons_->vlans()) {
+      if (const auto tag = tag_at(uplink, vlan, {})) copies_.push_back({uplink, *tag});
+    }
+  }
+  return copies_;
 }
 
 std::vector<LiveSwitch::Entry> LiveSwitch::table(base::Time now) const {

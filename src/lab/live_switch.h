@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "model/model.h"
+#include "switching/beacon.h"
 #include "switching/fdb.h"
 #include "switching/registered.h"
 #include "switching/snooping.h"
@@ -37,7 +38,7 @@ class LiveSwitch {
     model::Mac destination, source;
     std::uint16_t tag = 0;  // VLAN ID; 0: untagged or priority-tagged
     std::uint32_t bytes = 0;
-    bool is_arp = false;
+    bool is_arp = false, is_beacon = false;
     std::uint32_t source_ip = 0, destination_ip = 0;  // of an IPv4 packet
     std::optional<About> about{};                     // for a switch that suppresses
     // For a switch that snoops: where an IP packet to a group address of Ethernet is for, else zero; and IGMP
@@ -84,7 +85,15 @@ class LiveSwitch {
 
   // NICs whose frames leave by another uplink since the last call, and by which: they are to be announced
   // there.
-  std::vector<std::pair<model::PortId, model::PortId>> moved_nics();
+  using NicsAt = std::vector<std::pair<model::PortId, model::PortId>>;
+  NicsAt moved_nics();
+
+  // A frame that is a beacon has come in. True when it is one of the switch's own team, which is for nobody
+  // else (switching/beacon.h).
+  bool hear_beacon(model::PortId in, const Frame& frame);
+  // Once each kBeaconInterval: what leaves now, each copy from the address of its uplink.
+  const std::vector<Copy>& next_beacons();
+  bool probes_with_beacons() const { return beacons_.has_value(); }
 
   // What a spanning tree says: what a port does (without one all forward), that what was learnt there is
   // void, that entries age after this time; zero: as configured.
@@ -130,8 +139,9 @@ class LiveSwitch {
   void relay_registered(model::PortId in, std::uint16_t vlan, const Frame& frame);
   switching::Destination registered_as(std::uint16_t vlan, const Frame& frame);
   void push(model::PortId out, std::uint16_t tag, const Frame& frame);
-  std::unordered_map<model::PortId, model::PortId> uplinks_of_nics() const;
-  model::PortId chosen_uplink(model::PortId from, model::Mac source, const Frame* packet) const;
+  NicsAt nics_at_uplinks() const;
+  model::PortId chosen_uplink(model::PortId from, std::uint16_t vlan, model::Mac source,
+                              const Frame* packet) const;
   bool is_plugged_in_at(model::PortId port, model::Mac mac) const;
 
   const model::Model& site_;
@@ -143,9 +153,10 @@ class LiveSwitch {
   std::vector<model::Mac> macs_;
   std::unordered_multimap<model::Mac, model::PortId> attached_;  // stations that are plugged in here
   std::vector<model::PortId> uplinks_;
+  std::optional<switching::Beacons> beacons_;
   std::unordered_map<model::PortId, std::vector<model::PortId>> groups_;  // of links, by each member
   std::unordered_set<model::PortId> dead_;                                // ports without a carrier
-  std::unordered_map<model::PortId, model::PortId> nics_at_;              // of a team: NIC's port, uplink
+  NicsAt nics_at_;                                                        // of a team: NIC's port, uplink
   std::vector<model::PortId> registered_;                                 // scratch: where the destination is
   std::unordered_map<model::PortId, Policer> policers_;
   std::vector<Copy> copies_;

@@ -111,7 +111,6 @@ class Planner {
         planned.device = device_names_[planned.space].take(bridge.name, kLongestDevice);
       if (bridge.routing == model::Routing::kNat) need(Feature::kTranslation, model::name_of(site_, id));
       if (planned.engine == Engine::kVxlan) plan_tunnel_end(planned);
-      if (bridge.beacon_probing) leave_out(model::name_of(site_, id), "It sends no beacons.");
       plan_.bridges.push_back(std::move(planned));
     }
   }

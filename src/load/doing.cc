@@ -99,13 +99,16 @@ Doing DoingTeller::tell(const Visit& v, const EntryStory& entry) const {
   std::vector<PortId> out = v.copies;
   if (v.aside == 0 && v.onward.most > 0) out.insert(out.begin(), v.toward);
   if (!doing.drop_reason.empty()) doing.action = Action::kDrops;
-  if (kind == BridgeKind::kBond)
+  if (kind == BridgeKind::kVlanDevices && !out.empty())
+    doing.says.push_back(fmt::format("By their tag they go to {}.", ports(v.node, out)));
+  else if (kind == BridgeKind::kBond)
     doing.says.push_back(out.empty() ? "None of its NICs works."
                                      : fmt::format("Passes them on: {}.", ports(v.node, out)));
   else
-    doing.says.push_back(out.empty()
-                             ? "Nobody else is connected."
-                             : fmt::format("Repeats them out of all other ports: {}.", ports(v.node, out)));
+    doing.says.push_back(
+        out.empty()
+            ? (kind == BridgeKind::kVlanDevices ? "Nobody takes them there." : "Nobody else is connected.")
+            : fmt::format("Repeats them out of all other ports: {}.", ports(v.node, out)));
   tell_spared(v, doing);
   return doing;
 }

@@ -182,6 +182,12 @@ EntryStory EntryTeller::tell(NodeIndex node, PortId toward) {
     story.what = "no table: a bond passes on what its machine sends and gets";
     return story;
   }
+  if (bridge.kind == BridgeKind::kVlanDevices) {
+    story.state = EntryState::kNoTable;
+    story.cause = "vlan-devices";
+    story.what = "no table: the tag decides between the VLAN devices of the NIC and the bridge above it";
+    return story;
+  }
   if (switching::registers(bridge.kind)) {
     story.state = EntryState::kNoTable;
     story.cause = bridge.kind == BridgeKind::kHostedBridge ? "hosted" : "registered";

@@ -346,7 +346,7 @@ class Explainer {
     const check::Node& n = forest_[node];
     Stop stop{.bridge = name_of(m_, n.bridge),
               .kind = std::string(to_text(m_[n.bridge].kind)),
-              .vlan = m_[n.bridge].vlan_aware ? n.vlan : std::uint16_t{0},
+              .vlan = m_[n.bridge].vlan_aware && n.vlan != model::kUntaggedOnly ? n.vlan : std::uint16_t{0},
               .bytes = {},
               .entry = {},
               .doing = {},

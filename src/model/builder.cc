@@ -462,6 +462,7 @@ void note_own_address(Model& model, BridgeId bridge, PortId port, const Station&
 Model Builder::finish() && {
   allocate_macs();
   bound_as_ovs(model_);
+  put_vlan_devices_below();
   for (const Station& station : model_.stations) {
     const PortId far = peer(model_, station.port);
     if (!far.valid() || model_[far].role != PortRole::kHost) continue;

@@ -90,6 +90,10 @@ class Builder {
   Model finish() &&;
 
  private:
+  void put_vlan_devices_below();  // vlan_devices.cc
+  void put_vlan_devices_below(PortId uplink);
+  PortId port_of_devices(PortId uplink, BridgeId below);
+
   Model model_;
   NameIndex machines_;
   NameIndex bridges_;                         // owner: machine

@@ -184,6 +184,8 @@ enum class BridgeKind : std::uint8_t {
   kSriov,
   kVtep,  // an endpoint of a VXLAN tunnel: switching/vxlan.h
   kBond,  // NICs of a machine that are one: switching/bond.h
+  // A NIC with VLAN devices that is the uplink of a bridge: these are below it (switching/vlan_devices.h).
+  kVlanDevices,
 };
 
 // macvlan: what frames of one guest for another do (IFLA_MACVLAN_MODE).
@@ -300,6 +302,9 @@ enum class PortRole : std::uint8_t {
 // VLANs carried tagged by a port. Interned: ports share the sets in Model::vlan_sets by index; set 0 is
 // empty.
 using VlanSet = std::bitset<4096>;
+
+// The PVID, which no tag can be, of ports that hand on untagged frames as they are.
+constexpr std::uint16_t kUntaggedOnly = 4095;
 
 // Upper bounds for what a port lets in, in bit/s of frames without FCS; 0 is no bound. IEEE 802.1Q has no
 // storm control; these are the three classes that switches commonly police.

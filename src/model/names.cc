@@ -32,6 +32,8 @@ std::string_view to_text(BridgeKind kind) {
       return "vxlan";
     case BridgeKind::kBond:
       return "bond";
+    case BridgeKind::kVlanDevices:
+      return "vlan-devices";
   }
   return "?";
 }

@@ -8,6 +8,7 @@
 #include "model/model.h"
 #include "model/multicast.h"
 #include "simulate/frame.h"
+#include "switching/beacon.h"
 
 namespace sekimori::simulate {
 
@@ -50,8 +51,13 @@ class Addresses {
     for (const model::Flow& flow : model.flows) {
       if (flow.is_multicast()) ip_of(flow.group);
     }
-    // What bridges answer for others, whoever has it.
     for (const model::Bridge& bridge : model.bridges) {
+      if (switching::probes_with_beacons(model, bridge)) {
+        for (const model::PortId port : bridge.ports) {
+          if (model[port].role == model::PortRole::kUplink) intern(switching::beacon_address(port));
+        }
+      }
+      // What bridges answer for others, whoever has it.
       for (const model::KnownNeighbour& known : bridge.neighbours) intern(known.mac);
     }
   }

@@ -244,6 +244,10 @@ void encode(const model::Model& model, const Addresses& addresses, const Frame& 
     wire::append_loopback(out, shape);
     return;
   }
+  if (frame.kind == FrameKind::kBeacon) {
+    wire::append_beacon(out, shape, model.ports[frame.number].name);
+    return;
+  }
   if (frame.kind == FrameKind::kBpdu) {
     shape.destination = wire::kStpGroup;
     shape.source = address_of(model[model::PortId(frame.dst_ip)].bridge);

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "model/model.h"
@@ -16,6 +17,7 @@
 #include "simulate/observer.h"
 #include "simulate/tree.h"
 #include "simulate/wires.h"
+#include "switching/beacon.h"
 #include "switching/bond.h"
 #include "switching/fdb.h"
 #include "switching/registered.h"
@@ -67,6 +69,7 @@ class Fabric {
   void on_bond_timer(std::uint32_t bridge);
   void on_querier_timer(std::uint32_t bridge);
   std::vector<GroupEntry> group_entries() const;  // of bridges that snoop
+  void on_beacon_timer(std::uint32_t bridge);
   // Sent so far, those that a queue dropped left out; empty without a spanning tree.
   const std::vector<std::int64_t>& bpdus_by_lane() const { return bpdus_; }
 
@@ -123,8 +126,10 @@ class Fabric {
   }
   bool any_member_up(std::uint32_t port) const;
   std::uint32_t member_for(std::uint32_t port, const Frame& frame) const;
-  void notify_switches(std::uint32_t bridge, const std::vector<std::uint32_t>& before);
-  std::vector<std::uint32_t> chosen_uplinks(std::uint32_t bridge) const;
+  // Ports of NICs, and the uplinks that their frames leave by; kNone: none is up.
+  using NicsAt = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
+  void notify_switches(std::uint32_t bridge, const NicsAt& before);
+  NicsAt nics_at_uplinks(std::uint32_t bridge) const;
   void number_lanes();
   bool groupable(std::uint32_t port) const;
   FloodPlan& plan(Bridge& bridge, std::uint32_t index, std::uint16_t vlan);
@@ -159,7 +164,7 @@ class Fabric {
   void note_registration(std::uint32_t bridge);
   Registered find_registered(std::uint32_t bridge, std::uint16_t vlan, const Frame& frame);
   bool is_source(std::uint32_t port, const Frame& frame) const;
-  std::uint32_t chosen_uplink(const Bridge& bridge, std::uint32_t in, wire::Mac source,
+  std::uint32_t chosen_uplink(const Bridge& bridge, std::uint32_t in, std::uint16_t vlan, wire::Mac source,
                               const Frame* packet) const;
   void relay_registered(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& frame);
   // fabric_multicast.cc
@@ -174,6 +179,15 @@ class Fabric {
   bool leads_to_a_taker(std::uint32_t bridge, std::uint16_t vlan, const Frame& frame, std::uint32_t port);
   void multicast(std::uint32_t in, std::uint16_t vlan, Frame& frame, switching::Spread spread);
   void ask(std::uint32_t bridge, std::uint16_t vlan, bool ipv6);
+  // fabric_beacon.cc
+  struct BeaconPlay {
+    switching::Beacons beacons;
+    TimerIndex timer = kNone;
+  };
+  void note_beacons();
+  const switching::Beacons* beacons_of(std::uint32_t bridge) const;
+  bool hear_beacon(std::uint32_t in, std::uint16_t vlan, const Frame& frame);
+  void send_beacons(std::uint32_t bridge);
   // fabric_bond.cc
   struct BondPlay {
     switching::Bond bond;
@@ -251,6 +265,7 @@ class Fabric {
   std::unordered_map<std::uint32_t, Tree> trees_;  // of the bridges that run a spanning tree
   std::unordered_map<std::uint32_t, BondPlay> bonds_;
   std::unordered_map<std::uint32_t, SnoopingPlay> snooping_;  // of the bridges that snoop
+  std::unordered_map<std::uint32_t, BeaconPlay> beacons_;  // of the teams that probe
   // What the wire of a bond's NIC is plugged into, by the NIC's station, whose own port leads nowhere.
   std::unordered_map<std::uint32_t, std::uint32_t> bond_nics_;
   std::vector<bool> shut_;           // by link; empty: none is

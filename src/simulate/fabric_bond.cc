@@ -29,6 +29,9 @@ switching::BondPacket packet_of(const Addresses& addresses, const Frame& frame) 
     case FrameKind::kLearning:
       packet.ethertype = wire::ethertype::kLoopback;
       return packet;
+    case FrameKind::kBeacon:
+      packet.ethertype = wire::ethertype::kVmwareBeacon;
+      return packet;
     default:
       break;
   }

@@ -71,9 +71,13 @@ bool Fabric::is_source(std::uint32_t port, const Frame& frame) const {
 
 // Of a team, for what comes in at that port: a packet with its IP addresses, or just anything from `source`.
 // kNone when no uplink is up.
-std::uint32_t Fabric::chosen_uplink(const Bridge& bridge, std::uint32_t in, wire::Mac source,
-                                    const Frame* packet) const {
-  const auto usable = [&](std::uint32_t uplink) { return wires_.lane(ports_[uplink].lane_out).up; };
+std::uint32_t Fabric::chosen_uplink(const Bridge& bridge, std::uint32_t in, std::uint16_t vlan,
+                                    wire::Mac source, const Frame* packet) const {
+  const switching::Beacons* beacons = beacons_of(ports_[in].bridge);
+  const auto usable = [&](std::uint32_t uplink) {
+    return beacons == nullptr ? wires_.lane(ports_[uplink].lane_out).up
+                              : beacons->is_usable(model::PortId(uplink), vlan);
+  };
   const auto up = static_cast<std::size_t>(std::ranges::count_if(bridge.uplinks, usable));
   if (up == 0) return kNone;
   const bool ip = packet != nullptr && packet->flow != kNone;
@@ -90,6 +94,8 @@ void Fabric::relay_registered(Bridge& bridge, std::uint32_t in, std::uint16_t vl
   const std::uint32_t self = ports_[in].bridge;
   const model::Port& from = model_.ports[in];
   const bool group = frame.dst == kBroadcastAddress, from_outside = from.role == PortRole::kUplink;
+  if (frame.kind == FrameKind::kBeacon && hear_beacon(in, vlan, frame)) [[unlikely]]
+    return;
   const bool hosted = bridge.registrar.kind == model::BridgeKind::kHostedBridge;
   // Only a NIC that is bridged can send with another's address.
   if (from.role == PortRole::kGuest && ports_[ports_[in].peer].bridge != kNone &&
@@ -111,10 +117,12 @@ void Fabric::relay_registered(Bridge& bridge, std::uint32_t in, std::uint16_t vl
     }
   }
   const bool is_team = bridge.uplinks.size() > 1;
+  const switching::Beacons* beacons = is_team ? beacons_of(self) : nullptr;
+  const bool shotgun = beacons != nullptr && beacons->is_shotgun(vlan);
   const bool one_copy =
-      is_team && group && from_outside && switching::has_own_uplink(model_.bridges[self].teaming);
+      is_team && group && from_outside && !shotgun && switching::has_own_uplink(model_.bridges[self].teaming);
   const std::uint32_t uplink =
-      is_team && !from_outside ? chosen_uplink(bridge, in, addresses_.mac(frame.src), &frame) : kNone;
+      is_team && !from_outside ? chosen_uplink(bridge, in, vlan, addresses_.mac(frame.src), &frame) : kNone;
   const bool was_stray = frame.stray;
   const std::uint16_t tag_in = frame.tag;
   const bool may_return = switching::may_return(bridge.registrar, known.destination);
@@ -128,8 +136,11 @@ void Fabric::relay_registered(Bridge& bridge, std::uint32_t in, std::uint16_t vl
     if (reflected) passage.from_this_guest = is_source(out, frame);
     if (!switching::relays(bridge.registrar, passage)) continue;
     if (settings.isolated && from.isolated) continue;
-    if (is_team && settings.role == PortRole::kUplink && out != uplink) continue;
-    if (one_copy && chosen_uplink(bridge, out, model::nic_address(model_, model::PortId(out)), nullptr) != in)
+    if (is_team && settings.role == PortRole::kUplink &&
+        !(shotgun ? beacons->is_usable(model::PortId(out), vlan) : out == uplink))
+      continue;
+    if (one_copy &&
+        chosen_uplink(bridge, out, vlan, model::nic_address(model_, model::PortId(out)), nullptr) != in)
       continue;
     if (bridge.vlan_aware) {
       const auto tag = switching::egress_tag(settings, model_.vlan_sets[settings.tagged_vlans], vlan);
@@ -153,36 +164,44 @@ void Fabric::relay_registered(Bridge& bridge, std::uint32_t in, std::uint16_t vl
   }
 }
 
-// The uplink of each port of a team, in the order of the bridge's ports; kNone for the others.
-std::vector<std::uint32_t> Fabric::chosen_uplinks(std::uint32_t index) const {
+// Of a team: where the frames of each NIC leave, in order.
+Fabric::NicsAt Fabric::nics_at_uplinks(std::uint32_t index) const {
   const Bridge& bridge = bridges_[index];
-  std::vector<std::uint32_t> chosen;
+  const switching::Beacons* beacons = beacons_of(index);
+  NicsAt at;
   for (const model::PortId id : model_.bridges[index].ports) {
     const wire::Mac mac = model::nic_address(model_, id);
-    const bool has_one =
-        model_[id].role != PortRole::kUplink && !mac.is_zero() && wires_.lane(ports_[id.index()].lane_out).up;
-    chosen.push_back(has_one ? chosen_uplink(bridge, id.value, mac, nullptr) : kNone);
+    if (model_[id].role == PortRole::kUplink || mac.is_zero() || !wires_.lane(ports_[id.index()].lane_out).up)
+      continue;
+    const std::uint16_t vlan = model_[id].pvid;
+    if (beacons == nullptr || !beacons->is_shotgun(vlan)) {
+      at.emplace_back(id.value, chosen_uplink(bridge, id.value, vlan, mac, nullptr));
+      continue;
+    }
+    for (const std::uint32_t uplink : bridge.uplinks) {
+      if (beacons->is_usable(model::PortId(uplink), vlan)) at.emplace_back(id.value, uplink);
+    }
   }
-  return chosen;
+  std::ranges::sort(at);
+  return at;
 }
 
 // A NIC whose frames take another uplink from now on is announced there, so that the network outside sends to
 // it (vSphere, "Notify switches": RARP requests in the NIC's name).
-void Fabric::notify_switches(std::uint32_t index, const std::vector<std::uint32_t>& before) {
-  const auto now = chosen_uplinks(index);
-  for (std::size_t i = 0; i < now.size(); ++i) {
-    if (now[i] == kNone || now[i] == before[i]) continue;
-    const model::PortId port = model_.bridges[index].ports[i];
+void Fabric::notify_switches(std::uint32_t index, const NicsAt& before) {
+  for (const auto& at : nics_at_uplinks(index)) {
+    if (at.second == kNone || std::ranges::binary_search(before, at)) continue;
+    const model::PortId port(at.first);
     Frame notice;
     notice.kind = FrameKind::kRarp;
     notice.src = addresses_.find(model::nic_address(model_, port));
     notice.dst = kBroadcastAddress;
     notice.bytes = kLeastFrameBytes;
-    const model::Port& uplink = model_.ports[now[i]];
+    const model::Port& uplink = model_.ports[at.second];
     notice.tag =
         switching::egress_tag(uplink, model_.vlan_sets[uplink.tagged_vlans], model_[port].pvid).value_or(0);
     notice.sent = wires_.now();
-    emit(now[i], notice);
+    emit(at.second, notice);
   }
 }
 

@@ -69,6 +69,7 @@ Fabric::Fabric(const model::Model& model, const Addresses& addresses, const Audi
   settle_trees();
   note_bonds();
   note_snooping();
+  note_beacons();
 }
 
 void Fabric::note_lags() {
@@ -202,12 +203,12 @@ void Fabric::forget_plans(std::uint32_t index) {
 void Fabric::set_link(model::LinkId link, bool up) {
   if (link_up_[link.index()] == up || (up && !shut_.empty() && shut_[link.index()])) return;
   // The teams at its ends may choose anew.
-  std::vector<std::pair<std::uint32_t, std::vector<std::uint32_t>>> teams;
+  std::vector<std::pair<std::uint32_t, NicsAt>> teams;
   for (const PortId end : {model_[link].a, model_[link].b}) {
     const std::uint32_t bridge = ports_[end.index()].bridge;
     if (bridge != kNone && bridges_[bridge].uplinks.size() > 1 &&
         model_[end].role == model::PortRole::kUplink && model_.bridges[bridge].notify_switches)
-      teams.emplace_back(bridge, chosen_uplinks(bridge));
+      teams.emplace_back(bridge, nics_at_uplinks(bridge));
   }
   link_up_[link.index()] = up;
   forget_ways();
@@ -215,6 +216,10 @@ void Fabric::set_link(model::LinkId link, bool up) {
     const LaneIndex lane = lane_of(link, from_a);
     wires_.lane(lane).up = up;
     if (!up) wires_.cut(lane);
+  }
+  for (const PortId end : {model_[link].a, model_[link].b}) {
+    if (const auto play = beacons_.find(ports_[end.index()].bridge); play != beacons_.end())
+      play->second.beacons.set_carrier(end, up);
   }
   for (const PortId end : {model_[link].a, model_[link].b}) {
     const std::uint32_t bridge = ports_[end.index()].bridge;

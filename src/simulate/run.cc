@@ -97,6 +97,9 @@ class Run {
       case TimerKind::kBridgeQuerier:
         fabric_.on_querier_timer(arrival.subject);
         return;
+      case TimerKind::kBeacon:
+        fabric_.on_beacon_timer(arrival.subject);
+        return;
       default:
         stacks_.on_timer(arrival.timer, arrival.subject);
     }

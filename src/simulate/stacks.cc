@@ -309,6 +309,7 @@ void Stacks::deliver(std::uint32_t machine, std::uint32_t station, const Frame& 
     case FrameKind::kGroupReport:
     case FrameKind::kRarp:
     case FrameKind::kLearning:
+    case FrameKind::kBeacon:
     case FrameKind::kBpdu:
     case FrameKind::kAdvertisement:
     case FrameKind::kVxlan:
@@ -426,6 +427,7 @@ void Stacks::on_timer(TimerKind kind, std::uint32_t subject) {
     case TimerKind::kChange:
     case TimerKind::kSpanningTree:
     case TimerKind::kBond:
+    case TimerKind::kBeacon:
       return;
   }
 }

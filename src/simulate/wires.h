@@ -34,6 +34,7 @@ enum class TimerKind : std::uint8_t {
   kChange,
   kSpanningTree,
   kBond,
+  kBeacon,
   kFirstHop,
   kReport,   // of a machine that is in multicast groups
   kQuerier,  // a router that asks for them

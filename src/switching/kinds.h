@@ -2,7 +2,7 @@
 // analysis, a live switch) need not know more than that:
 //
 //   learns     keeps a table of what it hears (fdb.h): known -> one port, unknown -> all ports
-//   repeats    keeps nothing: all ports
+//   repeats    keeps nothing: all ports (of the frame's VLAN: vlan_devices.h)
 //   registers  knows the NICs that are plugged into it, because whoever plugs them in says so, and hears
 //              nothing of the world outside: for each pair of ports and each destination it is fixed whether
 //              a frame passes (registered.h)
@@ -26,6 +26,7 @@ constexpr Family family(model::BridgeKind kind) {
     case kVtep:
       return Family::kLearns;
     case kHub:
+    case kVlanDevices:
       return Family::kRepeats;
     case kHostedBridge:
     case kEsxi:
@@ -51,7 +52,7 @@ constexpr bool passes_on(model::BridgeKind kind) {
 // don't look; macvlan takes them for groups like any other (drivers/net/macvlan.c).
 constexpr bool filters_link_local(model::BridgeKind kind) {
   using enum model::BridgeKind;
-  return kind != kHub && kind != kMacvlan && kind != kBond;
+  return kind != kHub && kind != kMacvlan && kind != kBond && kind != kVlanDevices;
 }
 
 // Whether a bridge that runs no spanning tree hands BPDUs on like any other frame to a group. A Linux bridge
@@ -63,7 +64,7 @@ constexpr bool filters_link_local(model::BridgeKind kind) {
 constexpr bool relays_bpdus(model::BridgeKind kind) {
   using enum model::BridgeKind;
   return kind == kSwitch || kind == kLinuxBridge || kind == kHub || kind == kHostedBridge || kind == kELan ||
-         kind == kBond;
+         kind == kBond || kind == kVlanDevices;
 }
 
 }  // namespace sekimori::switching

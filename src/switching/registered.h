@@ -40,6 +40,7 @@ constexpr bool relays(const Registrar& bridge, const Passage& passage) {
     case kOvs:
     case kVtep:
     case kBond:
+    case kVlanDevices:
       break;
   }
   return false;

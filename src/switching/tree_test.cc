@@ -301,6 +301,125 @@ TEST(Rstp, ARootIsHeardMaxAgeHopsAway) {
   }
 }
 
+// ---------------------------------------------------------------- worked examples of manuals
+
+// Hirschmann RS2 manual (release 1.0, 03/04), section 4.4 and figure 35, without bridge 7, which decides
+// nothing: bridge identifiers 10 to 60, all costs alike. Bridge 6 reaches the root by 4 and 2 at the same
+// cost as by 5 and 3; 4 has the smaller identifier. Of the two links to 4 the better port of 4 decides.
+TEST(WorkedExample, EqualCostsAreDecidedByBridgeAndThenByPort) {
+  for (const Speaks protocol : {Speaks::kStp, Speaks::kRstp}) {
+    Network net;
+    enum : std::size_t { k1, k2, k3, k4, k5, k6 };
+    for (const int identifier : {10, 20, 30, 40, 50, 60})
+      net.add(protocol, static_cast<std::uint16_t>(identifier << 8), 3, Edge::kOff,
+              {200'000, 200'000, 200'000});
+    net.join({k1, 0}, {k2, 0});
+    net.join({k1, 1}, {k3, 0});
+    net.join({k2, 1}, {k4, 0});
+    net.join({k3, 1}, {k5, 0});
+    net.join({k4, 1}, {k6, 1});  // the worse port of 6 is at the better one of 4
+    net.join({k4, 2}, {k6, 0});
+    net.join({k5, 1}, {k6, 2});
+    net.all_up();
+    net.run(seconds(60));
+    const std::uint32_t hops[] = {0, 1, 1, 2, 2, 3};
+    for (const std::size_t b : {k1, k2, k3, k4, k5, k6}) {
+      EXPECT_EQ(net.cost(b), 200'000 * hops[b]) << b;
+      EXPECT_EQ(net.is_root(b), b == k1) << b;
+    }
+    EXPECT_EQ(net.role({k6, 1}), Role::kRoot);
+    EXPECT_EQ(net.role({k6, 0}), Role::kAlternate);
+    EXPECT_EQ(net.role({k6, 2}), Role::kAlternate);
+    for (const End designated : {End{k4, 1}, End{k4, 2}, End{k5, 1}})
+      EXPECT_EQ(net.role(designated), Role::kDesignated);
+    for (const End blocked : {End{k6, 0}, End{k6, 2}}) EXPECT_EQ(net.state(blocked), State::kDiscarding);
+    EXPECT_EQ(net.state({k6, 1}), State::kForwarding);
+  }
+}
+
+// iS5Com Raptor configuration guide 1.10.06, "Configuring Spanning Tree Path Cost": three switches of equal
+// priority, A with the least MAC, 200000 a port. Port 2 of C is alternate; with cost 2000 at its port 1 it is
+// designated, and port 2 of B alternate.
+TEST(WorkedExample, ALowerCostMovesTheBlockedPort) {
+  for (const Speaks protocol : {Speaks::kStp, Speaks::kRstp}) {
+    for (const std::uint32_t cost_at_c : {200'000u, 2000u}) {
+      Network net;
+      enum : std::size_t { kA, kB, kC };
+      net.add(protocol, 32768, 2, Edge::kOff, {200'000, 200'000});
+      net.add(protocol, 32768, 2, Edge::kOff, {200'000, 200'000});
+      net.add(protocol, 32768, 2, Edge::kOff, {cost_at_c, 200'000});
+      net.join({kA, 0}, {kB, 0});
+      net.join({kA, 1}, {kC, 0});
+      net.join({kB, 1}, {kC, 1});
+      net.all_up();
+      net.run(seconds(60));
+      const bool lower = cost_at_c == 2000;
+      EXPECT_TRUE(net.is_root(kA));
+      EXPECT_EQ(net.cost(kB), 200'000u);
+      EXPECT_EQ(net.cost(kC), cost_at_c);
+      EXPECT_EQ(net.role({kC, 0}), Role::kRoot);
+      EXPECT_EQ(net.role({kB, 0}), Role::kRoot);
+      EXPECT_EQ(net.role({kC, 1}), lower ? Role::kDesignated : Role::kAlternate);
+      EXPECT_EQ(net.role({kB, 1}), lower ? Role::kAlternate : Role::kDesignated);
+      EXPECT_EQ(net.state({kC, 1}), lower ? State::kForwarding : State::kDiscarding);
+      EXPECT_EQ(net.state({kB, 1}), lower ? State::kDiscarding : State::kForwarding);
+    }
+  }
+}
+
+// Cisco document 24062, "Understanding Rapid Spanning Tree Protocol (802.1w)", proposal and agreement: A
+// reaches the root by C and B, and gets a link to the root itself. The root proposes, A syncs its other ports
+// and agrees, and has P1 as its root port, all without a timer; the edge port is left as it is. The document,
+// which is of 802.1w-2001, has A block its designated port P3 for a moment. 802.1D-2004 17.21.1, 17.27
+// (`agreed`) does not where the bridge behind it has agreed before, to a root path that was worse.
+TEST(WorkedExample, ProposalAndAgreement) {
+  Network net;
+  enum : std::size_t { kRoot, kB, kC, kA, kD };
+  enum : PortNumber { kP1, kP2, kP3, kP4 };
+  for (const int priority : {0x1000, 0x2000, 0x3000, 0x4000, 0x5000})
+    net.add(Speaks::kRstp, static_cast<std::uint16_t>(priority), 4, Edge::kAuto);
+  net.join({kRoot, 0}, {kB, 0});
+  net.join({kB, 1}, {kC, 0});
+  net.join({kC, 1}, {kA, kP2});
+  net.join({kA, kP3}, {kD, 0});
+  net.join({kA, kP4}, {Network::kStation, 0});
+  net.all_up();
+  net.join({kRoot, 1}, {kA, kP1});
+  net.run(seconds(60));
+  EXPECT_EQ(net.role({kA, kP2}), Role::kRoot);
+  EXPECT_EQ(net.cost(kA), 60'000u);
+  const Time edge_since = net.forwarding_since[{kA, kP4}], agreed_since = net.forwarding_since[{kA, kP3}];
+
+  net.sent.clear();
+  net.link_up({kRoot, 1});
+  const Time linked = net.now;
+  net.run(milliseconds(50));
+  EXPECT_EQ(net.role({kA, kP1}), Role::kRoot);
+  EXPECT_EQ(net.cost(kA), 20'000u);
+  EXPECT_EQ(net.cost(kD), 40'000u);
+  for (const End end : {End{kRoot, 1}, End{kA, kP1}, End{kA, kP3}, End{kD, 0}})
+    EXPECT_EQ(net.state(end), State::kForwarding) << end.bridge << " " << end.port;
+  EXPECT_EQ(net.forwarding_since[(End{kA, kP4})], edge_since) << "the edge port is not touched";
+  EXPECT_EQ(net.forwarding_since[(End{kA, kP3})], agreed_since) << "D agreed to less";
+  // What was the way to the root is blocked at its far end, at C, which is no nearer by A.
+  EXPECT_EQ(net.role({kA, kP2}), Role::kDesignated);
+  EXPECT_EQ(net.role({kC, 1}), Role::kAlternate);
+  EXPECT_EQ(net.state({kC, 1}), State::kDiscarding);
+
+  // In that order: the root's proposal, A's agreement, the root's port forwards.
+  const auto from = [&](std::size_t bridge, bool Bpdu::* what) {
+    for (const auto& [at, bpdu] : net.sent) {
+      if ((bpdu.vector.bridge & 0xffff) == bridge && bpdu.*what && bpdu.vector.root >> 48 == 0x1000)
+        return at;
+    }
+    return base::kNever;
+  };
+  const Time proposed = from(kRoot, &Bpdu::proposal), agreed = from(kA, &Bpdu::agreement);
+  EXPECT_LE(linked, proposed);
+  EXPECT_LT(proposed, agreed);
+  EXPECT_LT(agreed, net.forwarding_since[(End{kRoot, 1})]);
+}
+
 // ---------------------------------------------------------------- both, at random
 
 // Random graphs of bridges, some links lost and found again: in the end every port's role is that of a least

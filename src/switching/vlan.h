@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "model/model.h"
+#include "switching/vlan_devices.h"
 
 namespace sekimori::switching {
 
@@ -24,6 +25,7 @@ constexpr bool admits_tagged_pvid(model::BridgeKind kind) {
 inline std::optional<std::uint16_t> classify(model::BridgeKind kind, const model::Port& port,
                                              const model::VlanSet& tagged, std::uint16_t tag) {
   if (tag == 0) return port.pvid != 0 ? std::optional(port.pvid) : std::nullopt;
+  if (lets_in_all_tags(kind)) return tag;
   const bool is_member =
       tag == port.pvid ? admits_tagged_pvid(kind) || port.tagged_vlans != 0 : tagged.test(tag);
   return is_member ? std::optional(tag) : std::nullopt;

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "watch/detectors.h"
 #include "watch/site.h"
+#include "wire/mac_kinds.h"
 
 namespace sekimori::watch {
 namespace {
@@ -31,6 +32,12 @@ std::set<std::pair<std::uint32_t, Mac>> speakers(const Case& c) {
   return out;
 }
 
+// Nor have the NICs of hypervisors that probe with beacons (switching/beacon.h).
+bool has_esxi(const Site& site) {
+  return std::ranges::any_of(site.model().bridges,
+                             [](const model::Bridge& b) { return b.kind == model::BridgeKind::kEsxi; });
+}
+
 std::string mac_and_ip(const Case& c, const Station& s) {
   const auto& bindings = c.bindings_of(s.scope, s.mac);
   return bindings.empty() ? wire::to_text(s.mac)
@@ -39,9 +46,11 @@ std::string mac_and_ip(const Case& c, const Station& s) {
 
 void unknown(const Case& c, const Site& site, Results& r) {
   const auto heard = speakers(c);
+  const bool beacons = has_esxi(site);
   std::map<std::uint32_t, std::vector<const Station*>> by_scope;
   for (const Station& s : c.o.stations) {
     if (s.sent == 0 || !site.stations(s.mac).empty() || is_virtual_router(s.mac)) continue;
+    if (beacons && wire::kEsxiUplinks.contains(s.mac)) continue;
     if (c.o.scopes[s.scope].tunnel == 0 && heard.contains({s.scope, s.mac})) by_scope[s.scope].push_back(&s);
   }
   for (const auto& [scope, stations] : by_scope) {

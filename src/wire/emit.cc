@@ -470,6 +470,15 @@ void append_loopback(Buffer& out, const FrameShape& shape) {
   pad(out, start, shape);
 }
 
+void append_beacon(Buffer& out, const FrameShape& shape, std::string_view nic) {
+  constexpr std::size_t kMostName = 31;
+  const std::size_t start = out.size();
+  put_ethernet(out, shape, ethertype::kVmwareBeacon);
+  put_mac(out, shape.source);
+  for (const char c : nic.substr(0, kMostName)) out.push_back(static_cast<std::uint8_t>(c));
+  pad(out, start, shape);
+}
+
 void append_bpdu(Buffer& out, const FrameShape& shape, const Bpdu& bpdu) {
   SEKIMORI_ASSERT(!bpdu.mst && !bpdu.pvst_vlan && (bpdu.version == 0 || bpdu.version == 2));
   const bool rapid = bpdu.version == 2 && !bpdu.is_tcn();

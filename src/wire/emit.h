@@ -89,10 +89,12 @@ void append_listening(Buffer& out, FrameShape shape, const Listening& message);
 // or 2, as `message` tells; of `ip` the source counts. The destination and its MAC are the protocol's groups.
 void append_first_hop(Buffer& out, FrameShape shape, Ipv4Header ip, const FirstHop& message);
 
-// STP configuration (version 0), RSTP (version 2), or TCN, in LLC. The destination is kStpGroup, as a rule.
 // A frame that only shows its source to whoever learns: EtherType 0x9000, nothing in it (Linux:
 // ETH_P_LOOPBACK).
 void append_loopback(Buffer& out, const FrameShape& shape);
+// A beacon of VMware's. What is in one is not published; here its source once more, and the name of the NIC.
+void append_beacon(Buffer& out, const FrameShape& shape, std::string_view nic);
+// STP configuration (version 0), RSTP (version 2), or TCN, in LLC. The destination is kStpGroup, as a rule.
 void append_bpdu(Buffer& out, const FrameShape& shape, const Bpdu& bpdu);
 
 }  // namespace sekimori::wire

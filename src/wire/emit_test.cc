@@ -91,6 +91,9 @@ std::vector<Buffer> every_frame() {
             .ack = 2,
             .flags = Tcp::kRst | Tcp::kAck},
         0);
+    add([](auto&&... x) { append_loopback(x...); }, least);
+    add([](auto&&... x) { append_beacon(x...); }, all, "vmnic0");
+    add([](auto&&... x) { append_beacon(x...); }, all, std::string(200, 'n'));
     Bpdu bpdu{
         .root = {0x1000, kA}, .root_path_cost = 4, .bridge = {0x8000, kB}, .message_age = base::seconds(1)};
     const FrameShape stp{kStpGroup, kB, tag};

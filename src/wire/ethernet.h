@@ -25,6 +25,7 @@ constexpr std::uint16_t kIpv6 = 0x86dd;
 constexpr std::uint16_t kSlow = 0x8809;  // slow protocols: LACP and others (IEEE 802.3 annex 57A)
 constexpr std::uint16_t kPppoeDiscovery = 0x8863;
 constexpr std::uint16_t kPppoeSession = 0x8864;
+constexpr std::uint16_t kVmwareBeacon = 0x8922;  // of a team of uplinks: switching/beacon.h
 constexpr std::uint16_t kNlbHeartbeat = 0x886f;  // Microsoft Network Load Balancing
 constexpr std::uint16_t kErspan2 = 0x88be;       // ERSPAN types I and II, inside GRE
 constexpr std::uint16_t kServiceVlan = 0x88a8;   // 802.1ad S-tag, and 802.1ah B-tag

@@ -38,6 +38,10 @@ std::span<const KnownRange> well_known_ranges();
 // A block from which a product draws at random without asking what is in use. Null when there is none.
 const KnownRange* drawn_from(Mac mac);
 
+// The virtual addresses of ESXi's physical NICs, which beacons bear (switching/beacon.h): of
+// reserved_ranges().
+constexpr MacRange kEsxiUplinks{Mac{0x0050'5650'0000}, Mac{0x0050'565f'ffff}};
+
 // From the block of a maker of virtual NICs (registered with the IEEE:
 // https://standards-oui.ieee.org/oui/oui.txt).
 bool is_virtual_maker(Mac mac);

@@ -106,6 +106,7 @@ class Bridges {
       const bool is_interface = p == 0 && site.has_interface;
       if (!is_interface) plug_in(b, p);
       if (site.has_stations) add_vlan_devices(b, p, is_interface);
+      add_lower_devices(b, p);
       if (site.filters) give_vlans(is_interface ? bridge : name(b, p), site.port[p], is_interface);
     }
     for (const Static& entry : site.statics) {
@@ -116,7 +117,10 @@ class Bridges {
 
   void plug_in(std::size_t b, std::size_t p) {
     const auto mac = sites_[b].port[p].mac;
-    const auto far = bed_.add_port(name(b, p), {}, mac != 0 ? std::optional(Mac{mac}) : std::nullopt);
+    const bool is_nic = sites_[b].port[p].lower_devices != 0;
+    const auto far =
+        bed_.add_port(name(b, p), is_nic ? std::optional(Mac{mac_of_lower_nic(p)}) : std::nullopt,
+                      mac != 0 ? std::optional(Mac{mac}) : std::nullopt);
     if (!far) give_up(far.error().what);
     note(b, p, *far, false);
     must(bed_.links().enslave(name(b, p), fmt::format("b{}", b)));
@@ -145,6 +149,22 @@ class Bridges {
       const int index = links.index(device).value();
       vlan_devices_[{b, p, kVlans[v]}] = index;
       where_taken_[{index, is_interface}] = {b, fmt::format("{:x}.{:x}", p, kVlans[v])};
+    }
+  }
+
+  // Of the port itself, below the bridge.
+  void add_lower_devices(std::size_t b, std::size_t p) {
+    sys::Links& links = bed_.links();
+    const Port& port = sites_[b].port[p];
+    for (std::size_t v = 0; v < kVlans.size(); ++v) {
+      if ((port.lower_devices >> v & 1) == 0) continue;
+      const std::string device = fmt::format("{}.{}", name(b, p), kVlans[v]);
+      must(links.add_vlan_device(device, name(b, p), kVlans[v],
+                                 Mac{mac_of_lower_device(p, v, port.first_has_nics_mac != 0)}));
+      must(links.set_up(device, true));
+      const int index = links.index(device).value();
+      lower_devices_[{b, p, kVlans[v]}] = index;
+      where_taken_[{index, true}] = {b, fmt::format("{:x}.{:x}", p + kPorts, kVlans[v])};
     }
   }
 
@@ -180,6 +200,8 @@ class Bridges {
         return bed_.send_tagged(is_interface, device, to, from, number, std::span(tags).first(1));
       case Sent::kTwoTags:
         return bed_.send_tagged(is_interface, device, to, from, number, tags);
+      case Sent::kFromBelow:
+        return bed_.send_tagged(true, lower_devices_.at({b, frame.port, frame.tag}), to, from, number, {});
     }
   }
 
@@ -208,7 +230,7 @@ class Bridges {
   std::size_t count_;
   std::map<std::pair<std::size_t, std::size_t>, int> devices_;
   std::map<std::pair<int, bool>, std::pair<std::size_t, std::size_t>> where_;
-  std::map<std::tuple<std::size_t, std::size_t, std::uint16_t>, int> vlan_devices_;
+  std::map<std::tuple<std::size_t, std::size_t, std::uint16_t>, int> vlan_devices_, lower_devices_;
   std::map<std::pair<int, bool>, std::pair<std::size_t, std::string>>
       where_taken_;                            // the site, and "PORT.VLAN"
   std::map<std::size_t, std::string> copies_;  // by number

@@ -191,7 +191,13 @@ TEST(Teaming, BeaconsDoNotGoWithAnAggregation) {
   ASSERT_TRUE(f);
   EXPECT_TRUE(says(*f, "sw1:3 and sw1:4 are one link aggregation group")) << f->cause;
   const std::string alone = with(team("port-id", kOneSwitch), "teaming:", "beacon-probing: on, teaming:");
-  EXPECT_FALSE(told(site(alone), Code::kFlapTeaming));
+  const auto few = told(site(alone), Code::kFlapTeaming);
+  ASSERT_TRUE(few);
+  EXPECT_EQ(few->severity, Severity::kNote) << few->headline;
+  EXPECT_TRUE(says(*few, "probes two uplinks")) << few->headline;
+  std::string three = with(alone, "vmnic1: {}}", "vmnic1: {}, vmnic2: {}}");
+  three = with(with(three, "vmnic1],", "vmnic1, vmnic2],"), "links: [[", "links: [[esx:vmnic2, sw1:5], [");
+  EXPECT_FALSE(told(site(three), Code::kFlapTeaming));
 }
 
 // When an uplink goes down, the network outside learns the new way by RARP; without, it waits for the guest.

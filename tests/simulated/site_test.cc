@@ -113,6 +113,27 @@ TEST(Site, TellsStationsThatItDoesNotKnow) {
   EXPECT_THAT(report.findings[0].headline, HasSubstr("(10.0.0.66)"));
 }
 
+// The beacons of a hypervisor bear addresses that no site file declares.
+TEST(Site, KnowsThatHypervisorsHaveAddressesOfTheirOwn) {
+  const auto beacons = [](std::string_view kind) {
+    return with("  other:", fmt::format(R"(  esx:
+    nics: {{vmnic0: {{}}, vmnic1: {{}}}}
+    switches: {{vs0: {}}}
+    guests: {{vm: {{nics: {{net0: {{on: vs0, ip: 10.0.0.7/24}}}}}}}}
+  other:)",
+                                        kind));
+  };
+  const auto linked = [](std::string text) {
+    const std::size_t links = text.find("links:\n");
+    return text.replace(links, 7, "links:\n  - [esx:vmnic0, sw1:7]\n  - [esx:vmnic1, sw1:8]\n");
+  };
+  const std::string esxi = linked(beacons("{kind: esxi, uplinks: [vmnic0, vmnic1], beacon-probing: on}"));
+  EXPECT_THAT(words(against(esxi, esxi, "sw1:1")), IsEmpty());
+  const auto report = against(esxi, linked(beacons("{kind: hyperv, uplinks: [vmnic0, vmnic1]}")), "sw1:1");
+  ASSERT_THAT(words(report), ElementsAre("station-unknown")) << "none is declared there";
+  EXPECT_THAT(report.findings[0].headline, HasSubstr("00:50:56:50:00:"));
+}
+
 TEST(Site, TellsAnotherAddress) {
   const auto report = against(with("ip: 10.0.0.2/24", "ip: 10.0.0.77/24"), kSite, "sw1:1");
   ASSERT_THAT(words(report), ElementsAre("address-unexpected"));
