@@ -9,6 +9,12 @@ from ninja's own record, of the first of the builds that compiled it; a file tha
 checked.
 Of the project only what users run is checked, src/ without its tests: the rest would take as long again. A file that is
 named is checked wherever it is.
+
+Most of the time goes into headers, of the system above all, so files of one folder are checked together, as one source
+that includes them, as long as no two of them seem to have a name of their own in common. What is not clean together is
+checked file by file, and what that says is told: together or alone, a finding is one of the file as it is.
+
+Precompiled headers are left out: clang-tidy would walk through all that is in them.
 """
 
 import argparse
@@ -17,12 +23,15 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
 
 TOOL = "clang-tidy-19"
+TOGETHER = 8  # files in one source; more would gain little, and take memory
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
@@ -75,10 +84,84 @@ def is_users(path):
     return path.is_relative_to(ROOT / "src") and not path.name.endswith("_test.cc") and path.name != "test_support.cc"
 
 
-def check(command, build):
-    name = command["file"]
-    call = [TOOL, "--quiet", "-p", build, "--extra-arg=-Wno-unknown-warning-option"]
-    result = subprocess.run(call + [name], capture_output=True, text=True)
+# A name at the left margin: taken over from elsewhere, or of a macro, type, function, constant.
+OWN_NAME = re.compile(r"^(?!namespace|using namespace|template|extern)(?:using ([\w:]+::(\w+));|#define (\w+)"
+                      r"|(?:using|struct|class|enum|enum class) (\w+)"
+                      r"|[A-Za-z][^;(={]*?(?<!::)\b(\w+)(?:\(|\{| =|\[|;))", re.MULTILINE)
+ALIAS = re.compile(r"^\s*namespace \w+ = ", re.MULTILINE)
+
+
+def own_names(path):
+    """{name: what it stands for}: two files can't be one source if a name of both stands for different things. None
+    for a file that must stay alone: misc-unused-alias-decls looks at no alias that was included."""
+    names = {}
+    text = pathlib.Path(path).read_text(encoding="utf-8")
+    if ALIAS.search(text):
+        return None
+    for match in OWN_NAME.finditer(text):
+        target, taken_over, *own = match.groups()
+        name = taken_over or next((name for name in own if name), None)
+        if name:
+            names[name] = target or path
+    return names
+
+
+def group(todo, jobs):
+    """Puts together what is of one folder and compiled alike: [[(command, build, record)]]."""
+    most = max(1, min(TOGETHER, len(todo) // jobs))
+    groups, open_groups = [], {}
+    for item in sorted(todo, key=lambda item: item[0]["file"]):
+        path = item[0]["file"]
+        names = own_names(path)
+        if names is None:
+            groups.append([item])
+            continue
+        candidates = open_groups.setdefault((item[1], flags_of(item[0])), [])
+        for members, taken in candidates:
+            if len(members) < most and all(taken.get(name, what) == what for name, what in names.items()):
+                members.append(item)
+                taken.update(names)
+                break
+        else:
+            groups.append([item])
+            candidates.append((groups[-1], names))
+    return sorted(groups, key=len, reverse=True)
+
+
+def flags_of(command):
+    """The compile command without the precompiled header, the file and what is made of it."""
+    text = re.sub(r" -Winvalid-pch( -Xclang -include(-pch)? -Xclang \S+)*( -include \S+)?", "", command["command"])
+    words = shlex.split(text)
+    for option in ("-o", "-c", "-MF", "-MT"):
+        if option in words:
+            at = words.index(option)
+            del words[at:at + 2]
+    return tuple(words)
+
+
+def is_clean(members, work):
+    """True if the files, included into one source, are clean."""
+    if len(members) == 1:
+        return False
+    name = members[0][0]["file"]
+    source = pathlib.Path(work, hashlib.sha256(name.encode()).hexdigest(), "together.cc")
+    source.parent.mkdir()
+    # NOLINT is for the includes themselves.
+    source.write_text("".join(f'#include "{command["file"]}"  // NOLINT\n' for command, _, _ in members))
+    # These are headers now. What shadows what is up to the compilers, which see each file alone.
+    settings = ["--config-file", str(ROOT / ".clang-tidy"), r"--header-filter=/(src|tests|bench)/[^:]*\.(h|cc)$",
+                "--extra-arg=-Wno-shadow"]
+    return run_tool(source, members[0][0], settings)[0] == 0
+
+
+def check(command):
+    return run_tool(command["file"], command, [])
+
+
+def run_tool(source, like, settings):
+    directory, flags = like["directory"], [f for f in flags_of(like)[1:] if f != "-MD"]
+    call = [TOOL, "--quiet", "--extra-arg=-Wno-unknown-warning-option", *settings, str(source), "--", *flags]
+    result = subprocess.run(call, cwd=directory, capture_output=True, text=True)
     # "12 warnings generated" and the like are noise; what matters is on stdout, except a crash.
     output = result.stdout
     if result.returncode != 0 and not output.strip():
@@ -120,26 +203,35 @@ def main():
         else:
             todo.append((command, build, record))
 
-    failed, seen = 0, set()
-    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        runs = {pool.submit(check, command, build): (command, record) for command, build, record in todo}
-        for run in concurrent.futures.as_completed(runs):
-            command, record = runs[run]
-            code, output = run.result()
-            if code == 0:
-                if record:
-                    record.touch()
-                continue
-            failed += 1
-            if output not in seen:  # one header, many files that include it
-                seen.add(output)
-                print(f"--- {pathlib.Path(command['file']).relative_to(ROOT)}\n{output.strip()}", flush=True)
+    failed, alone, seen = 0, 0, set()
+    with (tempfile.TemporaryDirectory() as work,
+          concurrent.futures.ThreadPoolExecutor(options.jobs) as pool):
+
+        def run(members):
+            """[(command, record, exit code, output)], and how many were checked alone."""
+            if is_clean(members, work):
+                return [(command, record, 0, "") for command, _, record in members], 0
+            return [(command, record, *check(command)) for command, _, record in members], len(members)
+
+        runs = [pool.submit(run, members) for members in group(todo, options.jobs)]
+        for done in concurrent.futures.as_completed(runs):
+            results, singly = done.result()
+            alone += singly
+            for command, record, code, output in results:
+                if code == 0:
+                    if record:
+                        record.touch()
+                    continue
+                failed += 1
+                if output not in seen:  # one header, many files that include it
+                    seen.add(output)
+                    print(f"--- {pathlib.Path(command['file']).relative_to(ROOT)}\n{output.strip()}", flush=True)
 
     month_ago = time.time() - 30 * 86400
     for record in cache.iterdir():
         if record.stat().st_mtime < month_ago:
             record.unlink()
-    print(f"clang-tidy: {len(plan)} files, {len(todo)} checked, {failed} failed")
+    print(f"clang-tidy: {len(plan)} files, {len(todo)} checked, {alone} of them alone, {failed} failed")
     return 1 if failed else 0
 
 
