@@ -72,4 +72,6 @@ std::optional<Mac> own_address(const Model& m, BridgeId bridge) {
   return own.valid() ? std::optional(m[own].mac) : std::nullopt;
 }
 
+Mac stand_in_address(BridgeId bridge) { return Mac{0x02'5354'000000u + bridge.value % 0x100'0000u}; }
+
 }  // namespace sekimori::model

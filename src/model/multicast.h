@@ -26,5 +26,7 @@ bool asks_for(const Model& m, BridgeId bridge, bool ipv6);
 std::vector<std::uint16_t> vlans_of(const Model& m, BridgeId bridge);
 // The address of the bridge's own interface; none when it has none.
 std::optional<Mac> own_address(const Model& m, BridgeId bridge);
+// The model has no addresses for switches; these stand for them, in queries and BPDUs.
+Mac stand_in_address(BridgeId bridge);
 
 }  // namespace sekimori::model

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/multicast.h"
 #include "switching/bpdu.h"
 #include "switching/spanning_tree.h"
 
@@ -71,9 +72,7 @@ tree::Bpdu unpack(const model::Model& m, const Frame& frame) {
   return bpdu;
 }
 
-wire::Mac address_of(model::BridgeId bridge) {
-  return wire::Mac{0x02'5354'000000u + bridge.value % 0x100'0000u};
-}
+wire::Mac address_of(model::BridgeId bridge) { return model::stand_in_address(bridge); }
 
 wire::Bpdu bytes_of_bpdu(const model::Model& m, const Frame& frame) {
   tree::Bpdu bpdu = unpack(m, frame);
