@@ -106,6 +106,26 @@ void neighbours(Page& page, const model::Model& site, const Comparison& comparis
   }
 }
 
+void groups(Page& page, const model::Model& site, const Comparison& comparison,
+            const report::TextOptions& options) {
+  if (comparison.groups.empty()) return;
+  const auto agrees = [](const lab::GroupComparison& g) { return g.predicted == g.measured; };
+  page.blank();
+  page.rule("multicast groups at the switches", Style::kBold);
+  page.paragraph(0, fmt::format("{} of {} members are as predicted",
+                                std::ranges::count_if(comparison.groups, agrees), comparison.groups.size()));
+  std::size_t told = 0;
+  for (const lab::GroupComparison& g : comparison.groups) {
+    const bool all = options.verbosity == report::Verbosity::kAll;
+    if (!all && (agrees(g) || told == kRows)) continue;
+    page.paragraph(2, fmt::format("{} at {}: {}", wire::group_text(g.group), model::name_of(site, g.port),
+                                  agrees(g)     ? "as predicted"
+                                  : g.predicted ? "predicted, not measured"
+                                                : "measured, not predicted"));
+    ++told;
+  }
+}
+
 void flows(Page& page, const model::Model& site, const Measurement& measurement,
            const report::TextOptions& options) {
   if (site.flows.empty()) return;
@@ -144,6 +164,8 @@ base::Result<lab::Prediction> predict(const model::Model& site, base::Duration t
     prediction.tables.push_back({e.bridge, e.mac, e.vlan, e.port, e.unheard, e.is_static});
   for (const simulate::NeighbourEntry& e : result->neighbours)
     prediction.neighbours.push_back({e.station, e.ip, e.mac, e.ip6});
+  for (const simulate::GroupEntry& e : result->group_entries)
+    prediction.groups.push_back({e.bridge, e.vlan, e.group, e.port});
   return prediction;
 }
 
@@ -159,6 +181,7 @@ std::string comparison_text(const model::Model& site, const std::string& lab, co
   lanes(page, site, comparison, options);
   entries(page, site, comparison, options);
   neighbours(page, site, comparison, options);
+  groups(page, site, comparison, options);
   flows(page, site, measurement, options);
   return page.take();
 }
@@ -171,6 +194,7 @@ std::string comparison_json(const model::Model& site, const std::string& lab, co
                     {"links", ordered_json::array()},
                     {"entries", ordered_json::array()},
                     {"neighbours", ordered_json::array()},
+                    {"groups", ordered_json::array()},
                     {"flows", ordered_json::array()}};
   const auto count = [](const lab::LaneCount& c) {
     return ordered_json{{"frames", c.frames}, {"bytes", c.bytes}};
@@ -200,6 +224,13 @@ std::string comparison_json(const model::Model& site, const std::string& lab, co
                                   {"ip", address_text(n)},
                                   {"predicted", mac(n.predicted)},
                                   {"measured", mac(n.measured)}});
+  }
+  for (const lab::GroupComparison& g : comparison.groups) {
+    json["groups"].push_back({{"switch", model::name_of(site, g.bridge)},
+                              {"group", wire::group_text(g.group)},
+                              {"port", model::name_of(site, g.port)},
+                              {"predicted", g.predicted},
+                              {"measured", g.measured}});
   }
   for (std::size_t f = 0; f < measurement.flows.size(); ++f) {
     const lab::FlowResult& flow = measurement.flows[f];

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "model/multicast.h"
 #include "model/routing.h"
 #include "switching/snooping.h"
 #include "wire/emit.h"
@@ -62,6 +63,18 @@ wire::Buffer router_advertisement(const Station& station, Duration every) {
   return frame;
 }
 
+// The kernel has said so when it got the address, before this run.
+wire::Buffer group_report(const Station& station) {
+  wire::Listening report;
+  report.kind = wire::Listening::Kind::kReport;
+  report.ipv6 = true;
+  report.source = wire::link_local(station.mac);
+  report.records.push_back({wire::solicited_node(station.ip6.address)});
+  wire::Buffer frame;
+  wire::append_listening(frame, {.source = station.hides_its_mac() ? station.source : station.mac}, report);
+  return frame;
+}
+
 bool somebody_lower_asks(const model::Model& site, const Station& self, bool ipv6) {
   if (ipv6) {
     return std::ranges::any_of(site.stations, [&](const Station& other) {
@@ -96,6 +109,7 @@ Result<void> Announcements::add_speakers(const Plan& plan, const std::vector<sys
     if (const auto* move = std::get_if<model::MigrateMachine>(&change.what)) changing.insert(move->machine);
     if (const auto* start = std::get_if<model::StartMachine>(&change.what)) changing.insert(start->machine);
   }
+  const bool uses_groups = model::uses_groups(site_);
   for (std::size_t s = 0; s < site_.stations.size(); ++s) {
     const Station& station = site_.stations[s];
     const model::Machine& machine = site_[station.machine];
@@ -106,7 +120,7 @@ Result<void> Announcements::add_speakers(const Plan& plan, const std::vector<sys
     const bool says =
         (!station.ip.address.is_zero() && speaks(machine.arp)) ||
         (!station.ip6.address.is_zero() && (speaks(machine.nd) || machine.advertise_every.count() != 0)) ||
-        station.querier;
+        station.querier || (uses_groups && !station.ip6.address.is_zero());
     if (!device.built() || (!says && !changing.contains(station.machine))) continue;
     auto inside = sys::InNamespace::enter(spaces[device.space]);
     if (!inside) return std::unexpected(inside.error());
@@ -130,6 +144,7 @@ void Announcements::add_timers(MachineId id) {
       std::ranges::any_of(machine.stations, [&](auto s) { return !site_[s].ip6.address.is_zero(); });
   if (!speaks_ipv6) return;
   add(Kind::kNd, machine.nd);
+  if (model::uses_groups(site_)) timers_.push_back({id, Kind::kGroupReport, base::milliseconds(1)});
   if (machine.advertise_every.count() == 0) return;
   timers_.push_back({id, Kind::kRouter, model::until_next_advertisement(site_, id, advertised_++)});
 }
@@ -145,6 +160,7 @@ Duration Announcements::until_next(const Timer& timer) {
       return model::until_next_advertisement(site_, timer.machine, advertised_++);
     case Kind::kGroupQuery:  // twice in the beginning (RFC 3376 section 8.6)
       return timer.said == 1 ? switching::kStartupQuery : switching::kQueryInterval;
+    case Kind::kGroupReport:
     case Kind::kDuplicates:
       break;
   }
@@ -181,6 +197,7 @@ void Announcements::say(MachineId id, Kind kind) {
         frame = neighbor_advertisement(station, machine.kind == model::MachineKind::kRouter);
       if (kind == Kind::kRouter) frame = router_advertisement(station, machine.advertise_every);
       if (kind == Kind::kDuplicates) frame = duplicate_probe(station);
+      if (kind == Kind::kGroupReport) frame = group_report(station);
     }
     if (frame.empty()) continue;
     speaker.socket.queue(std::as_bytes(std::span(frame)));

@@ -1,5 +1,6 @@
 // What machines say unasked: gratuitous ARP, unsolicited neighbor advertisements, router advertisements, and
-// who is in which multicast group that routers ask, at the start, at their intervals, after a move, and when
+// who is in which multicast group that routers ask, and that Neighbor Discovery's groups have members, at the
+// start, at their intervals, after a move, and when
 // a machine is switched on. The simulator sends the same ones (simulate/stacks.cc). The kernel is kept from
 // sending any of its own (build_ipv6.h).
 #pragma once
@@ -28,7 +29,7 @@ class Announcements {
   void start(model::MachineId machine, base::Time now);
 
  private:
-  enum class Kind : std::uint8_t { kArp, kNd, kRouter, kDuplicates, kGroupQuery };
+  enum class Kind : std::uint8_t { kArp, kNd, kRouter, kDuplicates, kGroupQuery, kGroupReport };
   struct Speaker {
     model::StationId station;
     sys::PacketSocket socket;

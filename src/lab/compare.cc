@@ -92,11 +92,25 @@ std::vector<NeighbourComparison> compare_neighbours(const model::Model& site, co
   return neighbours;
 }
 
+// Linux knows no VLANs where the site has only one.
+std::vector<GroupComparison> compare_groups(const Prediction& prediction, const Measurement& measurement) {
+  std::map<std::tuple<model::BridgeId, model::Group, model::PortId>, GroupComparison> pairs;
+  const auto at = [&](const GroupEntry& e) -> GroupComparison& {
+    return pairs.try_emplace({e.bridge, e.group, e.port}, GroupComparison{e.bridge, e.group, e.port})
+        .first->second;
+  };
+  for (const GroupEntry& e : prediction.groups) at(e).predicted = true;
+  for (const GroupEntry& e : measurement.groups) at(e).measured = true;
+  std::vector<GroupComparison> groups;
+  for (const auto& [which, pair] : pairs) groups.push_back(pair);
+  return groups;
+}
+
 }  // namespace
 
 Comparison compare(const model::Model& site, const Prediction& prediction, const Measurement& measurement) {
   return {compare_lanes(prediction, measurement), compare_tables(site, prediction, measurement),
-          compare_neighbours(site, prediction, measurement)};
+          compare_neighbours(site, prediction, measurement), compare_groups(prediction, measurement)};
 }
 
 }  // namespace sekimori::lab

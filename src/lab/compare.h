@@ -1,5 +1,5 @@
 // What was predicted beside what was measured: every direction of every link, every table entry, every
-// neighbour.
+// neighbour, every member of a group that a switch knows.
 #pragma once
 
 #include <optional>
@@ -14,6 +14,7 @@ struct Prediction {
   std::vector<LaneCount> lanes;  // as in Measurement
   std::vector<TableEntry> tables;
   std::vector<NeighbourEntry> neighbours;
+  std::vector<GroupEntry> groups;
 };
 
 struct LaneComparison {
@@ -44,10 +45,19 @@ struct NeighbourComparison {
   std::optional<model::Mac> predicted, measured;
 };
 
+// A member behind the port.
+struct GroupComparison {
+  model::BridgeId bridge;
+  model::Group group;
+  model::PortId port;
+  bool predicted = false, measured = false;
+};
+
 struct Comparison {
   std::vector<LaneComparison> lanes;  // those that carried something, biggest first
   std::vector<EntryComparison> entries;
   std::vector<NeighbourComparison> neighbours;
+  std::vector<GroupComparison> groups;
 };
 
 Comparison compare(const model::Model& site, const Prediction& prediction, const Measurement& measurement);

@@ -477,6 +477,11 @@ class Live {
     }
     for (std::size_t b = 0; b < switches_.size(); ++b) {
       if (word == "flush") switches_[b]->flush();
+      if (word == "groups" && switches_[b]->snooping() != nullptr) {
+        for (const auto& member : switches_[b]->snooping()->members(now()))
+          text += fmt::format("{} {} {} {}\n", bridges_[b].value, member.port, member.vlan,
+                              wire::to_text(member.group));
+      }
       if (word != "table") continue;
       for (const LiveSwitch::Entry& entry : switches_[b]->table(now())) {
         text += fmt::format("{} {} {} {} {}\n", bridges_[b].value, entry.port.value, entry.vlan,
@@ -484,7 +489,7 @@ class Live {
                             entry.is_static ? "-" : fmt::format("{:.3f}", base::to_seconds(entry.unheard)));
       }
     }
-    return word == "table" || word == "tree" ? text : "ok\n";
+    return word == "table" || word == "tree" || word == "groups" ? text : "ok\n";
   }
 
   const model::Model& site_;

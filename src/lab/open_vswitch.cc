@@ -311,4 +311,27 @@ Result<std::vector<TableEntry>> OpenVSwitch::tables() const {
   return entries;
 }
 
+Result<std::vector<GroupEntry>> OpenVSwitch::groups() const {
+  std::vector<GroupEntry> entries;
+  for (const PlannedBridge& planned : plan_.bridges) {
+    if (planned.engine != Engine::kOpenVSwitch || !site_[planned.bridge].snoops) continue;
+    const auto shown = appctl({"mdb/show", planned.device});
+    if (!shown) return std::unexpected(shown.error());
+    std::istringstream lines(*shown);
+    std::string heading, group, age;
+    std::getline(lines, heading);  // " port  VLAN  GROUP                Age"
+    std::size_t number = 0;
+    std::uint16_t vlan = 0;
+    while (lines >> number >> vlan >> group >> age) {  // "querier" where a group is not
+      const auto& ports = site_[planned.bridge].ports;
+      if (number == 0 || number > ports.size()) continue;
+      if (const auto ip = wire::parse_ipv4(group))
+        entries.push_back({planned.bridge, vlan, wire::to_group(*ip), ports[number - 1]});
+      else if (const auto ip6 = wire::parse_ipv6(group))
+        entries.push_back({planned.bridge, vlan, *ip6, ports[number - 1]});
+    }
+  }
+  return entries;
+}
+
 }  // namespace sekimori::lab

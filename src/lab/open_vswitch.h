@@ -47,6 +47,7 @@ class OpenVSwitch {
   // The ageing time or the size of the table.
   base::Result<void> set(const model::SetBridge& change) const;
   base::Result<std::vector<TableEntry>> tables() const;
+  base::Result<std::vector<GroupEntry>> groups() const;
 
  private:
   std::vector<std::string> words_for(const PlannedBridge& bridge) const;

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "lab/names.h"
+#include "model/multicast.h"
 
 namespace sekimori::lab {
 
@@ -105,7 +106,9 @@ class Planner {
       PlannedBridge planned{
           .bridge = id, .engine = choice.engine, .live_because = std::move(choice.why_live)};
       planned.space = space_for(planned);
-      planned.mac = own_mac();  // those of spanning trees are in the order of the model
+      // Those of spanning trees are in the order of the model. Queries teach other switches the predicted
+      // one.
+      planned.mac = bridge.querier && !bridge.stp ? model::address_of(id) : own_mac();
       if (planned.of_the_kernel()) need_bridge(id, planned);
       if (planned.engine == Engine::kOpenVSwitch)
         planned.device = device_names_[planned.space].take(bridge.name, kLongestDevice);

@@ -5,6 +5,7 @@
 
 #include "lab/open_vswitch.h"
 #include "lab/tunnels.h"
+#include "model/multicast.h"
 
 namespace sekimori::lab {
 
@@ -87,17 +88,71 @@ Result<std::vector<TableEntry>> Readings::tables(const std::string& live) const 
   return tables;
 }
 
+std::unordered_map<int, PortId> Readings::ports_by_index(const PlannedBridge& bridge,
+                                                         sys::Links& links) const {
+  std::unordered_map<int, PortId> port_of;
+  for (const PortId port : site_[bridge.bridge].ports) {
+    const Device& device = plan_.ports[port.index()];
+    if (!device.built()) continue;
+    if (const auto index = links.index(device.name)) port_of[*index] = port;
+  }
+  return port_of;
+}
+
+// A kernel's machines are also in groups of which the site does not speak, as that of their link-local
+// addresses.
+Result<std::vector<GroupEntry>> Readings::groups(const std::string& live) const {
+  std::vector<GroupEntry> groups;
+  if (!model::uses_groups(site_)) return groups;
+  for (const PlannedBridge& bridge : plan_.bridges) {
+    // Without a querier the model's Linux bridges flood, and take no notes.
+    if (!bridge.of_the_kernel() || !site_[bridge.bridge].snoops || !model::has_querier(site_)) continue;
+    if (auto read = read_groups(bridge, groups); !read) return std::unexpected(read.error());
+  }
+  if (plan_.open_vswitch != kNone) {
+    auto entries = OpenVSwitch(site_, plan_).groups();
+    if (!entries) return std::unexpected(entries.error());
+    std::ranges::move(*entries, std::back_inserter(groups));
+  }
+  std::istringstream lines(live);
+  std::uint32_t bridge = 0, port = 0;
+  std::uint16_t vlan = 0;
+  std::string text;
+  while (lines >> bridge >> port >> vlan >> text) {
+    const auto group = wire::parse_ipv6(text);
+    if (group && bridge < site_.bridges.size() && port < site_.ports.size())
+      groups.push_back({model::BridgeId(bridge), vlan, *group, PortId(port)});
+  }
+  std::erase_if(groups, [&](const GroupEntry& entry) {
+    return std::ranges::none_of(
+               site_.group_sets,
+               [&](const auto& set) { return std::ranges::binary_search(set, entry.group); }) &&
+           std::ranges::none_of(site_.stations, [&](const model::Station& s) {
+             return !s.ip6.address.is_zero() && wire::solicited_node(s.ip6.address) == entry.group;
+           });
+  });
+  return groups;
+}
+
+Result<void> Readings::read_groups(const PlannedBridge& bridge, std::vector<GroupEntry>& into) const {
+  auto links = links_of(bridge.space);
+  if (!links) return std::unexpected(links.error());
+  const auto members = links->group_members(bridge.device);
+  if (!members) return std::unexpected(members.error());
+  const auto port_of = ports_by_index(bridge, *links);
+  for (const sys::GroupMember& member : *members) {
+    if (const auto port = port_of.find(member.port); port != port_of.end())
+      into.push_back({bridge.bridge, member.vlan, member.group, port->second});
+  }
+  return {};
+}
+
 Result<void> Readings::read_bridge(const PlannedBridge& bridge, std::vector<TableEntry>& into) const {
   auto links = links_of(bridge.space);
   if (!links) return std::unexpected(links.error());
   const auto entries = links->fdb(bridge.device);
   if (!entries) return std::unexpected(entries.error());
-  std::unordered_map<int, PortId> port_of;
-  for (const PortId port : site_[bridge.bridge].ports) {
-    const Device& device = plan_.ports[port.index()];
-    if (!device.built()) continue;
-    if (const auto index = links->index(device.name)) port_of[*index] = port;
-  }
+  const auto port_of = ports_by_index(bridge, *links);
   for (const sys::FdbEntry& entry : *entries) {
     const auto port = port_of.find(entry.port);
     if (entry.permanent || port == port_of.end()) continue;

@@ -28,11 +28,14 @@ class Readings {
   // `live`: what the live switches tell of theirs (live.h).
   base::Result<std::vector<TableEntry>> tables(const std::string& live) const;
   base::Result<std::vector<NeighbourEntry>> neighbours() const;
+  base::Result<std::vector<GroupEntry>> groups(const std::string& live) const;
 
  private:
   base::Result<sys::Links> links_of(SpaceIndex space) const { return sys::Links::open(spaces_[space]); }
   std::optional<LaneCount> tunnel_lane(model::PortId from, const sys::LinkCounters& counted) const;
   base::Result<void> read_bridge(const PlannedBridge& bridge, std::vector<TableEntry>& into) const;
+  base::Result<void> read_groups(const PlannedBridge& bridge, std::vector<GroupEntry>& into) const;
+  std::unordered_map<int, model::PortId> ports_by_index(const PlannedBridge& bridge, sys::Links& links) const;
   void read_live(const std::string& live, std::vector<TableEntry>& into) const;
 
   const model::Model& site_;

@@ -32,6 +32,11 @@ using Clock = std::chrono::steady_clock;
 // After the last packet, for what is still under way in queues and delay lines.
 constexpr std::chrono::milliseconds kSettles{150};
 
+// A kernel that hears an old query before it has reported a new group does not report it (net/ipv4/igmp.c,
+// igmp_heard_query), and not at all when another member's report is flooded to it, as it is by a Linux bridge
+// that does not believe its querier yet.
+constexpr std::chrono::milliseconds kReportsLeave{500};
+
 std::int64_t as_declared(const model::Bridge& bridge, model::BridgeOption option) {
   switch (option) {
     case model::BridgeOption::kAgeing:
@@ -62,6 +67,7 @@ class Run {
     if (auto emptied = empty_tables(); !emptied) return std::unexpected(emptied.error());
     auto traffic = Traffic::open(site_, plan_, spaces_);
     if (!traffic) return std::unexpected(traffic.error());
+    if (model::uses_groups(site_)) std::this_thread::sleep_for(kReportsLeave);
     const Readings readings(site_, plan_, spaces_);
     const auto before = readings.counters();
     if (!before) return std::unexpected(before.error());
@@ -78,6 +84,9 @@ class Run {
     auto tables = readings.tables(plan_.has_live() ? ask_live("table") : "");
     if (!tables) return std::unexpected(tables.error());
     result_.tables = std::move(*tables);
+    auto groups = readings.groups(plan_.has_live() ? ask_live("groups") : "");
+    if (!groups) return std::unexpected(groups.error());
+    result_.groups = std::move(*groups);
     auto neighbours = readings.neighbours();
     if (!neighbours) return std::unexpected(neighbours.error());
     for (const PlannedGuest& guest : plan_.guests) result_.closed.push_back(guest.machine);

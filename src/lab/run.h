@@ -33,12 +33,21 @@ struct NeighbourEntry {
   model::Ipv6 ip6{};
 };
 
+// At a switch that snoops, of groups that the site speaks of.
+struct GroupEntry {
+  model::BridgeId bridge;
+  std::uint16_t vlan = 0;
+  model::Group group;
+  model::PortId port;
+};
+
 struct Measurement {
   base::Duration time{0};
   bool stopped = false;                         // options.progress said so
   std::vector<std::optional<LaneCount>> lanes;  // 2 * link: from its end a; 2 * link + 1: from its end b
   std::vector<TableEntry> tables;               // without the bridges' own addresses
   std::vector<NeighbourEntry> neighbours;
+  std::vector<GroupEntry> groups;
   std::vector<model::MachineId> closed;  // guests that boot images: nobody sees their ARP caches
   std::vector<FlowResult> flows;
 };

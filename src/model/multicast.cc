@@ -67,9 +67,13 @@ std::vector<std::uint16_t> vlans_of(const Model& m, BridgeId bridge) {
   return vlans;
 }
 
-Mac querier_mac(const Model& m, BridgeId bridge) {
+std::optional<Mac> own_address(const Model& m, BridgeId bridge) {
   const StationId own = own_station(m, bridge);
-  return own.valid() ? m[own].mac : address_of(bridge);
+  return own.valid() ? std::optional(m[own].mac) : std::nullopt;
+}
+
+Mac querier_mac(const Model& m, BridgeId bridge) {
+  return own_address(m, bridge).value_or(address_of(bridge));
 }
 
 }  // namespace sekimori::model

@@ -1,6 +1,7 @@
 // Who is in which multicast groups, and who asks for it.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "model/model.h"
@@ -23,6 +24,8 @@ bool asks_for(const Model& m, BridgeId bridge, bool ipv6);
 // The VLANs of a bridge's untagged ports, and of tagged stations of the site that it carries; 0 where it
 // knows none.
 std::vector<std::uint16_t> vlans_of(const Model& m, BridgeId bridge);
+// The address of the bridge's own interface; none when it has none.
+std::optional<Mac> own_address(const Model& m, BridgeId bridge);
 // What a querier's questions come from: the bridge's own interface where it has one.
 Mac querier_mac(const Model& m, BridgeId bridge);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/multicast.h"
 #include "switching/bpdu.h"
 #include "switching/spanning_tree.h"
 

@@ -265,7 +265,7 @@ class Fabric {
   std::unordered_map<std::uint32_t, Tree> trees_;  // of the bridges that run a spanning tree
   std::unordered_map<std::uint32_t, BondPlay> bonds_;
   std::unordered_map<std::uint32_t, SnoopingPlay> snooping_;  // of the bridges that snoop
-  std::unordered_map<std::uint32_t, BeaconPlay> beacons_;  // of the teams that probe
+  std::unordered_map<std::uint32_t, BeaconPlay> beacons_;     // of the teams that probe
   // What the wire of a bond's NIC is plugged into, by the NIC's station, whose own port leads nowhere.
   std::unordered_map<std::uint32_t, std::uint32_t> bond_nics_;
   std::vector<bool> shut_;           // by link; empty: none is

@@ -30,13 +30,13 @@ enum class FrameKind : std::uint8_t {
   kNeighborSolicitation,   // src_ip (0: nobody yet, RFC 4862) asks for dst_ip
   kNeighborAdvertisement,  // both equal: unsolicited, to all nodes
   kRouterAdvertisement,    // to all nodes
-  kGroupQuery,   // who is in which multicast group? src_ip: kNone when the querier has no address
+  kGroupQuery,             // who is in which multicast group? src_ip: kNone when the querier has no address
   kGroupReport,  // `number` is the station that is; dst_ip the group, when the querier is an old one (`ack`)
-  kRarp,                   // says where its source is, and nothing else
-  kLearning,               // of a bond's NIC, to itself: switching/bond.h
-  kBeacon,                 // of the uplink whose port `number` is: switching/beacon.h
-  kAdvertisement,          // of VRRP and HSRP; see first_hop.h
-  kBpdu,                   // for the group of spanning-tree bridges; see fabric_tree.cc
+  kRarp,         // says where its source is, and nothing else
+  kLearning,     // of a bond's NIC, to itself: switching/bond.h
+  kBeacon,       // of the uplink whose port `number` is: switching/beacon.h
+  kAdvertisement,  // of VRRP and HSRP; see first_hop.h
+  kBpdu,           // for the group of spanning-tree bridges; see fabric_tree.cc
   kUdp,
   kRequest,
   kResponse,

@@ -584,6 +584,39 @@ base::Result<std::vector<FdbEntry>> Links::fdb(const std::string& bridge) {
   return entries;
 }
 
+// net/bridge/br_mdb.c, br_mdb_dump: a message for each bridge.
+base::Result<std::vector<GroupMember>> Links::group_members(const std::string& bridge) {
+  const auto at = index(bridge);
+  if (!at) return std::unexpected(at.error());
+  std::vector<GroupMember> members;
+  br_port_msg header{};
+  header.family = PF_BRIDGE;
+  NetlinkRequest request(RTM_GETMDB, 0);
+  request.header(header);
+  const auto note = [&](std::span<const std::byte> bytes) {
+    br_mdb_entry entry;
+    if (bytes.size() < sizeof entry) return;
+    std::memcpy(&entry, bytes.data(), sizeof entry);
+    GroupMember member{.group = {}, .port = static_cast<int>(entry.ifindex), .vlan = entry.vid};
+    if (entry.addr.proto == htons(ETH_P_IP))
+      member.group = wire::to_group({ntohl(entry.addr.u.ip4)});
+    else if (entry.addr.proto == htons(ETH_P_IPV6))
+      std::memcpy(member.group.octets.data(), &entry.addr.u.ip6, member.group.octets.size());
+    if (!member.group.is_zero()) members.push_back(member);
+  };
+  const auto answer = netlink_.dump(request, [&](std::uint16_t, std::span<const std::byte> body) {
+    const auto message = split<br_port_msg>(body);
+    if (!message || static_cast<int>(message->first.ifindex) != *at) return;
+    message->second.nested(MDBA_MDB).for_each(MDBA_MDB_ENTRY, [&](std::span<const std::byte> group) {
+      Attributes(group).for_each(MDBA_MDB_ENTRY_INFO, note);
+    });
+  });
+  if (answer.error != 0)
+    return base::fail(
+        why(fmt::format("Can't read who is in which group at {}", bridge), answer.error, answer.explanation));
+  return members;
+}
+
 base::Result<std::vector<NeighbourState>> Links::neighbours() {
   std::vector<NeighbourState> neighbours;
   for (const std::uint8_t family : {std::uint8_t{AF_INET}, std::uint8_t{AF_INET6}}) {

@@ -75,6 +75,13 @@ struct FdbEntry {
   base::Duration unheard{0};  // since a frame with this source came by
 };
 
+// What a bridge that snoops knows.
+struct GroupMember {
+  wire::Group group;
+  int port = 0;  // the port's index, or the bridge's own
+  std::uint16_t vlan = 0;
+};
+
 struct NeighbourState {
   wire::Ipv4 ip;  // or, when this is 0.0.0.0,
   wire::Ipv6 ip6;
@@ -171,6 +178,7 @@ class Links {
   base::Result<std::vector<LinkState>> list();
   base::Result<std::uint32_t> most_learnt(const std::string& bridge);  // 0 on kernels that know no bound
   base::Result<std::vector<FdbEntry>> fdb(const std::string& bridge);
+  base::Result<std::vector<GroupMember>> group_members(const std::string& bridge);
   base::Result<std::vector<NeighbourState>> neighbours();  // of both versions of IP
   base::Result<int> index(const std::string& name);
 

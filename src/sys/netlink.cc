@@ -55,17 +55,25 @@ std::span<std::byte> NetlinkRequest::finish(std::uint32_t sequence) {
   return bytes_;
 }
 
-std::span<const std::byte> Attributes::find(std::uint16_t attribute) const {
+void Attributes::for_each(std::uint16_t attribute,
+                          const std::function<void(std::span<const std::byte>)>& each) const {
   std::size_t at = 0;
   while (at + sizeof(nlattr) <= bytes_.size()) {
     nlattr head;
     std::memcpy(&head, &bytes_[at], sizeof head);
     if (head.nla_len < sizeof head || at + head.nla_len > bytes_.size()) break;
     if ((head.nla_type & NLA_TYPE_MASK) == attribute)
-      return bytes_.subspan(at + sizeof head, head.nla_len - sizeof head);
+      each(bytes_.subspan(at + sizeof head, head.nla_len - sizeof head));
     at += (head.nla_len + std::size_t{3}) & ~std::size_t{3};
   }
-  return {};
+}
+
+std::span<const std::byte> Attributes::find(std::uint16_t attribute) const {
+  std::span<const std::byte> first;
+  for_each(attribute, [&](std::span<const std::byte> value) {
+    if (first.data() == nullptr) first = value;
+  });
+  return first;
 }
 
 std::string_view Attributes::text(std::uint16_t attribute) const {

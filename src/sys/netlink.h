@@ -68,6 +68,8 @@ class Attributes {
     std::memcpy(&value, bytes.data(), sizeof value);
     return value;
   }
+  // Calls each(value) for all of that type.
+  void for_each(std::uint16_t attribute, const std::function<void(std::span<const std::byte>)>& each) const;
   std::string_view text(std::uint16_t attribute) const;
   Attributes nested(std::uint16_t attribute) const { return Attributes(find(attribute)); }
 

@@ -75,7 +75,13 @@ Bytes run_and_compare(const TestLab& lab, base::Duration time, bool at_once = fa
   const auto measured = run(lab.site(), lab.plan(), {.time = time, .progress = {}});
   EXPECT_TRUE(measured.has_value()) << measured.error().what;
   if (!measured) return {};
-  const simulate::RunResult predicted = predict(lab, measured->time);
+  simulate::Options options;
+  options.until = measured->time;
+  options.tables = true;
+  const auto result = simulate::run(lab.site(), options);
+  EXPECT_TRUE(result.has_value());
+  if (!result) return {};
+  const simulate::RunResult& predicted = *result;
   std::vector<std::optional<LaneCount>> lanes;
   for (const auto& lane : predicted.lanes) lanes.push_back(LaneCount{lane.frames, lane.bytes});
   const Bytes as_predicted = bytes_of(lab, lanes), as_measured = bytes_of(lab, measured->lanes);
@@ -84,6 +90,18 @@ Bytes run_and_compare(const TestLab& lab, base::Duration time, bool at_once = fa
   expect_near(as_measured.to_member, as_predicted.to_member, share, "to a member");
   expect_near(as_measured.to_other_member, as_predicted.to_other_member, share, "to the other member");
   expect_near(as_measured.to_outsider, as_predicted.to_outsider, share, "to the outsider");
+  Prediction prediction;
+  for (const auto& e : predicted.group_entries)
+    prediction.groups.push_back({e.bridge, e.vlan, e.group, e.port});
+  for (const auto& e : predicted.tables)
+    prediction.tables.push_back({e.bridge, e.mac, e.vlan, e.port, e.unheard, e.is_static});
+  const Comparison comparison = compare(lab.site(), prediction, *measured);
+  for (const GroupComparison& g : comparison.groups)
+    EXPECT_EQ(g.predicted, g.measured)
+        << wire::group_text(g.group) << " at " << model::name_of(lab.site(), g.port);
+  for (const EntryComparison& e : comparison.entries)
+    EXPECT_EQ(e.agreement, Agreement::kEqual)
+        << wire::to_text(e.mac) << " at " << model::name_of(lab.site(), e.bridge);
   // Of what was sent all arrives at the member that gets fewest.
   EXPECT_GT(measured->flows[0].sent, 100);
   EXPECT_GE(measured->flows[0].received, measured->flows[0].sent * 99 / 100);
