@@ -57,6 +57,49 @@ TEST_F(BuilderTest, VirtualSwitchesAreNamedWithinTheirMachine) {
   EXPECT_FALSE(build.find_bridge({}, "br0").valid());
 }
 
+// What was plugged into the uplink is plugged into the bridge of its VLAN devices, which has the uplink above
+// it.
+TEST_F(BuilderTest, VlanDevicesOfAnUplinkAreBelowItsBridge) {
+  for (const bool is_used : {false, true}) {
+    build = Builder();
+    host = build.add_machine("host", MachineKind::kHost).value();
+    eth0 = add_nic(host, "eth0", is_used ? std::optional(Ipv4Prefix{{0x0a000001}, 24}) : std::nullopt);
+    const StationId device = add_nic(host, "eth0.10", Ipv4Prefix{{0x0a000a01}, 24});
+    bridge = build.add_bridge("br0", BridgeKind::kLinuxBridge, host).value();
+    ASSERT_TRUE(build.add_bridge("eth0.vlans", BridgeKind::kHub, host)) << "the name may be taken";
+    uplink = build.enslave(eth0, bridge).value();
+    const BridgeId outside = build.add_bridge("sw", BridgeKind::kSwitch).value();
+    const PortId port = build.bridge_port(outside, "1");
+    ASSERT_TRUE(build.connect(build.wire_port(eth0), port, {}));
+    const Model m = std::move(build).finish();
+
+    const BridgeId below = m[peer(m, port)].bridge;
+    EXPECT_EQ(m[below].kind, BridgeKind::kVlanDevices);
+    EXPECT_EQ(m[below].name, "eth0.vlans2");
+    EXPECT_EQ(m[peer(m, uplink)].bridge, below);
+    EXPECT_EQ(m[peer(m, m[device].port)].bridge, below);
+    EXPECT_EQ(m[device].mac, m[eth0].mac);
+    EXPECT_THAT(m[below].ports, SizeIs(3));
+    const PortId own = peer(m, m[eth0].port);
+    EXPECT_EQ(own.valid() ? m[own].bridge : BridgeId(), is_used ? bridge : BridgeId());
+    EXPECT_THAT(m[bridge].ports, SizeIs(is_used ? 2 : 1));
+    EXPECT_FALSE(carries(m, peer(m, uplink), 10));
+    EXPECT_TRUE(carries(m, peer(m, uplink), 20));
+  }
+}
+
+// On what takes the NIC's frames in another way they stay.
+TEST_F(BuilderTest, VlanDevicesOfOtherUplinksStay) {
+  host = build.add_machine("host", MachineKind::kHost).value();
+  eth0 = add_nic(host, "vmnic0");
+  add_nic(host, "vmnic0.10", Ipv4Prefix{{0x0a000a01}, 24});
+  bridge = build.add_bridge("vs0", BridgeKind::kEsxi, host).value();
+  uplink = build.enslave(eth0, bridge).value();
+  const Model m = std::move(build).finish();
+  EXPECT_THAT(m.bridges, SizeIs(1));
+  EXPECT_THAT(m[bridge].ports, SizeIs(2));
+}
+
 TEST_F(BuilderTest, FindsEachOfManyNames) {
   for (int i = 0; i < 3000; ++i) {
     const MachineId id = build.add_machine("m" + std::to_string(i), MachineKind::kHost).value();
