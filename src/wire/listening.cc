@@ -122,7 +122,7 @@ std::optional<Listening> read_ipv4(Bytes packet) {
   Cursor in(packet);
   const std::uint8_t first = in.u8();
   in.skip(1);
-  const std::size_t length = in.u16(), header = (first & 0xfu) * 4u;
+  const std::size_t length = in.u16(), header = (first & 0xfu) * std::size_t{4};
   in.skip(4 + 1);
   const std::uint8_t protocol = in.u8();
   in.skip(2);

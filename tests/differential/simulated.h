@@ -51,10 +51,12 @@ class Simulated {
     frame.dst = what.destination.is_group() ? simulate::kBroadcastAddress : addresses_.find(what.destination);
     frame.tag = what.tag;
     const bool multicast = what.destination.is_group() && !what.destination.is_broadcast();
-    frame.kind = multicast       ? simulate::FrameKind::kAdvertisement
-                 : !what.is_arp  ? simulate::FrameKind::kUdp
-                 : what.is_reply ? simulate::FrameKind::kArpReply
-                                 : simulate::FrameKind::kArpRequest;
+    // UDP to the broadcast address is for a group.
+    frame.kind = multicast                                         ? simulate::FrameKind::kAdvertisement
+                 : !what.is_arp && what.destination.is_broadcast() ? simulate::FrameKind::kRarp
+                 : !what.is_arp                                    ? simulate::FrameKind::kUdp
+                 : what.is_reply                                   ? simulate::FrameKind::kArpReply
+                                                                   : simulate::FrameKind::kArpRequest;
     frame.src_ip = what.sender_ip;
     frame.dst_ip = what.target_ip;
     if (what.is_nd) {
