@@ -13,6 +13,8 @@ endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   # libstdc++ 12 uses a deprecated function of its own in std::stable_sort.
   target_compile_options(sekimori_flags INTERFACE -Wno-deprecated-declarations)
+  # Precompiled headers are known by what is in them, so that ccache knows them again in another build.
+  target_compile_options(sekimori_flags INTERFACE "SHELL:-Xclang -fno-pch-timestamp")
 endif()
 if(SEKIMORI_WERROR)
   target_compile_options(sekimori_flags INTERFACE -Werror)

@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <ctime>
 #include <random>
+#include <string>
+#include <vector>
 
 #include "ns3/applications-module.h"
 #include "ns3/bridge-module.h"

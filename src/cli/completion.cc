@@ -37,7 +37,7 @@ std::vector<std::string> groups_of(std::span<const VerbText> verbs) {
 }
 
 // In single quotes of a shell.
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out = "'";
   for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return out + "'";
@@ -148,7 +148,7 @@ std::string zsh(std::span<const VerbText> verbs) {
       const std::string name = group.empty() ? word : fmt::format("{} {}", group, word);
       const auto verb = std::ranges::find(verbs, name, &VerbText::name);
       const std::string summary = verb == verbs.end() ? "..." : zsh_text(verb->summary);
-      list += fmt::format("    {}\n", quoted(fmt::format("{}:{}", word, summary)));
+      list += fmt::format("    {}\n", in_quotes(fmt::format("{}:{}", word, summary)));
     }
     return list;
   };
@@ -187,7 +187,7 @@ std::string zsh(std::span<const VerbText> verbs) {
                                      : fmt::format("({})", fmt::join(option.choices, " "));
       if (option.names.empty()) {
         out += fmt::format(" \\\n        {}",
-                           quoted(fmt::format("{}:{}:{}", ++position, zsh_text(option.value), action)));
+                           in_quotes(fmt::format("{}:{}:{}", ++position, zsh_text(option.value), action)));
       }
       for (const std::string& name : option.names) {
         std::string spec = name;
@@ -199,7 +199,7 @@ std::string zsh(std::span<const VerbText> verbs) {
         if (!option.value.empty()) {
           spec += fmt::format("{}{}:{}", option.value_optional ? "::" : ":", zsh_text(option.value), action);
         }
-        out += " \\\n        " + quoted(spec);
+        out += " \\\n        " + in_quotes(spec);
       }
     }
     out += "\n      ;;\n";
@@ -217,10 +217,10 @@ std::string fish(std::span<const VerbText> verbs) {
       const std::string siblings = fmt::format("{}", fmt::join(next_words(verbs, base::trim(group)), " "));
       const std::string condition =
           seen.empty() ? "__fish_use_subcommand"
-                       : quoted(fmt::format("{}; and not __fish_seen_subcommand_from {}", seen, siblings));
+                       : in_quotes(fmt::format("{}; and not __fish_seen_subcommand_from {}", seen, siblings));
       const bool is_last = word.data() + word.size() == verb.name.data() + verb.name.size();
       out += fmt::format("complete -c sekimori -n {} -f -a {}{}\n", condition, word,
-                         is_last ? " -d " + quoted(verb.summary) : "");
+                         is_last ? " -d " + in_quotes(verb.summary) : "");
       seen += fmt::format("{}__fish_seen_subcommand_from {}", seen.empty() ? "" : "; and ", word);
     }
   }
@@ -237,9 +237,9 @@ std::string fish(std::span<const VerbText> verbs) {
       }
       if (is_source) out += " -a '(string replace -r \".*/\" if: /sys/class/net/*)'";
       if (!option.choices.empty())
-        out += fmt::format(" -f -a {}", quoted(fmt::format("{}", fmt::join(option.choices, " "))));
+        out += fmt::format(" -f -a {}", in_quotes(fmt::format("{}", fmt::join(option.choices, " "))));
       if (!option.names.empty() && !option.value.empty() && !option.value_optional) out += " -r";
-      out += fmt::format(" -d {}\n", quoted(option.description));
+      out += fmt::format(" -d {}\n", in_quotes(option.description));
     }
   }
   return out;

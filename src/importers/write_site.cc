@@ -30,7 +30,7 @@ bool is_plain(std::string_view text) {
       text, [&](char c) { return is_letter(c) || is_digit(c) || c == '-' || c == '_' || c == '.'; });
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out = "\"";
   for (std::size_t at = 0; at < text.size();) {
     const auto c = static_cast<unsigned char>(text[at]);
@@ -48,14 +48,14 @@ std::string quoted(std::string_view text) {
   return out + '"';
 }
 
-std::string word(std::string_view text) { return is_plain(text) ? std::string(text) : quoted(text); }
+std::string word(std::string_view text) { return is_plain(text) ? std::string(text) : in_quotes(text); }
 
 // machine:nic, switch:port, machine/switch:port.
 std::string reference(std::string_view text) {
   std::string parts(text);
   std::ranges::replace(parts, ':', '-');
   std::ranges::replace(parts, '/', '-');
-  return is_plain(parts) && !text.ends_with(':') ? std::string(text) : quoted(text);
+  return is_plain(parts) && !text.ends_with(':') ? std::string(text) : in_quotes(text);
 }
 
 // A comment is one line of printable text.
@@ -123,7 +123,7 @@ class Writer {
 
   std::string write() && {
     line(0, "sekimori: 1");
-    if (!in_.title.empty()) line(0, "title: " + quoted(in_.title));
+    if (!in_.title.empty()) line(0, "title: " + in_quotes(in_.title));
     write_notes();
     write_machines(model::MachineKind::kHost, "hosts:");
     write_machines(model::MachineKind::kRouter, "routers:");
@@ -142,7 +142,7 @@ class Writer {
     if (in_.notes.empty()) return;
     line(0, "\nnotes:");
     for (const DraftNote& note : in_.notes)
-      line(1, fmt::format("- {{{}: {}}}", note.is_suspect ? "suspect" : "assumed", quoted(note.text)));
+      line(1, fmt::format("- {{{}: {}}}", note.is_suspect ? "suspect" : "assumed", in_quotes(note.text)));
   }
 
   void write_machines(model::MachineKind kind, std::string_view section) {

@@ -159,7 +159,7 @@ void read_list(std::string_view text, const std::string& source, Inventory& inve
   }
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   if (text.find_first_of(",;\"\r\n\t") == std::string_view::npos) return std::string(text);
   std::string out = "\"";
   for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
@@ -208,9 +208,9 @@ std::string csv_head() { return "mac_address,manager,machine_id,interface,status
 
 std::string csv_line(const Entry& e) {
   const auto time = [](Seconds t) { return t == 0 ? "" : time_text(t); };
-  return fmt::format("{},{},{},{},{},{},{},{},{}\n", wire::to_text(e.mac), quoted(e.owner.manager),
-                     quoted(e.owner.machine), quoted(e.owner.nic), to_text(e.state), quoted(e.pool),
-                     time(e.since), time(e.state == State::kFreed ? e.free_at : e.until), quoted(e.note));
+  return fmt::format("{},{},{},{},{},{},{},{},{}\n", wire::to_text(e.mac), in_quotes(e.owner.manager),
+                     in_quotes(e.owner.machine), in_quotes(e.owner.nic), to_text(e.state), in_quotes(e.pool),
+                     time(e.since), time(e.state == State::kFreed ? e.free_at : e.until), in_quotes(e.note));
 }
 
 }  // namespace sekimori::macs

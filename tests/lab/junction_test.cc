@@ -1,4 +1,6 @@
 // VLANs of NICs, and guests that move to another host, in a lab. Needs root.
+#include <algorithm>
+
 #include "lab/run.h"
 #include "support.h"
 

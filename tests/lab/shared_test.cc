@@ -1,4 +1,6 @@
 // Shared addresses in a lab: clusters that hide their MAC, and routers of which one is master. Needs root.
+#include <algorithm>
+
 #include "lab/compare.h"
 #include "lab/run.h"
 #include "support.h"

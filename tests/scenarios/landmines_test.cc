@@ -1,5 +1,7 @@
 // Both landmines of the project, number by number, and the table that was measured on a real kernel
 // (Linux 6.18, network namespaces, external switch = Linux bridge).
+#include <algorithm>
+
 #include "scenario.h"
 
 namespace sekimori::scenarios {
