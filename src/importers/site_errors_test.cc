@@ -270,6 +270,35 @@ INSTANTIATE_TEST_SUITE_P(
         Case{on_linux_bridge("neighbours: [{station: h:f, mac: x}]"), "5:73: ", "MAC"}),
     name);
 
+// A sender, and what is wrong with its traffic to a group in line 3.
+std::string to_group(std::string_view flow) {
+  return fmt::format("hosts: {{h: {{nics: {{e: {{ip: 10.0.0.1/24}}}}}}}}\ntraffic: [{{from: h, {}}}]", flow);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Multicast, OneProblem,
+    testing::Values(
+        Case{"hosts: {h: {nics: {e: {groups: [10.0.0.2]}}}}", "2:33: ", "'10.0.0.2' is no multicast group"},
+        Case{"hosts: {h: {nics: {e: {groups: {}}}}}", "2:32: ", "must be a list"},
+        Case{"hosts: {h: {nics: {e: {querier: on}}}}", "2:33: ", "only a router's NIC is a `querier`"},
+        Case{"switches: {s: {kind: hub, multicast-snooping: on}}",
+             "2:47: ", "has `multicast-snooping`, not a hub"},
+        Case{"switches: {s: {kind: ovs, multicast-snooping: on, multicast-querier: on}}",
+             "2:70: ", "Open vSwitch never asks"},
+        Case{"switches: {s: {multicast-querier: on}}", "2:35: ", "listens to the answers"},
+        Case{"switches: {s: {multicast-snooping: on, multicast-querier: 239.1.1.1}}",
+             "2:59: ", "a querier can't have the address 239.1.1.1"},
+        Case{"switches: {s: {multicast-snooping: on, multicast-querier: often}}", "2:59: ", "found 'often'"},
+        Case{"switches: {s: {kind: linux-bridge, unregistered-multicast: flood}}",
+             "2:60: ", "it has no choice"},
+        Case{"switches: {s: {unregistered-multicast: drop}}", "2:40: ", "one of flood, routers"},
+        Case{to_group("to: 239.1.1.1, kind: tcp"), "3:25: ", "only udp goes to a multicast group"},
+        Case{to_group("to: \"ff15::1\", kind: udp, every: 1s"),
+             "3:18: ", "'h' has no IPv6 address to send from"},
+        Case{to_group("to: 239.1.1.1, kind: udp, every: 1s, family: ipv6"),
+             "3:66: ", "of the other version"}),
+    name);
+
 INSTANTIATE_TEST_SUITE_P(
     Links, OneProblem,
     testing::Values(Case{"switches: {sw1: {}}\nlinks: [[sw1:1, sv1:2]]",
