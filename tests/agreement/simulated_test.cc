@@ -235,27 +235,37 @@ std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
   return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
-class RandomSites : public testing::TestWithParam<std::uint64_t> {};
-
-TEST_P(RandomSites, Agree) {
-  const std::uint64_t all = number_from("SEKIMORI_AGREEMENT_SITES", 4000);
-  const std::uint64_t start = number_from("SEKIMORI_AGREEMENT_FIRST", 1);
-  const std::uint64_t first = start + all * GetParam() / kParts,
-                      end = start + all * (GetParam() + 1) / kParts;
+// The sites of these seeds, until three of them don't agree.
+template <class Make>
+Tally compare(std::uint64_t first, std::uint64_t end, Make make, Times times = {}) {
   Tally tally;
   int failures = 0;
   for (std::uint64_t seed = first; seed < end && failures < 3; ++seed) {
-    const std::string text = RandomSite(seed, RandomSite::Kinds::kAll, RandomSite::Beyond::kYes).text();
-    const Complaint complaint = judge(text, tally);
+    const std::string text = make(seed);
+    const Complaint complaint = judge(text, tally, times);
     if (complaint.empty()) continue;
     ++failures;
-    ADD_FAILURE() << report(text, complaint, seed);
+    ADD_FAILURE() << report(text, complaint, seed, times);
   }
   fmt::print(
       "{} sites ({} with a MAC twice): {} comparisons of lanes, {} decided; where there may be frames {}, {} "
       "decided; {} entries always there\n",
       tally.sites, tally.duplicates, tally.compared, tally.decided, tally.busy, tally.busy_decided,
       tally.always);
+  return tally;
+}
+
+const std::uint64_t kSites = number_from("SEKIMORI_AGREEMENT_SITES", 4000),
+                    kFirst = number_from("SEKIMORI_AGREEMENT_FIRST", 1);
+
+class RandomSites : public testing::TestWithParam<std::uint64_t> {};
+
+TEST_P(RandomSites, Agree) {
+  const auto make = [](std::uint64_t seed) {
+    return RandomSite(seed, RandomSite::Kinds::kAll, RandomSite::Beyond::kYes).text();
+  };
+  const Tally tally =
+      compare(kFirst + kSites * GetParam() / kParts, kFirst + kSites * (GetParam() + 1) / kParts, make);
   // The tolerance is worth something only where something is claimed.
   EXPECT_GT(tally.decided, tally.compared * 60 / 100);
   EXPECT_GT(tally.busy_decided, tally.busy * 25 / 100);
@@ -265,39 +275,15 @@ TEST_P(RandomSites, Agree) {
 }
 // The same with addresses that several machines share.
 TEST(SharedAddresses, Agree) {
-  const std::uint64_t first = number_from("SEKIMORI_AGREEMENT_FIRST", 1);
-  const std::uint64_t end = first + number_from("SEKIMORI_AGREEMENT_SITES", 4000) / 16;
-  Tally tally;
-  int failures = 0;
-  for (std::uint64_t seed = first; seed < end && failures < 3; ++seed) {
-    const std::string text = RandomSite(seed).share().text();
-    const Complaint complaint = judge(text, tally);
-    if (complaint.empty()) continue;
-    ++failures;
-    ADD_FAILURE() << report(text, complaint, seed);
-  }
-  fmt::print(
-      "{} sites with shared addresses: {} comparisons of lanes, {} decided; where there may be frames {}, {} "
-      "decided\n",
-      tally.sites, tally.compared, tally.decided, tally.busy, tally.busy_decided);
+  const Tally tally = compare(kFirst, kFirst + kSites / 16,
+                              [](std::uint64_t seed) { return RandomSite(seed).share().text(); });
   EXPECT_GT(tally.busy_decided, tally.busy * 20 / 100);
 }
 // And with multicast groups, snooping and queriers.
 TEST(Groups, Agree) {
-  const std::uint64_t first = number_from("SEKIMORI_AGREEMENT_FIRST", 1);
-  const std::uint64_t end = first + number_from("SEKIMORI_AGREEMENT_SITES", 4000) / 8;
-  Tally tally;
-  int failures = 0;
-  for (std::uint64_t seed = first; seed < end && failures < 3; ++seed) {
-    const std::string text = RandomSite(seed).join().text();
-    const Complaint complaint = judge(text, tally, kOfGroups);
-    if (complaint.empty()) continue;
-    ++failures;
-    ADD_FAILURE() << report(text, complaint, seed, kOfGroups);
-  }
-  fmt::print(
-      "{} sites with groups: {} comparisons of lanes, {} decided; where there may be frames {}, {} decided\n",
-      tally.sites, tally.compared, tally.decided, tally.busy, tally.busy_decided);
+  const Tally tally = compare(
+      kFirst, kFirst + kSites / 8, [](std::uint64_t seed) { return RandomSite(seed).join().text(); },
+      kOfGroups);
   EXPECT_GT(tally.busy_decided, tally.busy * 20 / 100);
 }
 INSTANTIATE_TEST_SUITE_P(Agreement, RandomSites, testing::Range(std::uint64_t{0}, kParts));
