@@ -66,7 +66,7 @@ constexpr bool is_arp(const Stream& s) {
 }
 // Goes where bridges that snoop send it: to a group, or from a member of some.
 constexpr bool is_snooped(const Stream& s) {
-  return s.kind == StreamKind::kReport || (s.kind == StreamKind::kData && !s.to.valid());
+  return s.kind == StreamKind::kReport || (s.kind == StreamKind::kData && !s.to.valid() && s.flow.valid());
 }
 
 struct Carried;  // by tunnels: tunnels.h

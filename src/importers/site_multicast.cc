@@ -21,8 +21,8 @@ constexpr std::size_t kMostGroups = 64;
 
 std::optional<Group> parse_group(std::string_view text) {
   if (const auto ip = wire::parse_ipv4(text); ip && ip->is_multicast()) return wire::to_group(*ip);
-  if (const auto ip6 = wire::parse_ipv6(text); ip6 && ip6->is_multicast()) return *ip6;
-  return std::nullopt;
+  const auto ip6 = wire::parse_ipv6(text);
+  return ip6 && ip6->is_multicast() ? ip6 : std::nullopt;
 }
 
 }  // namespace
