@@ -12,16 +12,16 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-// `s` sends to a group of which `m` and `n` are members, and `o` is not.
+// `s` sends to a group of which `m` and, unless said otherwise, `n` are members, and `o` is not.
 model::Model four_hosts(const std::string& switch_, const std::string& start, const std::string& group,
-                        const std::string& more = "") {
+                        const std::string& more = "", bool has_two_members = true) {
   return site_of(R"(
 hosts:
   s: {nics: {e: {ip: [10.0.0.1/24, "2001:db8::1/64"]}}}
   m: {nics: {e: {ip: [10.0.0.2/24, "2001:db8::2/64"], groups: [")" +
                  group + R"("]}}}
-  n: {nics: {e: {ip: [10.0.0.3/24, "2001:db8::3/64"], groups: [")" +
-                 group + R"("]}}}
+  n: {nics: {e: {ip: [10.0.0.3/24, "2001:db8::3/64"], groups: [)" +
+                 (has_two_members ? '"' + group + '"' : "") + R"(]}}}
   o: {nics: {e: {ip: [10.0.0.4/24, "2001:db8::4/64"]}}}
 )" + more + switch_ +
                  R"(
@@ -108,9 +108,12 @@ Bytes run_and_compare(const TestLab& lab, base::Duration time, bool at_once = fa
   return as_measured;
 }
 
+// One member: of two that report to an old querier before the bridge believes it, the first one's report is
+// flooded to the second, which then says nothing (RFC 2236 section 3), now and then; what is predicted does
+// not.
 TEST(MulticastLab, AKernelsQuerierKeepsPacketsFromWhoIsNoMember) {
   const TestLab lab(four_hosts(in_a_host("kind: linux-bridge, multicast-snooping: on, multicast-querier: on"),
-                               "11s", "239.1.1.1"));
+                               "11s", "239.1.1.1", "", false));
   EXPECT_THAT(lab.plan().unsupported, IsEmpty());
   EXPECT_FALSE(lab.plan().has_live());
   const Bytes bytes = run_and_compare(lab, base::seconds(13), true);
