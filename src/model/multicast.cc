@@ -59,7 +59,8 @@ std::vector<std::uint16_t> vlans_of(const Model& m, BridgeId bridge) {
   }
   for (const Station& station : m.stations) used.set(station.vlan);
   std::vector<std::uint16_t> vlans;
-  for (std::uint16_t vlan = 1; vlan < used.size(); ++vlan) {
+  constexpr std::uint16_t kEnd = 4096;
+  for (std::uint16_t vlan = 1; vlan < kEnd; ++vlan) {
     if (used[vlan] &&
         std::ranges::any_of(m[bridge].ports, [&](PortId port) { return carries(m, port, vlan); }))
       vlans.push_back(vlan);

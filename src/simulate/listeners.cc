@@ -96,8 +96,8 @@ void Listeners::report(std::uint32_t number, const std::vector<bool>& running) {
   listener.due = base::kNever;
   const model::Station& station = model_.stations[listener.station];
   if (!running[station.machine.index()]) return;
-  if (listener.unsolicited > 0 && --listener.unsolicited > 0)
-    arm(listener, wires_.now() + kUnsolicitedInterval);
+  listener.unsolicited = std::max(listener.unsolicited - 1, 0);
+  if (listener.unsolicited > 0) arm(listener, wires_.now() + kUnsolicitedInterval);
   Frame frame;
   frame.kind = FrameKind::kGroupReport;
   frame.dst = kBroadcastAddress;
