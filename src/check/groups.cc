@@ -149,6 +149,22 @@ void Groups::join(const Group& group) {
   }
 }
 
+std::vector<Step> Groups::ways_to_takers(StationId from, const Group& group) const {
+  std::vector<Step> ways, way;
+  const auto lead_to = [&](StationId taker) {
+    if (taker == from || !forest_.place(taker).plugged() || !forest_.connected(from, taker)) return;
+    forest_.way(forest_.place(from), forest_.place(taker), way);
+    ways.insert(ways.end(), way.begin(), way.end());
+  };
+  for (const StationId member : members(group)) lead_to(member);
+  for (const StationId router : routers_) lead_to(router);
+  const auto by_exit = [](const Step& step) { return std::pair(step.node, step.out); };
+  std::ranges::sort(ways, {}, by_exit);
+  const auto rest = std::ranges::unique(ways, {}, by_exit);
+  ways.erase(rest.begin(), rest.end());
+  return ways;
+}
+
 const Groups::Ports& Groups::at(NodeIndex node, const Group& group) const {
   static const Ports kEverywhere;
   const auto joined = joined_.find(group);

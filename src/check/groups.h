@@ -9,7 +9,6 @@
 
 #include <array>
 #include <map>
-#include <optional>
 #include <vector>
 
 #include "check/forest.h"
@@ -44,7 +43,10 @@ class Groups {
   // What it does with the report of a member.
   Ports reports_at(NodeIndex node, bool ipv6) const;
   const AskedBy& asked_by(std::uint32_t component, bool ipv6) const;
-  const std::vector<StationId>& routers() const { return routers_; }  // that ask, in any component
+  // What happens there is open: ports keep frames back, or turn them off their way.
+  bool is_uncertain(NodeIndex n) const;
+  // The steps from that sender to the members, and to routers that ask, which may hand packets on; each once.
+  std::vector<Step> ways_to_takers(StationId from, const Group& group) const;
   // Members that are plugged in and run.
   const std::vector<StationId>& members(const Group& group) const;
 
@@ -55,13 +57,12 @@ class Groups {
   void join(const Group& group);
   std::vector<PortId> router_ports(NodeIndex n, const AskedBy& asked) const;
   PortId toward(NodeIndex n, const AskedBy& asked) const;
-  bool is_uncertain(NodeIndex n) const;
   bool hears_nobody(NodeIndex n, bool ipv6) const;
   void report(StationId member, bool ipv6, std::map<NodeIndex, std::vector<PortId>>& known) const;
 
   const model::Model& model_;
   const Forest& forest_;
-  std::vector<StationId> routers_;
+  std::vector<StationId> routers_;             // that ask, in any component
   std::vector<std::array<AskedBy, 2>> asked_;  // by component and version
   struct Joined {
     std::vector<StationId> members;

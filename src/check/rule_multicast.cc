@@ -69,7 +69,7 @@ class Spreading {
           std::ranges::find_if(way_, [&](const Step& step) { return !reach.left_by.contains(step.out); });
       if (stop != way_.end()) missed_[{stop->node, flow.group}].push_back(member);
     }
-    add_stray(flow, from, reach);
+    add_stray(flow, reach);
   }
 
   Reach spread(const Place& from, const Group& group) const {
@@ -82,10 +82,8 @@ class Spreading {
     while (!open.empty() && !reach.is_open) {
       const auto [n, in] = open.front();
       open.pop_front();
-      const Component& component = forest_.components()[forest_[n].component];
       const Groups::Ports& known = groups_.at(n, group);
-      reach.is_open =
-          known.way == Groups::Way::kOpen || !component.open || component.bends || component.lossy;
+      reach.is_open = groups_.is_uncertain(n);
       for (const PortId out : m_[forest_[n].bridge].ports) {
         if (out != in && forest_.usable(out) && carries(m_, out, forest_[n].vlan) && known.lets(out))
           reach.left_by.emplace(out, in);
@@ -98,15 +96,9 @@ class Spreading {
   }
 
   // Ports that lead neither to a member nor to a router that asks.
-  void add_stray(const Flow& flow, const Place& from, const Reach& reach) {
+  void add_stray(const Flow& flow, const Reach& reach) {
     std::set<PortId> wanted;
-    const auto want = [&](StationId taker) {
-      if (!forest_.place(taker).plugged() || !forest_.connected(flow.from_station, taker)) return;
-      forest_.way(from, forest_.place(taker), way_);
-      for (const Step& step : way_) wanted.insert(step.out);
-    };
-    for (const StationId member : groups_.members(flow.group)) want(member);
-    for (const StationId router : groups_.routers()) want(router);
+    for (const Step& step : groups_.ways_to_takers(flow.from_station, flow.group)) wanted.insert(step.out);
     const double bits = frame_bits(flow);
     const auto is_stray = [&](PortId port) { return reach.left_by.contains(port) && !wanted.contains(port); };
     for (const auto& entry : reach.left_by) {
@@ -122,10 +114,8 @@ class Spreading {
   }
 
   static double frame_bits(const Flow& flow) {
-    const base::Duration interval =
-        flow.rate.bits_per_second > 0 ? base::transmission_time(flow.payload, flow.rate) : flow.interval;
     const std::uint32_t bytes = std::max<std::uint32_t>(60, flow.payload + 42 + (flow.ipv6 ? 20 : 0));
-    return 8 * bytes / base::to_seconds(interval);
+    return 8 * bytes / base::to_seconds(model::interval_of(flow));
   }
 
   // ------------------------------------------------------------ members that get nothing

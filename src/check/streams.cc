@@ -9,6 +9,7 @@
 #include "switching/ovs.h"
 #include "switching/snooping.h"
 #include "switching/suppression.h"
+#include "wire/listening.h"
 
 #include <fmt/format.h>
 
@@ -34,7 +35,6 @@ constexpr std::uint32_t kIpv6Beyond = 20;            // an IPv6 header is so muc
 constexpr std::uint32_t kLargestPayload = 1448;
 constexpr std::uint16_t kDiscoveryFrame = 86;              // 14 + 40 + 24 + 8: with the sender's MAC
 constexpr std::uint16_t kRouterAdvertisementFrame = 110;   // 14 + 40 + 16 + 8 + 32: with MAC and prefix
-constexpr std::uint16_t kOldMld = 86, kMldQuery = 90;      // 14 + 40 + 8 + 24; 28
 constexpr Duration kDelayFirstProbe = base::seconds(5);    // Linux: delay_first_probe_time
 constexpr Duration kDelayedAck = base::milliseconds(40);   // Linux: TCP_DELACK_MIN
 constexpr Duration kForEver = base::seconds(7L * 86'400);  // a timeout of weeks is none
@@ -366,10 +366,6 @@ class Collector {
 
   // ------------------------------------------------------------ flows
 
-  static Duration interval_of(const Flow& flow) {
-    return flow.rate.bits_per_second > 0 ? base::transmission_time(flow.payload, flow.rate) : flow.interval;
-  }
-
   void add_flow(model::FlowId id) {
     const Flow& flow = m_[id];
     if (flow.start > when_ || flow.stop <= when_ || !m_[flow.from].running) return;
@@ -386,7 +382,7 @@ class Collector {
       return;
     }
     const bool tcp = flow.kind == FlowKind::kTcp;
-    const Duration interval = interval_of(flow);
+    const Duration interval = model::interval_of(flow);
     Stream data{.from = {}, .to = {}, .flow = id, .ipv6 = flow.ipv6};
     data.bytes = frame_of(flow.payload, (tcp ? kTcpHeaders : kUdpHeaders) + beyond_ipv4(flow));
     if (interval.count() == 0) {  // greedy TCP
@@ -429,7 +425,7 @@ class Collector {
       out_.lost.push_back(id);
       return;
     }
-    const Duration interval = interval_of(flow);
+    const Duration interval = model::interval_of(flow);
     add({.from = flow.from_station,
          .to = {},
          .gap = interval,
@@ -455,7 +451,7 @@ class Collector {
              .gap = switching::kQueryInterval,
              .least = per_second(switching::kQueryInterval),
              .most = per_second(switching::kQueryInterval),
-             .bytes = ipv6 ? kMldQuery : kLeastFrame,
+             .bytes = ipv6 ? wire::kMldQueryBytes : kLeastFrame,
              .kind = StreamKind::kQuery,
              .flow = {},
              .ipv6 = ipv6});
@@ -464,21 +460,17 @@ class Collector {
       if (groups == 0) continue;
       const Duration most = switching::kQueryInterval + switching::kQueryResponse;
       const double frames = asked.is_old ? static_cast<double>(groups) : 1;
-      const std::size_t bytes = asked.is_old ? (ipv6 ? kOldMld : kLeastFrame) : report_bytes(ipv6, groups);
+      const std::uint16_t old_bytes = ipv6 ? wire::kOldMldBytes : kLeastFrame;
       add({.from = s,
            .to = {},
            .gap = most,
            .least = frames * per_second(most),
            .most = frames * per_second(switching::kQueryInterval - switching::kQueryResponse),
-           .bytes = static_cast<std::uint16_t>(bytes),
+           .bytes = asked.is_old ? old_bytes : wire::group_report_bytes(ipv6, groups),
            .kind = StreamKind::kReport,
            .flow = {},
            .ipv6 = ipv6});
     }
-  }
-  static std::size_t report_bytes(bool ipv6, std::size_t groups) {
-    return std::max<std::size_t>(kLeastFrame,
-                                 ipv6 ? 14 + 40 + 8 + 8 + 20 * groups : 14 + 24 + 8 + 8 * groups);
   }
 
   void add_tunnel(const Carried& packets) {

@@ -60,9 +60,8 @@ struct Stream {
 };
 
 constexpr bool is_arp(const Stream& s) {
-  return s.kind != StreamKind::kData && s.kind != StreamKind::kAnswer && s.kind != StreamKind::kHello &&
-         s.kind != StreamKind::kReport && s.kind != StreamKind::kQuery && s.kind != StreamKind::kTunnel &&
-         !s.ipv6;
+  return !s.ipv6 && (s.kind == StreamKind::kProbe || s.kind == StreamKind::kQuestion ||
+                     s.kind == StreamKind::kReply || s.kind == StreamKind::kAnnouncement);
 }
 // Goes where bridges that snoop send it: to a group, or from a member of some.
 constexpr bool is_snooped(const Stream& s) {

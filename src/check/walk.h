@@ -74,18 +74,15 @@ class Walk {
     open_.push_back({place.node, place.port, policy_.all(), false});
     spread(true);
   }
-  // To the members of a group, and to whom else it comes. Each copy is off its way that the policy says is.
-  // Or, of no group, what a member of some says to routers.
+  // To the members of a group, or what a member of some says to routers, and to whom else it comes. Each copy
+  // is off its way that the policy says is.
   void to_groups(const Stream& s, const Groups& groups) {
-    multicast(s.from, groups, s.flow.valid() ? m_[s.flow].group : Group{}, s.ipv6);
-  }
-  void multicast(StationId from, const Groups& groups, const Group& group, bool ipv6) {
-    begin(from, {}, false);
+    begin(s.from, {}, false);
     ends_.multicast = true;
     ends_.groups = &groups;
-    ends_.group = group;
-    ends_.ipv6 = ipv6;
-    const Place& place = forest_.place(from);
+    ends_.group = s.flow.valid() ? m_[s.flow].group : Group{};
+    ends_.ipv6 = s.ipv6;
+    const Place& place = forest_.place(s.from);
     open_.push_back({place.node, place.port, policy_.all(), true});
     spread(true);
   }

@@ -373,6 +373,7 @@ class Live {
       return receive_bpdu(port, bytes, bpdu);
     LiveSwitch::Frame frame = read_frame(bytes);
     if (frame.is_beacon && cables_[port.number].hear_beacon(port.port, frame)) return;
+    if (port.bridge->snooping() != nullptr) read_group(bytes, frame);
     if (port.bridge->suppresses()) frame.about = read_about(octets_of(bytes));
     for (const LiveSwitch::Copy& copy : port.bridge->relay(port.port, frame, now())) {
       const std::uint32_t out = by_model_port_[copy.port.index()];

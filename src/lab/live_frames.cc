@@ -23,17 +23,6 @@ std::uint32_t read32(FrameBytes frame, std::size_t at) {
   return std::uint32_t{read16(frame, at)} << 16 | read16(frame, at + 2);
 }
 
-// `type`: where the EtherType is.
-void read_group(wire::Bytes bytes, std::size_t type, LiveSwitch::Frame& frame) {
-  constexpr std::size_t kIpv6Destination = 2 + 24;
-  if (wire::read_be16(&bytes[type]) == wire::ethertype::kIpv4 && frame.destination_ip != 0)
-    frame.group = wire::to_group({frame.destination_ip});
-  else if (wire::read_be16(&bytes[type]) == wire::ethertype::kIpv6 &&
-           bytes.size() >= type + kIpv6Destination + 16)
-    std::ranges::copy(bytes.subspan(type + kIpv6Destination, 16), frame.group.octets.begin());
-  frame.listening = wire::read_listening(bytes);
-}
-
 }  // namespace
 
 std::uint16_t tag_of(FrameBytes frame) { return is_tagged(frame) ? read16(frame, 14) & 0xfff : 0; }
@@ -52,9 +41,19 @@ LiveSwitch::Frame read_frame(FrameBytes bytes) {
     frame.source_ip = read32(bytes, type + kIpAddresses);
     frame.destination_ip = read32(bytes, type + kIpAddresses + 4);
   }
-  if (frame.destination.is_group() && !frame.destination.is_broadcast())
-    read_group({octets, bytes.size()}, type, frame);
   return frame;
+}
+
+void read_group(FrameBytes bytes, LiveSwitch::Frame& frame) {
+  if (!frame.destination.is_group() || frame.destination.is_broadcast()) return;
+  const std::size_t type = kAddressBytes + (is_tagged(bytes) ? kTagBytes : 0);
+  const wire::Bytes octets(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  constexpr std::size_t kIpv6Destination = 2 + 24;
+  if (read16(bytes, type) == wire::ethertype::kIpv4 && frame.destination_ip != 0)
+    frame.group = wire::to_group({frame.destination_ip});
+  else if (read16(bytes, type) == wire::ethertype::kIpv6 && bytes.size() >= type + kIpv6Destination + 16)
+    std::ranges::copy(octets.subspan(type + kIpv6Destination, 16), frame.group.octets.begin());
+  frame.listening = wire::read_listening(octets);
 }
 
 wire::Bytes bpdu_in(FrameBytes frame) {

@@ -19,6 +19,8 @@ constexpr std::size_t kTagBytes = 4;
 // The VLAN ID of the frame's tag; 0: it has none.
 std::uint16_t tag_of(FrameBytes frame);
 LiveSwitch::Frame read_frame(FrameBytes frame);
+// And of a multicast, for a switch that snoops: its group, and IGMP or MLD.
+void read_group(FrameBytes bytes, LiveSwitch::Frame& frame);
 // What of a BPDU comes behind the LLC header; empty: it is none.
 wire::Bytes bpdu_in(FrameBytes frame);
 

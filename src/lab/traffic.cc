@@ -65,8 +65,7 @@ Result<Traffic> Traffic::open(const model::Model& site, const Plan& plan,
   traffic.results_.resize(site.flows.size());
   double packets = 0;
   for (const model::Flow& flow : site.flows) {
-    const Duration interval =
-        flow.rate.bits_per_second > 0 ? base::transmission_time(flow.payload, flow.rate) : flow.interval;
+    const Duration interval = model::interval_of(flow);
     if (interval.count() > 0 && flow.kind != FlowKind::kTcp) packets += 1 / base::to_seconds(interval);
   }
   if (packets > kMostPacketsPerSecond) {
@@ -94,8 +93,7 @@ Result<void> Traffic::add_flow(std::size_t f, const Plan& plan) {
       flow.to.valid() && !plan.boots(flow.to);  // who boots an image has no programs of ours
   if (!has_receiver && (flow.kind == FlowKind::kTcp || flow.kind == FlowKind::kRequest)) return {};
   source.bytes = flow.payload + (flow.kind == FlowKind::kPing ? kEchoHeader : 0);
-  source.interval =
-      flow.rate.bits_per_second > 0 ? base::transmission_time(flow.payload, flow.rate) : flow.interval;
+  source.interval = model::interval_of(flow);
   source.due = flow.start + kFirstPacket;
   if (flow.kind == FlowKind::kRequest) {
     const std::size_t response = std::max<std::size_t>(flow.response, 1);

@@ -131,7 +131,8 @@ class Carrying {
     bytes_ = stream_->bytes;
     ways_.clear();
     if (stream_->to.valid() && l_.model()[stream_->to].hides_its_mac()) find_ways();
-    if (stream_->flow.valid() && l_.model()[stream_->flow].is_multicast()) find_ways_to_members();
+    if (stream_->flow.valid() && l_.model()[stream_->flow].is_multicast())
+      ways_ = l_.groups().ways_to_takers(stream_->from, l_.model()[stream_->flow].group);
   }
 
   Share all() const { return {1, 1, kNone}; }
@@ -204,21 +205,6 @@ class Carrying {
       }
     }
   }
-  // What is for a group is on its way where a member is, or a router, which may hand it on.
-  void find_ways_to_members() {
-    const model::Model& m = l_.model();
-    const model::Flow& flow = m[stream_->flow];
-    const Place& from = l_.forest().place(stream_->from);
-    std::vector<model::StationId> takers = l_.groups().members(flow.group);
-    takers.insert(takers.end(), l_.groups().routers().begin(), l_.groups().routers().end());
-    for (const model::StationId taker : takers) {
-      if (taker == stream_->from || !l_.forest().connected(stream_->from, taker)) continue;
-      l_.forest().way(from, l_.forest().place(taker), way_);
-      for (const check::Step& step : way_) {
-        if (!leads_to_a_member(step.node, step.out)) ways_.push_back(step);
-      }
-    }
-  }
   bool leads_to_a_member(NodeIndex n, PortId out) const {
     return std::ranges::any_of(ways_,
                                [&](const check::Step& step) { return step.node == n && step.out == out; });
@@ -266,7 +252,7 @@ class Carrying {
   PortId in_;
   bool stray_ = false;
   std::vector<check::Step> way_;
-  std::vector<check::Step> ways_;  // to all members of the cluster that the stream is for
+  std::vector<check::Step> ways_;  // to all members of the cluster or group that it is for
 };
 
 class Worker {

@@ -502,6 +502,9 @@ std::string name_of(const Model& m, FlowId id);     // "tcp desk -> branch"
 // The model has no addresses for switches; these stand for them.
 Mac address_of(BridgeId bridge);
 
+// Between two packets of the flow, as its application makes them; 0: as fast as TCP gets them away.
+Duration interval_of(const Flow& flow);
+
 // The port at the other end of this port's link; invalid when nothing is plugged in.
 PortId peer(const Model& m, PortId port);
 

@@ -127,6 +127,10 @@ std::string name_of(const Model& m, FlowId id) {
                      shared.valid() ? m[shared].name : m[flow.to].name);
 }
 
+Duration interval_of(const Flow& flow) {
+  return flow.rate.bits_per_second > 0 ? base::transmission_time(flow.payload, flow.rate) : flow.interval;
+}
+
 Mac address_of(BridgeId bridge) { return Mac{0x02'5354'000000u + bridge.value % 0x100'0000u}; }
 
 PortId peer(const Model& m, PortId port) {

@@ -216,6 +216,13 @@ bool Fabric::guarded(std::uint32_t out, const Frame& frame) const {
   return false;
 }
 
+std::optional<std::uint16_t> Fabric::tag_at(std::uint32_t out, std::uint16_t vlan,
+                                            std::uint16_t tag_in) const {
+  if (!bridges_[ports_[out].bridge].vlan_aware) return tag_in;
+  const model::Port& settings = model_.ports[out];
+  return switching::egress_tag(settings, model_.vlan_sets[settings.tagged_vlans], vlan);
+}
+
 void Fabric::forward(std::uint32_t in, std::uint32_t out, std::uint16_t vlan, Frame& frame) {
   // The destination is where the frame came from: nothing to do (802.1Q 8.6.1: not among the potential
   // ports), unless the port sends back (net/bridge/br_forward.c, should_deliver: BR_HAIRPIN_MODE).
@@ -259,9 +266,7 @@ void Fabric::flood(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& 
     if (suppressed && settings.neigh_suppress) continue;
     if (settings.guard && guarded(out, frame)) continue;
     // A plan has members of the VLAN only, so there is a tag to leave with.
-    frame.tag = bridge.vlan_aware
-                    ? *switching::egress_tag(settings, model_.vlan_sets[settings.tagged_vlans], vlan)
-                    : tag_in;
+    frame.tag = *tag_at(out, vlan, tag_in);
     frame.stray = is_data ? !leads_to_a_taker(self, vlan, frame, out)
                           : was_stray || (unknown && astray(self, vlan, frame, wanted, out));
     emit(out, frame);

@@ -137,6 +137,9 @@ class Fabric {
 
   bool learn(Bridge& bridge, std::uint32_t port, std::uint16_t vlan, const Frame& frame);
   bool admitted(std::uint32_t port, const Frame& frame, bool unknown);
+  // The tag with which a frame of that VLAN, which has come in with `tag_in`, leaves there; none: it does
+  // not.
+  std::optional<std::uint16_t> tag_at(std::uint32_t out, std::uint16_t vlan, std::uint16_t tag_in) const;
   void forward(std::uint32_t in, std::uint32_t out, std::uint16_t vlan, Frame& frame);
   void flood(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& frame, bool unknown,
              bool suppressed = false);

@@ -1,7 +1,6 @@
 // Beacon probing at work (switching/beacon.h): beacons sent as frames, heard or missed, and the NICs
 // announced where another uplink takes over for it.
 #include "simulate/fabric.h"
-#include "switching/vlan.h"
 
 namespace sekimori::simulate {
 
@@ -49,7 +48,6 @@ void Fabric::on_beacon_timer(std::uint32_t index) {
 void Fabric::send_beacons(std::uint32_t index) {
   const Beacons& beacons = beacons_.at(index).beacons;
   for (const PortId uplink : beacons.uplinks()) {
-    const model::Port& settings = model_[uplink];
     Frame beacon;
     beacon.kind = FrameKind::kBeacon;
     beacon.src = addresses_.find(switching::beacon_address(uplink));
@@ -58,11 +56,9 @@ void Fabric::send_beacons(std::uint32_t index) {
     beacon.bytes = kLeastFrameBytes;
     beacon.sent = wires_.now();
     for (const std::uint16_t vlan : beacons.vlans()) {
-      if (bridges_[index].vlan_aware) {
-        const auto tag = switching::egress_tag(settings, model_.vlan_sets[settings.tagged_vlans], vlan);
-        if (!tag) continue;
-        beacon.tag = *tag;
-      }
+      const auto tag = tag_at(uplink.value, vlan, 0);
+      if (!tag) continue;
+      beacon.tag = *tag;
       emit(uplink.value, beacon);
     }
   }

@@ -6,7 +6,6 @@
 
 #include "model/multicast.h"
 #include "simulate/fabric.h"
-#include "switching/vlan.h"
 
 namespace sekimori::simulate {
 
@@ -86,12 +85,11 @@ void Fabric::multicast(std::uint32_t in, std::uint16_t vlan, Frame& frame, Sprea
   for (const std::uint32_t out : snooping_.at(self).state.ports(vlan, group, spread, wires_.now())) {
     const model::Port& settings = model_.ports[out];
     if (ports_[out].blocked || (out == logical(in) && !settings.hairpin) || !any_member_up(out) ||
-        (settings.isolated && model_.ports[in].isolated) || !model::carries(model_, model::PortId(out), vlan))
+        (settings.isolated && model_.ports[in].isolated))
       continue;
-    frame.tag =
-        bridges_[self].vlan_aware
-            ? switching::egress_tag(settings, model_.vlan_sets[settings.tagged_vlans], vlan).value_or(0)
-            : tag_in;
+    const auto tag = tag_at(out, vlan, tag_in);
+    if (!tag) continue;
+    frame.tag = *tag;
     if (is_data) frame.stray = !leads_to_a_taker(self, vlan, frame, out);
     emit(out, frame);
   }
@@ -120,17 +118,15 @@ void Fabric::ask(std::uint32_t bridge, std::uint16_t vlan, bool ipv6) {
   query.src_ip = ipv6 || settings.querier_ip.is_zero() ? kNone : settings.querier_ip.bits;
   query.dst_ip = ipv6 ? addresses_.all_nodes() : wire::kAllHosts.bits;
   query.ack = 1;  // IGMPv2 and MLDv1: what Linux' bridge and switches ask in unless told otherwise
-  query.bytes = ipv6 ? kOldMldBytes : kLeastFrameBytes;
+  query.bytes = ipv6 ? wire::kOldMldBytes : kLeastFrameBytes;
   query.sent = wires_.now();
   for (const model::PortId id : settings.ports) {
     const std::uint32_t out = id.value;
-    if (ports_[out].lane_out == kNone || ports_[out].blocked || logical(out) != out || !any_member_up(out) ||
-        !model::carries(model_, id, vlan))
+    if (ports_[out].lane_out == kNone || ports_[out].blocked || logical(out) != out || !any_member_up(out))
       continue;
-    const model::Port& port = model_.ports[out];
-    query.tag = bridges_[bridge].vlan_aware
-                    ? switching::egress_tag(port, model_.vlan_sets[port.tagged_vlans], vlan).value_or(0)
-                    : std::uint16_t{0};
+    const auto tag = tag_at(out, vlan, 0);
+    if (!tag) continue;
+    query.tag = *tag;
     emit(out, query);
   }
 }

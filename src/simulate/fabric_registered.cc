@@ -142,11 +142,9 @@ void Fabric::relay_registered(Bridge& bridge, std::uint32_t in, std::uint16_t vl
     if (one_copy &&
         chosen_uplink(bridge, out, vlan, model::nic_address(model_, model::PortId(out)), nullptr) != in)
       continue;
-    if (bridge.vlan_aware) {
-      const auto tag = switching::egress_tag(settings, model_.vlan_sets[settings.tagged_vlans], vlan);
-      if (!tag) continue;
-      frame.tag = *tag;
-    }
+    const auto tag = tag_at(out, vlan, tag_in);
+    if (!tag) continue;
+    frame.tag = *tag;
     if (settings.role == PortRole::kUplink) {
       if (settings.guard && guarded(out, frame)) continue;
       if (hosted) {

@@ -80,14 +80,6 @@ constexpr std::uint16_t kIpv6Beyond = 20;           // an IPv6 header is so much
 constexpr std::uint16_t kSolicitationBytes = 86;    // 14 + 40 + 24 + 8: with the MAC; advertisements alike
 constexpr std::uint16_t kDuplicateProbeBytes = 78;  // without it
 constexpr std::uint16_t kRouterAdvertisementBytes = 110;  // 14 + 40 + 16 + 8 + 32: with the MAC and a prefix
-constexpr std::uint16_t kOldMldBytes = 86;                // 14 + 40 + 8 + 24: query or report of MLDv1
-constexpr std::uint16_t kMldQueryBytes = 90;              // 14 + 40 + 8 + 28: of MLDv2
-
-// The frame of a report of IGMPv3 or MLDv2 with so many groups.
-constexpr std::uint16_t group_report_bytes(bool ipv6, std::size_t groups) {
-  const std::size_t bytes = ipv6 ? 14 + 40 + 8 + 8 + 20 * groups : 14 + 24 + 8 + 8 * groups;
-  return static_cast<std::uint16_t>(bytes < kLeastFrameBytes ? kLeastFrameBytes : bytes);
-}
 
 constexpr bool is_discovery(FrameKind kind) {
   return kind == FrameKind::kNeighborSolicitation || kind == FrameKind::kNeighborAdvertisement ||

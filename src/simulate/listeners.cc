@@ -107,7 +107,7 @@ void Listeners::report(std::uint32_t number, const std::vector<bool>& running) {
   frame.src_ip = listener.ipv6 ? addresses_.ip6_of_station(listener.station) : station.ip.address.bits;
   if (listener.to_old) {
     frame.ack = 1;
-    frame.bytes = listener.ipv6 ? kOldMldBytes : kLeastFrameBytes;
+    frame.bytes = listener.ipv6 ? wire::kOldMldBytes : kLeastFrameBytes;
     for (const wire::Group& group : listener.groups) {
       frame.dst_ip = addresses_.find_group(group);
       Frame copy = frame;
@@ -116,7 +116,7 @@ void Listeners::report(std::uint32_t number, const std::vector<bool>& running) {
     return;
   }
   frame.dst_ip = listener.ipv6 ? addresses_.all_mld_routers() : wire::kAllIgmpv3Routers.bits;
-  frame.bytes = group_report_bytes(listener.ipv6, listener.groups.size());
+  frame.bytes = wire::group_report_bytes(listener.ipv6, listener.groups.size());
   out_.transmit(listener.station, frame);
 }
 
@@ -132,7 +132,7 @@ void Listeners::ask(std::uint32_t number, const std::vector<bool>& running) {
   query.src_ip = querier.ipv6 ? addresses_.ip6_of_station(querier.station) : station.ip.address.bits;
   query.dst_ip = querier.ipv6 ? addresses_.all_nodes() : wire::kAllHosts.bits;
   query.ttl = 1;
-  query.bytes = querier.ipv6 ? kMldQueryBytes : kLeastFrameBytes;
+  query.bytes = querier.ipv6 ? wire::kMldQueryBytes : kLeastFrameBytes;
   query.sent = wires_.now();
   out_.transmit(querier.station, query);
 }

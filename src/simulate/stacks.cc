@@ -49,8 +49,7 @@ Stacks::Stacks(const model::Model& model, const Addresses& addresses, Audience& 
     const auto headers =
         static_cast<std::uint16_t>((tcp ? kEthernetIpTcpBytes : kEthernetIpUdpBytes) + beyond);
     state.frame_bytes = frame_bytes(flow.payload, headers);
-    state.interval =
-        flow.rate.bits_per_second > 0 ? base::transmission_time(flow.payload, flow.rate) : flow.interval;
+    state.interval = model::interval_of(flow);
     if (flow.kind == FlowKind::kRequest) {
       const std::uint32_t response = std::max<std::uint32_t>(flow.response, 1);
       state.response_frames = static_cast<std::uint16_t>((response + kLargestPayload - 1) / kLargestPayload);

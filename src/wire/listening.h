@@ -34,6 +34,15 @@ struct Listening {
   std::vector<Record> records{};
 };
 
+// Frames of these, without FCS and tag: a query or report of MLDv1, a query of MLDv2, and a report of IGMPv3
+// or MLDv2 with so many groups. What else there is of IGMP fits the least frame.
+constexpr std::uint16_t kOldMldBytes = 86, kMldQueryBytes = 90;  // 14 + 40 + 8 + 24; 28
+constexpr std::uint16_t group_report_bytes(bool ipv6, std::size_t groups) {
+  constexpr std::size_t kLeast = 60;
+  const std::size_t bytes = ipv6 ? 14 + 40 + 8 + 8 + 20 * groups : 14 + 24 + 8 + 8 * groups;
+  return static_cast<std::uint16_t>(bytes < kLeast ? kLeast : bytes);
+}
+
 // None: the frame is neither.
 std::optional<Listening> read_listening(Bytes frame);
 

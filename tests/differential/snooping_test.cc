@@ -332,7 +332,8 @@ void relay(Simulated& simulated, const Site& site, Step& step) {
 
 void relay(lab::LiveSwitch& live, const Site& site, Step& step) {
   const wire::Buffer bytes = bytes_of(step, 0);
-  const auto frame = lab::read_frame(std::as_bytes(std::span(bytes)));
+  auto frame = lab::read_frame(std::as_bytes(std::span(bytes)));
+  lab::read_group(std::as_bytes(std::span(bytes)), frame);
   for (const auto& copy : live.relay(site.ports[step.port], frame, step.at))
     step.live |= 1u << (std::ranges::find(site.ports, copy.port) - site.ports.begin());
 }
