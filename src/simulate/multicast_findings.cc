@@ -14,8 +14,10 @@ using findings::Finding;
 
 namespace {
 
-// Less is a move as any other.
-constexpr Duration kOutage = base::seconds(5);
+// Less is a move as any other, or the flow's own pace.
+Duration least_outage(const model::Flow& flow) {
+  return std::max<Duration>(base::seconds(5), 3 * model::interval_of(flow));
+}
 
 // The move of the member's machine in the time that it got nothing; none when there is none.
 const model::Change* move_before(const model::Model& m, model::StationId member, Time from, Time until) {
@@ -67,7 +69,8 @@ void add_victim(const model::Model& m, const Rates& rates, const Reception& r, T
 void explain_members(const model::Model& m, const RunResult& run, findings::Report& report) {
   const Rates rates(m, run);
   for (const Reception& r : run.receptions) {
-    const bool still = m[r.flow].stop >= run.ended && run.ended - std::max(r.last, Time{0}) > kOutage;
+    const Duration outage = least_outage(m[r.flow]);
+    const bool still = m[r.flow].stop >= run.ended && run.ended - std::max(r.last, Time{0}) > outage;
     const auto is_told = [&](const Finding& f) {
       return f.code == Code::kBlackholeSnooping &&
              std::ranges::find(f.stations, r.member) != f.stations.end();
@@ -81,7 +84,7 @@ void explain_members(const model::Model& m, const RunResult& run, findings::Repo
       continue;
     }
     const Time until = r.longest_gap_end;
-    if (r.longest_gap <= kOutage) continue;
+    if (r.longest_gap <= outage) continue;
     if (const model::Change* move = move_before(m, r.member, until - r.longest_gap, until))
       tell_move(m, r, *move, until, report);
   }
