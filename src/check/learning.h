@@ -36,19 +36,9 @@
 #include <memory>
 
 #include "check/registered.h"
-#include "check/streams.h"
+#include "check/supports.h"
 
 namespace sekimori::check {
-
-// What supports an entry.
-struct Support {
-  Duration gap = base::kNever;   // the shortest certain one
-  double least = 0;              // how often a second the most frequent certain one refreshes it at least
-  double most = 0;               // frames a second of all possible ones together
-  std::uint32_t count = 0;       // possible supports
-  std::uint32_t stream = kNone;  // the certain one with the shortest gap, else the first possible one
-  friend bool operator==(const Support&, const Support&) = default;
-};
 
 // For what share of the time an entry is there.
 struct Presence {
@@ -61,7 +51,7 @@ struct Presence {
 class Learning {
  public:
   // Of the state of the model at `when`: which flows are active. Changes of the timeline are the caller's
-  // business (model_at).
+  // business (model::model_at).
   explicit Learning(const model::Model& model, Time when = Time{0});
   // The same for streams that the caller made up, as tests do.
   Learning(const model::Model& model, std::vector<Stream> streams);
@@ -121,8 +111,5 @@ class Focus {
   std::unique_ptr<Slots> slots_;
   std::uint32_t address_ = kNone;
 };
-
-// A model with the changes of its timeline applied up to and including `when`, and none left.
-model::Model model_at(const model::Model& model, Time when);
 
 }  // namespace sekimori::check

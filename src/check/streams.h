@@ -1,20 +1,9 @@
 // The streams of a site: who sends frames to whom, how often at least and at most. Applications' flows are
 // followed through routers, hop by hop; what answers them (TCP acknowledgements, responses, echo replies) and
 // what address resolution sends of its own accord are streams of their own, because in layer 2 they are what
-// keeps the tables filled.
+// keeps the tables filled (resolution.h, unasked.h).
 //
-// Address resolution follows RFC 826, RFC 1122 2.3.2.1 and the two kinds of stack that model::ArpSettings
-// tells apart. With T the timeout and g the gap between two frames to the neighbour:
-//   - a stack that probes asks by unicast T + 5 s + g after the last confirmation (Linux: reachable time,
-//   then
-//     delay_first_probe_time), unless progress of an upper layer confirms the entry more often than every 5
-//     s;
-//   - any other forgets the entry T after it last heard the neighbour in an ARP frame, whatever its occasion,
-//     and asks by broadcast at the next use. Who hears the neighbour's own questions more often than every T
-//     never asks.
-// Stacks that speak IPv6 probe in the same way (RFC 4861 section 7.3), routers as well, which also tell
-// everybody their MAC now and then (6.2.1); others than the one asked learn nothing from questions there.
-// Either way the neighbour answers by unicast. What only may be sent has least = 0 and gap = kNever.
+// What only may be sent has least = 0 and gap = kNever.
 #pragma once
 
 #include <span>

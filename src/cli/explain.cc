@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "cli/site.h"
+#include "model/timeline.h"
 
 namespace sekimori::cli {
 namespace {
@@ -109,7 +110,7 @@ Step<int> explain_and_tell(const ExplainArguments& arguments) {
   }
 
   const base::Time last = last_change(*site), when = arguments.when.value_or(last);
-  const Model now = site->changes.empty() ? *site : check::model_at(*site, when);
+  const Model now = site->changes.empty() ? *site : model::model_at(*site, when);
   const check::Learning learning(now, when);
   const load::Explanation explanation = load::explain(learning, question);
   if (!outputs.uses_stdout()) {

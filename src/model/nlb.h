@@ -24,6 +24,11 @@
 
 namespace sekimori::model {
 
+// The station stands for the cluster's address at one of the members.
+inline bool is_cluster(const Model& m, StationId station) {
+  return m[station].shared.valid() && m[station].hides_its_mac();
+}
+
 // The member that takes what this client sends; invalid when none lives. `alive(const Member&)`.
 template <class Alive>
 SharedAddress::Member serving(const SharedAddress& cluster, Ipv4 client, Alive alive) {

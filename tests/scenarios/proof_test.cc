@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "check/learning.h"
 #include "load/proof.h"
 #include "remedy/remedy.h"
 
@@ -240,6 +241,40 @@ TEST(Proof, EveryPhaseOfTheTimelineIsJudged) {
   const auto report =
       proof(story_with("silent-syslog", "traffic:\n", "changes: [{at: 3000s, stop: web}]\ntraffic:\n"));
   EXPECT_NE(find(report, Code::kFloodSilent), nullptr) << "before web is stopped";
+}
+
+// A table that turns out too small takes back what was proved of others: sw1 knows d by frames that get past
+// sw2 only when that one knows x.
+TEST(Proof, ATableThatIsTooSmallLeavesOpenWhatRestsOnIt) {
+  const model::Model m = site(R"(
+hosts:
+  x: {nics: {e: 10.0.0.1/24}}
+  y: {nics: {e: 10.0.0.5/24}}
+  f: {nics: {e: 10.0.0.2/24}}
+  g: {nics: {e: 10.0.0.3/24}}
+  d: {nics: {e: 10.0.0.4/24}}
+switches: {sw1: {}, sw2: {table-size: 2, ports: {1: {flood: off}}}, sw3: {}}
+links: [[x:e, sw1:1], [sw1:2, sw2:1], [sw1:3, sw3:1], [y:e, sw3:2], [d:e, sw2:2], [f:e, sw2:3], [g:e, sw2:4]]
+)");
+  const auto station = [&](const std::string& machine) {
+    return m.machines[static_cast<std::size_t>(
+                          std::ranges::find(m.machines, machine, &model::Machine::name) - m.machines.begin())]
+        .stations.front();
+  };
+  const auto stream = [&](const std::string& from, const std::string& to) {
+    return check::Stream{
+        .from = station(from), .to = station(to), .gap = base::seconds(1), .least = 1, .most = 1, .flow = {}};
+  };
+  const check::Learning learning(m, {stream("x", "d"), stream("d", "x"), stream("f", "g"), stream("g", "f")});
+  const auto presence_of_x_where = [&](const std::string& machine) {
+    const check::Place& place = learning.forest().place(station(machine));
+    std::vector<check::Step> way;
+    learning.forest().way(place, learning.forest().place(station("x")), way);
+    return learning.presence(place.node, way.front().out, station("x"));
+  };
+  EXPECT_TRUE(learning.overfull(m[peer(m, m[station("d")].port)].bridge));
+  EXPECT_TRUE(presence_of_x_where("x").always());
+  EXPECT_FALSE(presence_of_x_where("y").never()) << "sw1 may not know d, and flood what is for it";
 }
 
 TEST(Proof, RemediesAreTriedAndRanked) {
