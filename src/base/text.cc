@@ -68,6 +68,10 @@ std::string short_number(double value, int decimals) {
   return text == "-0" ? "0" : text;
 }
 
+std::string percent(double share) { return short_number(share * 100, 1) + " %"; }
+
+std::string mbit_text(double mbit_per_second) { return short_number(mbit_per_second) + " Mbit/s"; }
+
 std::string list_words(std::span<const std::string> items, std::size_t most) {
   const bool cut = items.size() > most;
   const std::size_t shown = cut ? std::max<std::size_t>(most, 2) - 1 : items.size();

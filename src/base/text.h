@@ -20,6 +20,8 @@ std::string_view trim(std::string_view text);
 
 // A finite number in at most `decimals` decimals, trailing zeros dropped: 5, 9.76, 0.4.
 std::string short_number(double value, int decimals = 2);
+std::string percent(double share);              // "12.5 %"
+std::string mbit_text(double mbit_per_second);  // "9.76 Mbit/s"
 
 // "a, b and c"; with more than `most` items "a, b and 7 more".
 std::string list_words(std::span<const std::string> items, std::size_t most = 6);

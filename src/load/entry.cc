@@ -7,7 +7,7 @@
 #include <tuple>
 
 #include "base/text.h"
-#include "load/proof.h"
+#include "load/reasons.h"
 #include "switching/kinds.h"
 
 namespace sekimori::load {
@@ -25,12 +25,10 @@ namespace {
 
 constexpr std::size_t kMostStreams = 64;  // of a station, looked into
 
-std::string percent(double share) { return base::short_number(share * 100, 1) + " %"; }
-
 std::string percent(const Presence& p) {
-  if (p.most - p.least < 0.005) return percent(p.most);
-  if (p.least <= 0) return "at most " + percent(p.most);
-  return fmt::format("{} to {}", base::short_number(p.least * 100, 1), percent(p.most));
+  if (p.most - p.least < 0.005) return base::percent(p.most);
+  if (p.least <= 0) return "at most " + base::percent(p.most);
+  return fmt::format("{} to {}", base::short_number(p.least * 100, 1), base::percent(p.most));
 }
 
 // "announcements of a and probes of b come by"
@@ -227,7 +225,7 @@ EntryStory EntryTeller::tell(NodeIndex node, PortId toward) {
   } else {
     story.state = EntryState::kTiming;
     story.what = p.least > 0 ? fmt::format("there at least {} of the time; for the rest timing decides",
-                                           percent(p.least))
+                                           base::percent(p.least))
                              : "timing decides whether there is one";
     tell_timing(story, node);
   }

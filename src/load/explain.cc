@@ -28,14 +28,12 @@ std::string number_of(std::size_t count, std::string_view word) {
   return fmt::format("{} {}{}", count, word, count == 1 ? "" : "s");
 }
 
-std::string percent(double share) { return base::short_number(share * 100, 1) + " %"; }
-
 // "25 %", "at least 25 %", "25 to 30 %" of the frames
 std::string share_text(Part p) {
-  if (p.most - p.least < 0.005) return percent(p.most);
-  if (p.least <= 0) return "at most " + percent(p.most);
-  if (p.most >= 1) return "at least " + percent(p.least);
-  return fmt::format("{} to {}", base::short_number(p.least * 100, 1), percent(p.most));
+  if (p.most - p.least < 0.005) return base::percent(p.most);
+  if (p.least <= 0) return "at most " + base::percent(p.most);
+  if (p.most >= 1) return "at least " + base::percent(p.least);
+  return fmt::format("{} to {}", base::short_number(p.least * 100, 1), base::percent(p.most));
 }
 
 std::string rate(double bytes) {

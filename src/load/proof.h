@@ -14,12 +14,4 @@ namespace sekimori::load {
 // of the last phase.
 void prove(const model::Model& model, findings::Report& report);
 
-// Why a node lacks the entry for a station, in whole sentences: the station's streams, their ways, where they
-// turn off, and how often they come by.
-std::vector<findings::Evidence> why_missing(const check::Learning& learning, NodeIndex node,
-                                            StationId station, std::size_t most = 3);
-
-// "server/vmnet0 - sw1 - ether": the bridges that frames from one station to another pass.
-std::string way_text(const check::Learning& learning, StationId from, StationId to);
-
 }  // namespace sekimori::load

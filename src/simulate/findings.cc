@@ -42,10 +42,6 @@ constexpr Duration kLeastLength = base::seconds(1);
 constexpr std::size_t kMostLinks = 60;
 constexpr std::size_t kMostFlows = 40;
 
-std::string mbit(double value) { return base::short_number(value) + " Mbit/s"; }
-
-std::string percent(double share) { return base::short_number(share * 100, 1) + " %"; }
-
 // Everybody announces himself in the first moments of a run.
 std::string when(Time t) { return t < base::seconds(1) ? "at the start" : "at " + base::to_text(t); }
 
@@ -269,7 +265,7 @@ class Explainer {
     f.where = cluster.name;
     f.line = cluster.line;
     f.headline = fmt::format("{} flood frames for the cluster {}: {} on the worst link", s.bridges,
-                             cluster.name, mbit(s.mbit));
+                             cluster.name, base::mbit_text(s.mbit));
     f.cause = findings::masking_text(m_, cluster);
   }
 
@@ -284,7 +280,7 @@ class Explainer {
     const char* const floods =
         list.size() > 1 && s.bridges.find(' ') != std::string::npos ? "flood" : "floods";
     f.headline = fmt::format("{} {} frames for {}: {} on the worst link", s.bridges, floods, s.destinations,
-                             mbit(s.mbit));
+                             base::mbit_text(s.mbit));
     const std::string heard = s.worst.last_seen_as_source < Time{0}
                                   ? fmt::format("{} has never heard {}", sw, s.destinations)
                                   : fmt::format("{} last heard it {} and forgot it after {}", sw,
@@ -298,7 +294,7 @@ class Explainer {
         f.where = name_of(m_, bridge);
         f.headline =
             fmt::format("{} lets frames from {} to its own guest {} out of the physical NIC; {} {} them: {}",
-                        f.where, host, s.destinations, s.bridges, floods, mbit(s.mbit));
+                        f.where, host, s.destinations, s.bridges, floods, base::mbit_text(s.mbit));
         f.cause = fmt::format(
             "{} hands frames from {} to the guest and sends the same frames out of the NIC; what the guest "
             "answers stays "
@@ -326,7 +322,7 @@ class Explainer {
                       "heard.",
                       sw);
         f.headline = fmt::format("{} floods everything, to {} stations: {} on the worst link", sw,
-                                 list.size(), mbit(s.mbit));
+                                 list.size(), base::mbit_text(s.mbit));
         break;
       case Code::kFloodTableFull:
         f.cause = fmt::format(
@@ -358,7 +354,7 @@ class Explainer {
             "the longest {}, "
             "{} of the time.",
             sw, ageing_of(at), s.destinations, s.destinations, ageing_of(at), s.worst.spells,
-            base::to_text(s.worst.longest_spell), percent(duty));
+            base::to_text(s.worst.longest_spell), base::percent(duty));
         break;
       }
       case Code::kFloodAsymmetric:
@@ -440,7 +436,7 @@ class Explainer {
       f.where = name_of(m_, leak.bridge);
       const double rate = static_cast<double>(leak.bytes) * 8e-6 / base::to_seconds(leak.last - leak.first);
       f.headline = fmt::format("{} sends {} for its own guest {} out of the physical NIC as well", f.where,
-                               mbit(rate), name_of(m_, leak.guest));
+                               base::mbit_text(rate), name_of(m_, leak.guest));
       f.cause = fmt::format(
           "Frames from {} to its guest are handed to the guest and also put on the wire. The switches "
           "outside drop them as long as they hear {} often enough to know where it is. If it falls "
@@ -487,7 +483,7 @@ class Explainer {
       const findings::LinkLoad& worst = f.links.front();
       f.headline +=
           fmt::format("; within {} they are {} from {} to {}", base::to_text(run_.ended - first.first),
-                      mbit(worst.wanted_mbit + worst.flooded_mbit), worst.from, worst.to);
+                      base::mbit_text(worst.wanted_mbit + worst.flooded_mbit), worst.from, worst.to);
     }
     if (run_.storm) {
       report_.remarks.push_back(fmt::format(

@@ -257,9 +257,7 @@ switches: {sw1: {}, sw2: {table-size: 2, ports: {1: {flood: off}}}, sw3: {}}
 links: [[x:e, sw1:1], [sw1:2, sw2:1], [sw1:3, sw3:1], [y:e, sw3:2], [d:e, sw2:2], [f:e, sw2:3], [g:e, sw2:4]]
 )");
   const auto station = [&](const std::string& machine) {
-    return m.machines[static_cast<std::size_t>(
-                          std::ranges::find(m.machines, machine, &model::Machine::name) - m.machines.begin())]
-        .stations.front();
+    return std::ranges::find(m.machines, machine, &model::Machine::name)->stations.front();
   };
   const auto stream = [&](const std::string& from, const std::string& to) {
     return check::Stream{
