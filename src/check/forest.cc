@@ -5,6 +5,7 @@
 #include "switching/bond.h"
 #include "switching/first_hop.h"
 #include "switching/kinds.h"
+#include "switching/linux_bridge.h"
 #include "switching/spanning_tree.h"
 #include "switching/vlan.h"
 
@@ -251,7 +252,7 @@ bool Forest::hears(StationId speaker, StationId listener) const {
   way(from, to, steps);
   return std::ranges::all_of(steps, [&](const Step& step) {
     const model::Port &in = model_[step.in], &out = model_[step.out];
-    return !(in.isolated && out.isolated) && (out.floods_multicast || in.role == model::PortRole::kHost);
+    return !(in.isolated && out.isolated) && switching::takes_flood(in, out, switching::FloodOf::kMulticast);
   });
 }
 

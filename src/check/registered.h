@@ -8,6 +8,7 @@
 
 #include "check/forest.h"
 #include "check/groups.h"
+#include "switching/linux_bridge.h"
 #include "switching/registered.h"
 
 namespace sekimori::check {
@@ -91,10 +92,9 @@ class Registrations {
     return true;
   }
 
-  // A Linux bridge's port without broadcast-flood, or multicast-flood, gets those of the host alone.
   bool takes_group(PortId in, PortId out, bool multicast) const {
-    return (multicast ? m_[out].floods_multicast : m_[out].floods_broadcast) ||
-           m_[in].role == model::PortRole::kHost;
+    using enum switching::FloodOf;
+    return switching::takes_flood(m_[in], m_[out], multicast ? kMulticast : kBroadcast);
   }
 
  private:

@@ -6,6 +6,7 @@
 
 #include "switching/lag.h"
 #include "switching/link_local.h"
+#include "switching/linux_bridge.h"
 #include "switching/ovs.h"
 #include "switching/teaming.h"
 #include "switching/vlan.h"
@@ -201,12 +202,11 @@ const std::vector<LiveSwitch::Copy>& LiveSwitch::relay(PortId in, const Frame& f
     unknown = !group;
     if (unknown && !admitted(in, frame, true, now)) return copies_;
   }
-  // net/bridge/br_forward.c, br_flood: BR_FLOOD, BR_BCAST_FLOOD, BR_MCAST_FLOOD.
-  const bool withholds = group && site_[in].role != PortRole::kHost;
-  const bool broadcast = frame.destination.is_broadcast();
+  const auto what = !group                             ? switching::FloodOf::kUnknownUnicast
+                    : frame.destination.is_broadcast() ? switching::FloodOf::kBroadcast
+                                                       : switching::FloodOf::kMulticast;
   for (const PortId out : bridge_.ports) {
-    if (unknown && !site_[out].floods_unknown) continue;
-    if (withholds && !(broadcast ? site_[out].floods_broadcast : site_[out].floods_multicast)) continue;
+    if ((unknown || group) && !switching::takes_flood(site_[in], site_[out], what)) continue;
     if (suppressed.withheld && site_[out].neigh_suppress) continue;
     copy_to(in, out, tag_at(out, vlan, frame), frame);
   }

@@ -323,10 +323,8 @@ struct Port {
   // VLAN of untagged frames (PVID / native VLAN); 0: untagged frames are dropped.
   std::uint16_t pvid = 1;
   std::uint32_t tagged_vlans = 0;  // index into Model::vlan_sets
-  bool floods_unknown = true;      // false: unknown-unicast block (Linux: `flood off`)
-  bool floods_broadcast =
-      true;  // false: broadcasts do not leave here, but for those of the bridge's own host
-  bool floods_multicast = true;  // false: the same of frames for other groups
+  // Whether floods leave here (switching/linux_bridge.h); the first of them is unknown-unicast block.
+  bool floods_unknown = true, floods_broadcast = true, floods_multicast = true;
   bool learning = true;
   bool locked = false;  // takes frames only from addresses that the table has at this port
   bool isolated =

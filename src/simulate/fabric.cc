@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/random.h"
+#include "switching/linux_bridge.h"
 #include "switching/ovs.h"
 #include "switching/suppression.h"
 #include "switching/vlan.h"
@@ -251,16 +252,15 @@ void Fabric::flood(Bridge& bridge, std::uint32_t in, std::uint16_t vlan, Frame& 
 
   bool withheld = false;
   const bool multicast = is_multicast(frame), is_data = multicast && frame.kind == FrameKind::kUdp;
-  const bool from_isolated = model_.ports[in].isolated,
-             from_host = model_.ports[in].role == model::PortRole::kHost;
+  const auto what = unknown     ? switching::FloodOf::kUnknownUnicast
+                    : multicast ? switching::FloodOf::kMulticast
+                                : switching::FloodOf::kBroadcast;
+  const bool from_isolated = model_.ports[in].isolated;
   for (const std::uint32_t out : plan.ports) {
     const model::Port& settings = model_.ports[out];
     if ((out == in && !settings.hairpin) || (from_isolated && settings.isolated)) continue;
-    // net/bridge/br_forward.c, br_flood: BR_BCAST_FLOOD, BR_MCAST_FLOOD.
-    if (!unknown && !(multicast ? settings.floods_multicast : settings.floods_broadcast) && !from_host)
-      continue;
-    if (unknown && !settings.floods_unknown) {
-      withheld |= out == wanted;
+    if (!switching::takes_flood(model_.ports[in], settings, what)) {
+      withheld |= unknown && out == wanted;
       continue;
     }
     if (suppressed && settings.neigh_suppress) continue;
