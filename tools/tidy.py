@@ -8,7 +8,7 @@ text of every project file that it includes, and size and time of every system h
 from ninja's own record, of the first of the builds that compiled it; a file that none has compiled is always
 checked.
 Of the project only what users run is checked, src/ without its tests: the rest would take as long again. A file that is
-named is checked wherever it is.
+named is checked wherever it is, if a build compiles it by itself; of tests that is none but build/dev.
 
 Most of the time goes into headers, of the system above all, so files of one folder are checked together, as one source
 that includes them, as long as no two of them seem to have a name of their own in common. What is not clean together is
@@ -195,6 +195,9 @@ def main():
                 continue
             known = dependencies.get(object_of(command))
             plan[str(path)] = command, build, cache / hasher.of_command(command, known) if known else None
+
+    for path in sorted(only - plan.keys()):
+        sys.exit(f"{path}: none of the builds compiles it by itself; `cmake --preset dev` and --build build/dev do")
 
     todo = []
     for command, build, record in plan.values():

@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "check/rules.h"
+#include "check/words.h"
 #include "model/vlan_devices.h"
 
 namespace sekimori::check {
@@ -94,12 +95,6 @@ Duplicate meet(const Site& site, const std::vector<StationId>& holders) {
     }
   }
   return result;
-}
-
-std::string names(const model::Model& m, const std::vector<StationId>& stations) {
-  std::vector<std::string> list;
-  for (const StationId s : stations) list.push_back(name_of(m, s));
-  return base::list_words(list, 5);
 }
 
 findings::Finding about(const Site& site, const std::vector<StationId>& stations, findings::Code code) {

@@ -12,7 +12,6 @@
 
 #include <algorithm>
 
-#include "base/text.h"
 #include "check/forest.h"
 #include "check/rules.h"
 #include "check/words.h"
@@ -42,12 +41,6 @@ Masters masters_of(const Forest& forest, const SharedAddress& shared) {
     masters.nics.push_back(member.nic);
   }
   return masters;
-}
-
-std::string names(const model::Model& m, const std::vector<StationId>& stations) {
-  std::vector<std::string> list;
-  for (const StationId s : stations) list.push_back(name_of(m, s));
-  return base::list_words(list, 5);
 }
 
 findings::Finding about(const model::Model& m, const SharedAddress& shared, findings::Code code,

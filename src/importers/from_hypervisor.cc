@@ -32,7 +32,7 @@ constexpr std::string_view kDvPort[] = {"port"};
 
 enum class Table : std::uint8_t { kNone, kHyperVSwitches, kSwitches, kPortGroups, kWires, kOwnNics };
 
-Table table_of(const Fields& columns) {
+Table table_of(const Columns& columns) {
   const auto has = [&](Names names) { return has_column(columns, names); };
   const bool has_policies = has(kPromiscuous) || has(kForged) || has(kPolicy) || has(kNotify);
   if (columns.contains("vm") || columns.contains("vmname")) return Table::kNone;  // a guest's
@@ -78,7 +78,7 @@ VlanFacts vlans_of(std::string_view text) {
   return vlans;
 }
 
-PolicyFacts policy_of(const Fields& fields) {
+PolicyFacts policy_of(const Columns& fields) {
   return {yes_or_no(field(fields, kPromiscuous)), yes_or_no(field(fields, kForged))};
 }
 
@@ -87,7 +87,7 @@ class Reader {
   Reader(const Source& source, Facts& facts, HypervisorTables& tables, Table table)
       : source_(source), facts_(facts), tables_(tables), table_(table) {}
 
-  void read(const Fields& fields, std::uint32_t line) {
+  void read(const Columns& fields, std::uint32_t line) {
     place_ = {source_.file, line};
     switch (table_) {
       case Table::kHyperVSwitches:
@@ -106,7 +106,7 @@ class Reader {
   }
 
  private:
-  HypervisorTables::Host* host(const Fields& fields, std::string_view manager) {
+  HypervisorTables::Host* host(const Columns& fields, std::string_view manager) {
     const std::string name = field(fields, kHost);
     if (name.empty()) {
       facts_.leave_out(place_, "a row without the name of a host");
@@ -148,7 +148,7 @@ class Reader {
     bridge.ports.push_back(std::move(port));
   }
 
-  void read_hyperv_switch(const Fields& fields) {
+  void read_hyperv_switch(const Columns& fields) {
     HypervisorTables::Host* owner = host(fields, "hyperv");
     const std::string name = field(fields, kName);
     if (owner == nullptr || name.empty()) return;
@@ -163,7 +163,7 @@ class Reader {
     }
   }
 
-  void read_switch(const Fields& fields) {
+  void read_switch(const Columns& fields) {
     const std::string name = field(fields, kSwitch);
     HypervisorTables::Host* owner = host(fields, "vcenter");
     if (owner == nullptr || name.empty()) return;
@@ -177,7 +177,7 @@ class Reader {
       bridge.beacon_probing = how == "beaconprobing";
   }
 
-  void read_port_group(const Fields& fields) {
+  void read_port_group(const Columns& fields) {
     PortGroupFacts group;
     group.name = field(fields, kPortGroup);
     if (group.name.empty()) group.name = field(fields, kDvPort);
@@ -191,7 +191,7 @@ class Reader {
     facts_.port_groups.push_back(std::move(group));
   }
 
-  void read_wire(const Fields& fields) {
+  void read_wire(const Columns& fields) {
     const std::string name = field(fields, kDevice), on = field(fields, kSwitch);
     HypervisorTables::Host* owner = host(fields, "vcenter");
     if (owner == nullptr || name.empty()) return;
@@ -207,7 +207,7 @@ class Reader {
     owner->facts.nics.push_back(std::move(nic));
   }
 
-  void read_own_nic(const Fields& fields) {
+  void read_own_nic(const Columns& fields) {
     HypervisorTables::Host* owner = host(fields, "vcenter");
     if (owner == nullptr) return;
     HypervisorTables::OwnNic nic;
@@ -262,7 +262,7 @@ bool is_hypervisor_table(std::string_view text, Data json) {
 void read_hypervisor_table(const Source& source, Data json, Facts& facts, HypervisorTables& tables) {
   Reader reader(source, facts, tables, table_of(json ? columns_of(json) : columns_of(source.text)));
   for_each_row(source, json, facts,
-               [&](const Fields& fields, std::uint32_t line) { reader.read(fields, line); });
+               [&](const Columns& fields, std::uint32_t line) { reader.read(fields, line); });
 }
 
 void add_hypervisors(HypervisorTables tables, Facts& facts) {

@@ -32,8 +32,8 @@ Header header_of(std::string_view text) {
   return header;
 }
 
-Fields fields_of(Data row) {
-  Fields fields;
+Columns fields_of(Data row) {
+  Columns fields;
   for (const Data value : row) {
     const Data first = value.is_list() ? (value.begin() == value.end() ? Data() : *value.begin()) : value;
     fields.try_emplace(plain_word(value.key()), first.text());
@@ -43,7 +43,7 @@ Fields fields_of(Data row) {
 
 }  // namespace
 
-std::string field(const Fields& fields, Names names) {
+std::string field(const Columns& fields, Names names) {
   for (const std::string_view name : names) {
     const auto found = fields.find(name);
     if (found != fields.end() && !found->second.empty()) return found->second;
@@ -51,31 +51,31 @@ std::string field(const Fields& fields, Names names) {
   return {};
 }
 
-bool has_column(const Fields& fields, Names names) {
+bool has_column(const Columns& fields, Names names) {
   return std::ranges::any_of(names, [&](std::string_view name) { return fields.contains(name); });
 }
 
-Fields columns_of(std::string_view csv) {
-  Fields fields;
+Columns columns_of(std::string_view csv) {
+  Columns fields;
   for (std::string& name : header_of(csv).names) fields.try_emplace(std::move(name));
   return fields;
 }
 
-Fields columns_of(Data json) {
+Columns columns_of(Data json) {
   if (json.is_map()) return fields_of(json);
-  for (const Data row : json) return row.is_map() ? fields_of(row) : Fields();
+  for (const Data row : json) return row.is_map() ? fields_of(row) : Columns();
   return {};
 }
 
 void for_each_row(const Source& source, Data json, Facts& facts,
-                  const std::function<void(const Fields&, std::uint32_t)>& read) {
+                  const std::function<void(const Columns&, std::uint32_t)>& read) {
   if (json.is_map()) return read(fields_of(json), json.line());
   if (json) {
     for (const Data row : json) read(fields_of(row), row.line());
     return;
   }
   const Header header = header_of(source.text);
-  Fields fields;  // one for all rows: the names are copied once
+  Columns fields;  // one for all rows: the names are copied once
   for (const std::string& name : header.names) fields.try_emplace(name);
   std::vector<std::string*> places;
   std::vector<bool> is_second(header.names.size());  // of two columns with one name the first counts

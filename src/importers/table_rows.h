@@ -14,20 +14,20 @@
 
 namespace sekimori::importers {
 
-using Fields = std::map<std::string, std::string, std::less<>>;
+using Columns = std::map<std::string, std::string, std::less<>>;
 using Names = std::span<const std::string_view>;
 
 // The first of the columns that has a value.
-std::string field(const Fields& fields, Names names);
-bool has_column(const Fields& fields, Names names);
+std::string field(const Columns& fields, Names names);
+bool has_column(const Columns& fields, Names names);
 
 // The columns of a table, without values. Empty: it is none.
-Fields columns_of(std::string_view csv);
-Fields columns_of(Data json);
+Columns columns_of(std::string_view csv);
+Columns columns_of(Data json);
 
 // In the order of the text. A row of another width than the head is left out and told.
 void for_each_row(const Source& source, Data json, Facts& facts,
-                  const std::function<void(const Fields&, std::uint32_t line)>& read);
+                  const std::function<void(const Columns&, std::uint32_t line)>& read);
 
 // "True", "Yes", "Accept" and their opposites.
 std::optional<bool> yes_or_no(std::string_view text);

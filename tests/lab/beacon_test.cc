@@ -9,7 +9,7 @@
 namespace sekimori::lab {
 namespace {
 
-using testing::IsEmpty;
+using ::testing::IsEmpty;
 
 // Each uplink at a switch of its own; the first of these loses its way after 2 s.
 model::Model team(int uplinks) {
@@ -93,7 +93,7 @@ links: [[esx:vmnic0, sw:1], [esx:vmnic1, sw:2], [esx:vmnic2, sw:3], [a:eth0, sw:
   for (const auto& port : lab.site().ports) {
     if (port.role != model::PortRole::kUplink) continue;
     const auto id = model::PortId(static_cast<std::uint32_t>(&port - lab.site().ports.data()));
-    EXPECT_THAT(table, testing::HasSubstr(wire::to_text(switching::beacon_address(id)))) << table;
+    EXPECT_THAT(table, ::testing::HasSubstr(wire::to_text(switching::beacon_address(id)))) << table;
   }
 }
 

@@ -6,8 +6,8 @@
 namespace sekimori::lab {
 namespace {
 
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 model::Model bond(const std::string& mode, const std::string& change = "") {
   return site_of(R"(

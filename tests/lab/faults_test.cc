@@ -20,9 +20,9 @@
 namespace sekimori::lab {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 model::Model hosted_server() { return importers::load_site("examples/hosted-server/site.yaml").value(); }
 
@@ -125,7 +125,7 @@ TEST(Faults, AFullDiskIsToldAndNothingIsLeft) {
   if (has_open_vswitch()) {
     const std::string said = up_with(TestLab(with_open_vswitch(), {.open_vswitch = true}), "size=16k");
     EXPECT_THAT(said, HasSubstr("no space left on the device"));
-    EXPECT_THAT(said, testing::EndsWith(" 0 namespaces, folders:"));
+    EXPECT_THAT(said, ::testing::EndsWith(" 0 namespaces, folders:"));
   }
 }
 

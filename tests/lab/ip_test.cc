@@ -6,10 +6,10 @@
 namespace sekimori::lab {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::Not;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
 
 // Two segments; desk and log send and answer over IPv6 only.
 model::Model two_segments(const std::string& nd, const std::string& rest) {

@@ -7,8 +7,8 @@
 namespace sekimori::lab {
 namespace {
 
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 // A router on a stick, and a server with an untagged address and one in VLAN 20.
 model::Model stick() {

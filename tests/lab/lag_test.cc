@@ -6,8 +6,8 @@
 namespace sekimori::lab {
 namespace {
 
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 void expect_as_predicted(const TestLab& lab, base::Time time, double frames) {
   EXPECT_THAT(lab.plan().unsupported, IsEmpty());

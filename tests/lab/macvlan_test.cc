@@ -5,7 +5,7 @@
 namespace sekimori::lab {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 constexpr Facilities kWithMacvlan{.macvlan = true};
 

@@ -8,9 +8,9 @@
 namespace sekimori::lab {
 namespace {
 
-using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
 
 // `s` sends to a group of which `m` and, unless said otherwise, `n` are members, and `o` is not.
 model::Model four_hosts(const std::string& switch_, const std::string& start, const std::string& group,
@@ -120,7 +120,7 @@ TEST(MulticastLab, AKernelsQuerierKeepsPacketsFromWhoIsNoMember) {
   EXPECT_GT(bytes.to_member, 200'000);
   EXPECT_LT(bytes.to_outsider, bytes.to_member / 100);
   EXPECT_THAT(lab.ip("hv", "ip -d link show br0"),
-              testing::AllOf(HasSubstr("mcast_snooping 1"), HasSubstr("mcast_querier 1")));
+              ::testing::AllOf(HasSubstr("mcast_snooping 1"), HasSubstr("mcast_querier 1")));
 }
 
 TEST(MulticastLab, AKernelsBridgeWithoutQuerierFloods) {

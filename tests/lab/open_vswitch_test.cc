@@ -15,11 +15,11 @@
 namespace sekimori::lab {
 namespace {
 
-using testing::AllOf;
-using testing::Contains;
-using testing::Field;
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::Field;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 constexpr Facilities kWithOpenVSwitch{.open_vswitch = true};
 

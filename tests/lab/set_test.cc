@@ -5,8 +5,8 @@
 namespace sekimori::lab {
 namespace {
 
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 // a is silent, b sends to it, c is where floods can be seen; w is a switch of that kind.
 model::Model flooding(const std::string& kind, const std::string& change, const std::string& more = "",

@@ -8,8 +8,8 @@
 namespace sekimori::lab {
 namespace {
 
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 struct Outcome {
   Measurement measured;

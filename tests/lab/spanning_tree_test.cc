@@ -14,7 +14,7 @@
 namespace sekimori::lab {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 // Three switches in a ring, a host at each.
 model::Model ring(const std::string& settings, const std::string& more = "", const std::string& ports = "") {

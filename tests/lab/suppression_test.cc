@@ -4,9 +4,9 @@
 namespace sekimori::lab {
 namespace {
 
-using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
 
 // `b` does not answer ARP, as somebody switches that off below.
 model::Model two_hosts(const std::string& port) {

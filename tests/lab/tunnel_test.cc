@@ -7,8 +7,8 @@
 namespace sekimori::lab {
 namespace {
 
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 // Three hosts; `hv2` has a switch of that kind. hv1 and hv3 are behind a router.
 model::Model three_hosts(const std::string& kind, const std::string& tunnel, const std::string& traffic) {

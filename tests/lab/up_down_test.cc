@@ -11,8 +11,8 @@
 namespace sekimori::lab {
 namespace {
 
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 // What the user has: links, addresses and routes outside of any lab.
 std::string outside() {
@@ -162,8 +162,8 @@ TEST(UpDown, AVanishedInterfaceAndANamespaceAreTold) {
   const auto there = status(lab.plan());
   ASSERT_TRUE(there.has_value());
   EXPECT_FALSE(there->up(lab.plan()));
-  EXPECT_THAT(there->broken, testing::Contains(testing::EndsWith(".sw1: 2")));
-  EXPECT_THAT(there->missing, testing::ElementsAre(testing::EndsWith(".branch")));
+  EXPECT_THAT(there->broken, ::testing::Contains(::testing::EndsWith(".sw1: 2")));
+  EXPECT_THAT(there->missing, ::testing::ElementsAre(::testing::EndsWith(".branch")));
   ASSERT_TRUE(down(lab.plan().lab).has_value());
   EXPECT_EQ(lab.namespaces(), 0);
 }

@@ -30,7 +30,7 @@ traffic:
   - {from: srv, to: b, kind: ping, every: 10ms}
   - {from: vn, to: b, kind: ping, every: 10ms}
 )"));
-  EXPECT_THAT(lab.plan().unsupported, testing::IsEmpty());
+  EXPECT_THAT(lab.plan().unsupported, ::testing::IsEmpty());
   const auto built = lab.up();
   ASSERT_TRUE(built.has_value()) << built.error().what;
   const auto measured = run(lab.site(), lab.plan(), {.time = base::seconds(2), .progress = {}});
