@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The kernel of tests/guest and of the guests of tests/lab: fetches Debian's cloud kernel, without installing it, and
 # leaves in DIR `vmlinuz`, in DIR/modules the modules that a bridge with VLAN filtering needs, and in DIR/virtio those of
-# a virtio NIC, numbered in the order of loading.
+# a virtio NIC and disk, numbered in the order of loading.
 #
 #   tools/guest_kernel.sh DIR
 set -euo pipefail
@@ -11,7 +11,7 @@ if (($# != 1)); then
   exit 2
 fi
 dir=$1
-is_whole() { [[ -d $dir/virtio ]] && compgen -G "$dir/modules/*-bonding.ko" >/dev/null; }
+is_whole() { compgen -G "$dir/modules/*-bonding.ko" >/dev/null && compgen -G "$dir/virtio/*-virtio_blk.ko" >/dev/null; }
 is_whole && exit 0
 if [[ $(dpkg --print-architecture) != amd64 ]]; then
   echo "guest_kernel.sh: it knows Debian's kernel for amd64 only" >&2
@@ -44,7 +44,7 @@ modules() { # FOLDER MODULE...
   done
 }
 modules modules llc stp garp mrp bridge 8021q veth tls bonding
-modules virtio virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci failover net_failover virtio_net
+modules virtio virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci failover net_failover virtio_net virtio_blk
 cp "$work"/root/boot/vmlinuz-* "$work/kernel/vmlinuz"
 # Somebody else may have been faster; theirs is as good. One of an earlier version lacks some modules.
 is_whole || rm -rf "$dir"

@@ -32,6 +32,9 @@ sekimori_test_packages='
   etcd-server         etcd
   openvswitch-switch  ovs-vsctl
   qemu-system-x86     qemu-system-x86_64
+  qemu-utils          qemu-img
+  grub-common         grub-mkimage
+  grub-pc-bin         grub-mkimage
   openssl             openssl
   tshark              tshark
   clang-19            clang++-19

@@ -1,12 +1,15 @@
 // The only program of a small guest: it loads the modules that lie in /modules, in the order of their names,
-// gives eth0 the address that the kernel's command line has for it, and waits. Its kernel answers ARP and
-// pings.
+// writes to its disk if it has one, gives eth0 the address that the kernel's command line has for it, and
+// waits. Its kernel answers ARP and pings.
 #include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/fs.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstring>
 #include <fstream>
 #include <sstream>
@@ -41,10 +44,35 @@ void set_address(int socket, unsigned long what, const std::string& address) {
     give_up_with_errno(address);
 }
 
+// Leaves a mark in the last sector. One that is there already was kept from an earlier guest, or is
+// another's.
+void mark_disk() {
+  const int disk = ::open("/dev/vda", O_RDWR | O_CLOEXEC);
+  if (disk < 0) return;
+  using Sector = std::array<char, 512>;
+  const off_t last = ::lseek(disk, -off_t{sizeof(Sector)}, SEEK_END);
+  Sector mark, found;
+  mark.fill('m');
+  const auto read = [&] {
+    if (::pread(disk, found.data(), found.size(), last) != sizeof(Sector))
+      give_up_with_errno("read the disk");
+  };
+  read();
+  if (found == mark) give_up("a disk that another has written to");
+  if (::pwrite(disk, mark.data(), mark.size(), last) != sizeof(Sector) || ::fsync(disk) != 0)
+    give_up_with_errno("write to the disk");
+  // What is read now is from the disk, not the kernel's cache.
+  if (::ioctl(disk, BLKFLSBUF, 0) != 0) give_up_with_errno("empty the cache");
+  read();
+  if (found != mark) give_up("a disk that keeps nothing");
+  ::close(disk);
+}
+
 }  // namespace
 
 int main() {
   sekimori::testing::boot();
+  mark_disk();
   const std::vector<std::string> words = address_words();
   if (words.size() < 6) give_up("ip= on the command line");
   const int socket = ::socket(AF_INET, SOCK_DGRAM, 0);

@@ -1,6 +1,6 @@
 // Guests that boot: a small one on Debian's kernel, emulated, on a Linux bridge and on live switches. The
 // first fault of the house with them: what a host sends to its guest leaves by the uplink as well, frame by
-// frame.
+// frame. And ones that boot a disk.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,6 +14,7 @@
 #include "support.h"
 #include "sys/command.h"
 #include "sys/packet_socket.h"
+#include "tests/support/boot_disk.h"
 #include "tests/support/folder.h"
 #include "tests/support/initramfs.h"
 
@@ -27,7 +28,7 @@ using ::testing::IsEmpty;
 
 std::string kernel() { return std::string(SEKIMORI_GUEST_KERNEL) + "/vmlinuz"; }
 
-// The guests' initial RAM disk, in a folder that is gone afterwards.
+// The guests' initial RAM disk, and disks made of it, in a folder that is gone afterwards.
 class SmallGuest {
  public:
   SmallGuest() {
@@ -45,6 +46,22 @@ class SmallGuest {
     return fmt::format(
         R"({{kernel: "{}", initrd: "{}", memory: 96MiB, append: "quiet ipv6.disable=1 mitigations=off"}})",
         kernel(), initrd());
+  }
+  std::string raw_disk() const { return (folder_.path() / "disk, raw.img").string(); }
+  std::string qcow2_disk() const { return (folder_.path() / "disk.qcow2").string(); }
+  // For guests with this address; the qcow2 is a copy on write of the raw one.
+  bool make_disks(const std::string& address) const {
+    const std::string words = fmt::format(
+        "console=ttyS0 net.ifnames=0 quiet ipv6.disable=1 mitigations=off ip={}:::255.255.255.0:app:eth0:off",
+        address);
+    using sekimori::testing::contents;
+    if (!sekimori::testing::write_boot_disk(raw_disk(), folder_.path(), contents(kernel()),
+                                            contents(initrd()), words))
+      return false;
+    const auto made = sys::run_command(
+        {"qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", raw_disk(), qcow2_disk()},
+        std::chrono::seconds(30), 1 << 16, false);
+    return made && made->exit == 0;
   }
 
  private:
@@ -110,6 +127,18 @@ traffic:
 )");
 }
 
+// Frame by frame, each link in both directions.
+void expect_as_predicted(const TestLab& lab, const Measurement& measured, base::Time time) {
+  const simulate::RunResult predicted = predict(lab, time);
+  for (const PlannedLink& link : lab.plan().links) {
+    for (const std::size_t lane : {2 * link.link.index(), 2 * link.link.index() + 1}) {
+      ASSERT_TRUE(measured.lanes[lane].has_value());
+      EXPECT_EQ(measured.lanes[lane]->frames, predicted.lanes[lane].frames)
+          << model::name_of(lab.site(), link.link);
+    }
+  }
+}
+
 TEST(RealGuest, EveryFrameForItLeavesByTheUplinkUnlessThereIsAGuard) {
   const SmallGuest guest;
   const TestLab lab(three_servers(guest.image()), kQemu);
@@ -136,14 +165,7 @@ TEST(RealGuest, EveryFrameForItLeavesByTheUplinkUnlessThereIsAGuard) {
   EXPECT_EQ(heard[mac_of(lab.site(), "of-guarded")], 0);
 
   // And so it was predicted, link by link.
-  const simulate::RunResult predicted = predict(lab, options.time);
-  for (const PlannedLink& link : lab.plan().links) {
-    for (const std::size_t lane : {2 * link.link.index(), 2 * link.link.index() + 1}) {
-      ASSERT_TRUE(measured->lanes[lane].has_value());
-      EXPECT_EQ(measured->lanes[lane]->frames, predicted.lanes[lane].frames)
-          << model::name_of(lab.site(), link.link);
-    }
-  }
+  expect_as_predicted(lab, *measured, options.time);
 
   // One that ends by itself is told.
   const std::string process =
@@ -157,6 +179,43 @@ TEST(RealGuest, EveryFrameForItLeavesByTheUplinkUnlessThereIsAGuard) {
   EXPECT_EQ(qemus_of(lab), "");
   EXPECT_FALSE(std::filesystem::exists(guests_folder(lab.plan().lab)));
   EXPECT_EQ(lab.namespaces(), 0);
+}
+
+// Two networks, as what boots from one disk has one address.
+TEST(RealGuest, DisksBootAndAreNotWrittenTo) {
+  constexpr base::Time kTime = base::milliseconds(2500);
+  const SmallGuest guest;
+  ASSERT_TRUE(guest.make_disks("10.0.0.9"));
+  std::string hosts, links, traffic;
+  const auto network = [&](const std::string& name, const std::string& disk) {
+    hosts += fmt::format(
+        "  {0}-desk: {{nics: {{eth0: 10.0.0.1/24}}}}\n"
+        "  {0}:\n    nics: {{eth0: {{}}}}\n    switches: {{br0: {{kind: linux-bridge, uplinks: [eth0]}}}}\n"
+        "    guests: {{of-{0}: {{nics: {{net0: {{on: br0, ip: 10.0.0.9/24}}}}, arp: {{announce: never}}, "
+        "image: {{disk: \"{1}\", memory: 96MiB}}}}}}\n",
+        name, disk);
+    links += fmt::format("  - [{0}-desk:eth0, {0}:eth0]\n", name);
+    traffic +=
+        fmt::format("  - {{from: {0}-desk, to: of-{0}, kind: ping, every: 100ms, stop: 1.95s}}\n", name);
+  };
+  network("raw", guest.raw_disk());
+  network("qcow2", guest.qcow2_disk());
+  const std::string raw = sekimori::testing::contents(guest.raw_disk());
+  const std::string qcow2 = sekimori::testing::contents(guest.qcow2_disk());
+
+  const TestLab lab(site_of("hosts:\n" + hosts + "links:\n" + links + "traffic:\n" + traffic), kQemu);
+  const auto built = lab.up();
+  ASSERT_TRUE(built.has_value()) << built.error().what;
+  const auto measured = run(lab.site(), lab.plan(), {.time = kTime, .progress = {}});
+  ASSERT_TRUE(measured.has_value()) << measured.error().what;
+  EXPECT_EQ(measured->flows.size(), 2);
+  for (const FlowResult& flow : measured->flows) EXPECT_EQ(flow.answered, 20);
+  expect_as_predicted(lab, *measured, kTime);
+
+  // Each has written to its disk, and read that back, before it took its address.
+  ASSERT_TRUE(down(lab.plan().lab).has_value());
+  EXPECT_TRUE(sekimori::testing::contents(guest.raw_disk()) == raw);
+  EXPECT_TRUE(sekimori::testing::contents(guest.qcow2_disk()) == qcow2);
 }
 
 model::Model one_guest(const std::string& image) {
