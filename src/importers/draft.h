@@ -13,10 +13,11 @@ struct DraftPort {
   std::string name;
   VlanFacts vlans;
   bool learning = true, flood = true, isolated = false;
+  unsigned lag = 0;  // 0: none
   // esxi; esxi; hyperv
   bool promiscuous = false, forged = false, spoofing = false;
   bool says_anything() const {
-    return vlans.any() || !learning || !flood || isolated || promiscuous || forged || spoofing;
+    return vlans.any() || !learning || !flood || isolated || lag != 0 || promiscuous || forged || spoofing;
   }
 };
 
@@ -27,7 +28,17 @@ struct DraftNic {
   std::string on;   // of a guest's NIC
   DraftPort port;   // the settings of the port it is plugged into
   std::string tap;  // what the host calls that port
+  bool is_down = false;
   std::string comment;
+};
+
+// Its own address and MAC are those of the NIC of its name.
+struct DraftBond {
+  std::string name;
+  model::BondMode mode = model::BondMode::kActiveBackup;
+  std::vector<std::string> nics;
+  std::string primary;
+  model::HashPolicy hash_policy = model::HashPolicy::kLayer2;
 };
 
 struct DraftStatic {
@@ -75,6 +86,7 @@ struct DraftMachine {
   model::MachineKind kind = model::MachineKind::kHost;
   bool running = true;
   std::vector<DraftNic> nics;
+  std::vector<DraftBond> bonds;
   std::vector<DraftSwitch> switches;
   std::optional<Ipv4> gateway;
   std::vector<RouteFacts> routes;

@@ -86,6 +86,19 @@ struct NicFacts {
   Place place;
 };
 
+// NICs of a machine that are one. The bond is a NIC itself, of its name; its NICs have no addresses.
+struct BondFacts {
+  std::string name;
+  model::BondMode mode = model::BondMode::kActiveBackup;
+  std::vector<std::string> nics;  // the active one first
+  std::string primary;            // empty: none
+  model::HashPolicy hash_policy = model::HashPolicy::kLayer2;
+  // 802.3ad: the NICs that a partner aggregates, which are none when nobody answers. Nothing: not told.
+  std::optional<std::vector<std::string>> aggregated;
+  std::vector<std::string> not_modelled;  // of its settings
+  Place place;
+};
+
 struct FdbFacts {
   Mac mac;
   std::string port;
@@ -168,6 +181,7 @@ struct MachineFacts {
   model::MachineKind kind = model::MachineKind::kGuest;
   Power power = Power::kUnknown;
   std::vector<NicFacts> nics;
+  std::vector<BondFacts> bonds;
   std::vector<SwitchFacts> switches;
   std::vector<NeighbourFacts> neighbours;
   std::vector<RouteFacts> routes;

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "importers/lines.h"
 #include "importers/ovs_tables.h"
@@ -66,13 +65,6 @@ class Row {
   Data headings_, row_;
 };
 
-std::optional<std::int64_t> number(std::string_view text) {
-  std::int64_t value = 0;
-  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || stop != text.data() + text.size() || text.empty()) return std::nullopt;
-  return value;
-}
-
 // access: tag only; trunk: trunks, all when none are listed; native-*: both.
 VlanFacts vlans_of(const Row& row) {
   VlanFacts vlans;
@@ -86,94 +78,36 @@ VlanFacts vlans_of(const Row& row) {
   return vlans;
 }
 
-// ---------------------------------------------------------------- flows
+// ---------------------------------------------------------------- bonds
 
-struct OvsFlow {
-  FlowRuleFacts rule;  // ports as the flow has them
-  std::int64_t table = 0, priority = 32768;
-  bool is_readable = true;
-};
-
-// Splits at commas and blanks outside of quotes and parentheses.
-std::vector<std::string_view> parts_of(std::string_view text) {
-  std::vector<std::string_view> parts;
-  std::size_t begin = 0;
-  int depth = 0;
-  bool quoted = false;
-  for (std::size_t at = 0; at <= text.size(); ++at) {
-    const char c = at == text.size() ? ',' : text[at];
-    if (c == '"') quoted = !quoted;
-    if (c == '(') ++depth;
-    if (c == ')') --depth;
-    const bool is_end = at == text.size() || ((c == ',' || c == ' ' || c == '\t') && depth <= 0 && !quoted);
-    if (!is_end) continue;
-    if (at > begin) parts.push_back(text.substr(begin, at - begin));
-    begin = at + 1;
-  }
-  return parts;
+bool is_nic(const OvsInterface& it) {
+  return it.type.empty() || it.type == "system" || it.type == "afxdp" || it.type == "dpdk";
 }
 
-std::string_view unquoted(std::string_view text) {
-  if (text.size() >= 2 && text.front() == '"' && text.back() == '"') text = text.substr(1, text.size() - 2);
-  return text;
-}
-
-// What a flow tells of itself beside what it matches (ovs-ofctl(8), "Flow Syntax" and dump-flows).
-bool is_about_the_flow(std::string_view key) {
-  constexpr std::string_view kKeys[] = {
-      "cookie",         "duration",      "n_packets",     "n_bytes",      "idle_age",
-      "hard_age",       "idle_timeout",  "hard_timeout",  "reset_counts", "no_packet_counts",
-      "no_byte_counts", "send_flow_rem", "check_overlap", "importance",   "flags"};
-  return std::ranges::find(kKeys, key) != std::end(kKeys);
-}
-
-bool read_match(std::string_view key, std::string_view value, OvsFlow& flow) {
-  FlowRuleFacts& rule = flow.rule;
-  if (key == "in_port") {
-    rule.in = unquoted(value);
-    return !rule.in.empty();
+// Bonds of Open vSwitch in the words of Linux'. balance-tcp hashes addresses and ports, and does so only with
+// an LACP partner. balance-slb gives each MAC and VLAN above it one NIC: with LACP that is one conversation's
+// way as any, and without it needs no group at the other end, as it takes each MAC's frames for granted at
+// the NIC that it has.
+BondFacts ovs_bond(const OvsPort& port) {
+  BondFacts bond;
+  bond.name = port.name;
+  bond.place = port.place;
+  bond.primary = port.primary;
+  const bool speaks_lacp = port.lacp == "active" || port.lacp == "passive";
+  if (port.bond_mode == "balance-tcp" || port.bond_mode == "balance-slb") {
+    bond.mode = speaks_lacp ? model::BondMode::kLacp : model::BondMode::kActiveBackup;
+    if (speaks_lacp) bond.primary.clear();
+    if (speaks_lacp && port.bond_mode == "balance-tcp") bond.hash_policy = model::HashPolicy::kLayer34;
+    if (speaks_lacp && port.bond_mode == "balance-slb")
+      bond.not_modelled.emplace_back("bond_mode balance-slb (the MACs of both ends choose the NIC here)");
+    if (!speaks_lacp)
+      bond.not_modelled.push_back(
+          fmt::format("bond_mode {} without LACP (one NIC works here, as in active-backup)", port.bond_mode));
+  } else if (speaks_lacp) {
+    bond.not_modelled.push_back(
+        fmt::format("lacp {} in bond_mode active-backup (none is spoken here)", port.lacp));
   }
-  if (key == "dl_dst" || key == "eth_dst") {
-    rule.destination = wire::parse_mac(value);
-    return rule.destination && !rule.destination->is_group() && !rule.destination->is_zero();
-  }
-  if (key == "arp" || (key == "dl_type" && value == "0x0806")) {
-    rule.type = model::FlowRuleType::kArp;
-  } else if (key == "ip" || (key == "dl_type" && value == "0x0800")) {
-    rule.type = model::FlowRuleType::kIp;
-  } else {
-    return is_about_the_flow(key);
-  }
-  return true;
-}
-
-bool read_action(std::string_view action, FlowRuleFacts& rule) {
-  if (action == "drop") return true;
-  if (action == "NORMAL") return rule.normal = true;
-  if (action.starts_with("output:")) action.remove_prefix(7);
-  const bool is_port = action == "LOCAL" || action.starts_with('"') || number(action).has_value();
-  if (is_port) rule.out.emplace_back(unquoted(action));
-  return is_port;
-}
-
-OvsFlow read_ovs_flow(std::string_view line) {
-  OvsFlow flow;
-  const std::size_t actions = line.find("actions=");
-  for (const std::string_view part : parts_of(line.substr(0, actions))) {
-    const std::size_t equals = part.find('=');
-    const std::string_view key = part.substr(0, equals);
-    const std::string_view value = equals == std::string_view::npos ? "" : part.substr(equals + 1);
-    if (key == "table") {
-      flow.table = number(value).value_or(-1);
-    } else if (key == "priority") {
-      flow.priority = number(value).value_or(0);
-    } else {
-      flow.is_readable &= read_match(key, value, flow);
-    }
-  }
-  for (const std::string_view action : parts_of(line.substr(actions + 8)))
-    flow.is_readable &= read_action(action, flow.rule);
-  return flow;
+  return bond;
 }
 
 // ---------------------------------------------------------------- bridges
@@ -216,6 +150,7 @@ class Adder {
 
  private:
   void add_port(const OvsPort& port, SwitchFacts& bridge) {
+    if (port.interfaces.size() > 1) return add_bond(port, bridge);
     for (const std::string& uuid : port.interfaces) {
       const auto found = in_.interfaces.find(uuid);
       if (found == in_.interfaces.end()) continue;
@@ -232,7 +167,7 @@ class Adder {
       if (it.type == "patch") {
         out.to = PortFacts::To::kSwitch;
         out.peer = it.peer;
-      } else if (it.type.empty() || it.type == "system" || it.type == "afxdp") {
+      } else if (is_nic(it)) {
         const LinuxInterface* known = interface(it.name);
         // A tap or a veth of a guest; the rest are NICs of the host.
         const bool is_outside =
@@ -241,13 +176,7 @@ class Adder {
         out.to = is_outside ? PortFacts::To::kOutside : PortFacts::To::kNic;
         std::erase_if(host_.nics, [&](const NicFacts& nic) { return is_outside && nic.name == it.name; });
         if (is_outside && !it.attached_mac.empty()) add_guest(it, bridge, port);
-        const bool has_nic = std::ranges::find(host_.nics, it.name, &NicFacts::name) != host_.nics.end();
-        if (!is_outside && !has_nic) {
-          NicFacts nic;
-          nic.name = it.name;
-          nic.place = port.place;
-          host_.nics.push_back(std::move(nic));
-        }
+        if (!is_outside) host_nic(it, port.place);
       } else {
         if (it.type != "internal")
           facts_.leave_out(
@@ -257,6 +186,70 @@ class Adder {
       }
       bridge.ports.push_back(std::move(out));
     }
+  }
+
+  // What Open vSwitch has and iproute2 does not tell is a NIC, too: with DPDK the kernel doesn't know it.
+  NicFacts& host_nic(const OvsInterface& it, Place place) {
+    const auto known = std::ranges::find(host_.nics, it.name, &NicFacts::name);
+    if (known != host_.nics.end()) return *known;
+    NicFacts& nic = host_.nics.emplace_back();
+    nic.name = it.name;
+    nic.place = place;
+    return nic;
+  }
+
+  bool is_in_bond(std::string_view nic) const {
+    return std::ranges::any_of(host_.bonds, [&](const BondFacts& bond) {
+      return bond.name == nic || std::ranges::find(bond.nics, nic) != bond.nics.end();
+    });
+  }
+
+  // Several interfaces in a port. What comes of it is a bond of the machine, and the port is the bond's.
+  void add_bond(const OvsPort& port, SwitchFacts& bridge) {
+    BondFacts bond = ovs_bond(port);
+    const bool is_taken =
+        std::ranges::find(host_.nics, port.name, &NicFacts::name) != host_.nics.end() ||
+        std::ranges::find(host_.switches, port.name, &SwitchFacts::name) != host_.switches.end();
+    if (is_taken)
+      return facts_.leave_out(
+          port.place, fmt::format("the bond {} of {}, as there is another interface of that name", port.name,
+                                  bridge.name));
+    std::optional<Mac> mac;
+    const auto active = wire::parse_mac(port.active_mac);
+    for (const std::string& uuid : port.interfaces) {
+      const auto found = in_.interfaces.find(uuid);
+      if (found == in_.interfaces.end()) continue;
+      const OvsInterface& it = found->second;
+      names_[it.number] = port.name;
+      if (!is_nic(it) || is_in_bond(it.name) || it.name == port.name) {
+        facts_.leave_out(port.place,
+                         fmt::format("the interface {} of {}: only NICs are in a bond here, each in one",
+                                     it.name, port.name));
+        continue;
+      }
+      NicFacts& nic = host_nic(it, port.place);
+      if (!nic.ips.empty())
+        facts_.leave_out(nic.place, fmt::format("the address of {}, which is in a bond", it.name));
+      nic.ips.clear();
+      if (!nic.mac) nic.mac = wire::parse_mac(it.mac);
+      // The bridge has the lowest address of its NICs.
+      if (!mac || nic.mac == bridge.mac) mac = nic.mac;
+      bond.nics.insert(active && nic.mac == active ? bond.nics.begin() : bond.nics.end(), it.name);
+      if (it.lacp_current && !bond.aggregated) bond.aggregated.emplace();
+      if (it.lacp_current.value_or(false)) bond.aggregated->push_back(it.name);
+    }
+    if (bond.nics.empty()) return;
+    NicFacts nic;
+    nic.name = port.name;
+    nic.mac = mac;
+    nic.place = port.place;
+    host_.nics.push_back(std::move(nic));
+    host_.bonds.push_back(std::move(bond));
+    PortFacts out;
+    out.name = port.name;
+    out.vlans = port.vlans;
+    out.place = port.place;
+    bridge.ports.push_back(std::move(out));
   }
 
   // What a manager wrote beside the port: whose NIC it is, and its MAC.
@@ -297,7 +290,7 @@ class Adder {
   }
 
   std::string port_name(std::string_view word) const {
-    const auto found = names_.find(number(word).value_or(-1));
+    const auto found = names_.find(ovs_number(word).value_or(-1));
     return found == names_.end() ? std::string(word) : found->second;
   }
 
@@ -375,21 +368,32 @@ void read_ovs_list(Data root, std::uint32_t file, OvsTables& tables) {
       OvsBridge& bridge = tables.bridges[uuid];
       bridge = {name,
                 Row::all_of(row["ports"]),
-                number(row.mapped("other_config", "mac-aging-time")),
-                number(row.mapped("other_config", "mac-table-size")),
+                ovs_number(row.mapped("other_config", "mac-aging-time")),
+                ovs_number(row.mapped("other_config", "mac-table-size")),
                 row["stp_enable"].flag() || row["rstp_enable"].flag(),
                 row["mcast_snooping_enable"].flag(),
                 row.mapped("other_config", "mcast-snooping-disable-flood-unregistered") != "true",
                 place};
     } else if (has("interfaces")) {
-      tables.ports[uuid] = {name, Row::all_of(row["interfaces"]), vlans_of(row), place};
+      tables.ports[uuid] = {name,
+                            Row::all_of(row["interfaces"]),
+                            Row::first_of(row["bond_mode"]),
+                            Row::first_of(row["lacp"]),
+                            row.mapped("other_config", "bond-primary"),
+                            Row::first_of(row["bond_active_slave"]),
+                            vlans_of(row),
+                            place};
     } else if (has("ofport")) {
+      const std::string heard = Row::first_of(row["lacp_current"]);
+      const auto current = heard.empty() ? std::nullopt : std::optional(heard == "true");
       tables.interfaces[uuid] = {name,
                                  Row::first_of(row["type"]),
                                  row.mapped("options", "peer"),
                                  row.mapped("external_ids", "attached-mac"),
                                  row.mapped("external_ids", "vm-id"),
-                                 number(Row::first_of(row["ofport"])).value_or(0)};
+                                 Row::first_of(row["mac_in_use"]),
+                                 current,
+                                 ovs_number(Row::first_of(row["ofport"])).value_or(0)};
     }
   }
 }

@@ -2,8 +2,9 @@
 // one machine, and what it means: which interfaces are NICs with a socket, which are virtual switches, which
 // are ports whose other end is somewhere else.
 //
-// Source of the fields: iproute2, ip/ipaddress.c, ip/iplink_bridge.c, ip/iplink_bridge_slave.c, bridge/fdb.c,
-// bridge/vlan.c, ip/ipneigh.c, ip/iproute.c, as of 6.1, and their output kept in tests/data/import.
+// Source of the fields: iproute2, ip/ipaddress.c, ip/iplink_bond.c, ip/iplink_bond_slave.c,
+// ip/iplink_bridge.c, ip/iplink_bridge_slave.c, bridge/fdb.c, bridge/vlan.c, ip/ipneigh.c, ip/iproute.c, as
+// of 6.1, and their output kept in tests/data/import.
 #pragma once
 
 #include <map>
@@ -14,6 +15,18 @@
 #include "importers/facts.h"
 
 namespace sekimori::importers {
+
+// What is told of a bond and of one of its NICs.
+struct LinuxBond {
+  std::string mode, primary, reselect, active, hash_policy;
+  std::optional<std::int64_t> aggregator;  // the one that works
+  bool has_partner = false;
+  std::vector<std::string> not_modelled;
+};
+struct LinuxBondNic {
+  std::string mac;  // its own, not the bond's
+  std::int64_t aggregator = 0;
+};
 
 struct LinuxInterface {
   std::string name, kind, slave_kind, master, below;  // below: the interface that a VLAN or macvlan is on
@@ -31,6 +44,8 @@ struct LinuxInterface {
   std::int64_t table_size = 0, priority = 32768;
   bool stp = false, vlan_filtering = false, snoops = true, querier = false;
   PortFacts port;  // as a bridge's port
+  LinuxBond bond;
+  LinuxBondNic bond_nic;
   Place place;
 };
 
@@ -52,6 +67,15 @@ struct LinuxTables {
 // True for one of the seven outputs; an empty list is one, too, but nobody knows which.
 bool is_iproute(Data root);
 void read_iproute(Data root, std::uint32_t file, Facts& facts, LinuxTables& tables);
+
+// from_linux_bonds.cc: `info_data` of a bond; `info_slave_data` of one of its NICs.
+LinuxBond read_bond(Data data);
+LinuxBondNic read_bond_nic(Data data);
+// The bond and those of the interfaces in it that a site file takes. Nothing when it is none that a site file
+// knows: it is one NIC then, without those below it.
+std::optional<BondFacts> linux_bond(const LinuxInterface& bond, std::vector<const LinuxInterface*> inside,
+                                    Facts& facts);
+
 MachineFacts linux_machine(const LinuxTables& tables, Facts& facts);
 // A network namespace of a host, as containers have: a guest whose NICs end at the host's bridges or are
 // macvlans on its NICs.

@@ -77,6 +77,7 @@ Draft Merge::run() && {
   read_lldp();
   read_tables();
   join_lans();
+  aggregate();
 
   add_strangers();
   add_rules();
@@ -200,6 +201,12 @@ void Merge::take_host(std::size_t index) {
 
   std::set<std::string> taken;
   std::set<Ipv4> addresses;
+  std::map<std::string_view, std::string> names;
+  std::set<std::string_view> bonded;  // bonds and what is in them
+  for (const BondFacts& bond : facts.bonds) {
+    bonded.insert(bond.name);
+    bonded.insert(bond.nics.begin(), bond.nics.end());
+  }
   for (const NicFacts& nic : facts.nics) {
     const bool is_split = std::ranges::any_of(facts.switches, [&](const SwitchFacts& s) {
       return !nic.to.empty() &&
@@ -208,16 +215,19 @@ void Merge::take_host(std::size_t index) {
     if (is_split || nic.plug == Plug::kMacvlan) continue;
     DraftNic draft;
     draft.name = clean_name(nic.name, "nic");
-    // The VLAN of a NIC that is not there is a NIC by itself.
-    if (is_vlan_name(draft.name) && std::ranges::none_of(facts.nics, [&](const NicFacts& other) {
-          return clean_name(other.name, "nic") == draft.name.substr(0, draft.name.rfind('.'));
-        }))
+    // The VLAN of a NIC that is not there is a NIC by itself, and so is what is in a bond.
+    if (is_vlan_name(draft.name) &&
+        (bonded.contains(nic.name) || std::ranges::none_of(facts.nics, [&](const NicFacts& other) {
+           return clean_name(other.name, "nic") == draft.name.substr(0, draft.name.rfind('.'));
+         })))
       draft.name[draft.name.rfind('.')] = '-';
     if (!taken.insert(draft.name).second) {
       facts_.leave_out(nic.place, fmt::format("a second NIC {} of {}", draft.name, at(id).name));
       continue;
     }
+    names.emplace(nic.name, draft.name);
     draft.mac = nic.mac;
+    draft.is_down = !nic.up;
     for (const Ipv4Prefix& ip : nic.ips) {
       if (draft.ip) {
         facts_.leave_out(nic.place, fmt::format("{}:{} has a further address {}; a NIC has one here",
@@ -228,6 +238,7 @@ void Merge::take_host(std::size_t index) {
     }
     at(id).nics.push_back(std::move(draft));
   }
+  take_bonds(id, facts, names);
   for (const SwitchFacts& bridge : facts.switches) take_switch(id, bridge, facts);
   // A cable between two virtual switches is told by both ends.
   for (const SwitchFacts& bridge : facts.switches) {
@@ -345,7 +356,7 @@ void Merge::take_uplink(std::size_t machine, DraftSwitch& bridge, const PortFact
     return std::ranges::find(s.uplinks, nic->name) != s.uplinks.end();
   };
   if (nic == at(machine).nics.end() || is_vlan_name(nic->name) || is_used(bridge) ||
-      std::ranges::any_of(at(machine).switches, is_used))
+      bond_of(end_of(machine, nic->name)) != nullptr || std::ranges::any_of(at(machine).switches, is_used))
     return facts_.leave_out(port.place, fmt::format("the port {} of {}", port.name, bridge.name));
   if (nic->ip && bridge.ip) {
     facts_.leave_out(port.place,
@@ -422,6 +433,7 @@ void Merge::take_guest(std::size_t index) {
   const std::size_t id = add_machine(std::move(guest), index);
   at(host).guests.push_back(id);
   std::set<std::string> taken;
+  std::map<std::string_view, std::string> names;
   for (const NicFacts& nic : facts.nics) {
     DraftNic draft;
     draft.name = clean_name(nic.name, "nic");
@@ -432,9 +444,12 @@ void Merge::take_guest(std::size_t index) {
     if (!nic.ips.empty()) draft.ip = nic.ips.front();
     draft.port.vlans = nic.vlans;
     draft.tap = nic.tap;
-    plug(id, nic, draft);
+    names.emplace(nic.name, draft.name);
+    // What is in a bond is plugged in, not the bond.
+    if (std::ranges::find(facts.bonds, nic.name, &BondFacts::name) == facts.bonds.end()) plug(id, nic, draft);
     at(id).nics.push_back(std::move(draft));
   }
+  take_bonds(id, facts, names);
   take_routes(id, facts);
 }
 

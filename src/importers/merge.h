@@ -94,6 +94,21 @@ class Merge {
   std::string host_nic(std::size_t host, const std::string& wanted, std::string_view why);
   const NetworkFacts* network_of(std::size_t host, std::string_view manager, std::string_view name) const;
 
+  // merge_bonds.cc: NICs that are one
+  void take_bonds(std::size_t machine, const MachineFacts& facts,
+                  const std::map<std::string_view, std::string>& names);
+  const DraftBond* bond_of(End nic) const;      // that the NIC is in; null: none
+  const DraftBond* bond_at(End bond) const;     // that the NIC is; null: it is none
+  End whole(End nic) const;                     // the bond that it is in, or itself
+  std::vector<End> cable_ends(End wire) const;  // the NICs of a bond, or itself
+  std::vector<End> open_ends(End wire) const;   // of these, those without a cable that may have one
+  bool is_cabled(End wire) const;
+  void connect_bond(End bond, const Socket& to, const std::string& comment);
+  bool connect_apart(End nic);  // false: it is where the others of its segment are
+  DraftPort& port_of_gear(const Socket& socket);
+  void aggregate();
+  void aggregate(std::size_t machine, const DraftBond& bond, const BondFacts& facts);
+
   // merge_cables.cc: what is cabled to what
   void index_macs();
   void join_veths();
@@ -169,6 +184,7 @@ class Merge {
   std::map<Socket, End> sockets_;
   std::map<std::string, std::size_t, std::less<>> gear_by_name_;
   std::map<std::size_t, GearFacts> gear_facts_;  // by gear, of all files that tell of it
+  std::map<std::size_t, unsigned> last_lag_;     // by gear
   std::map<End, std::size_t> lan_of_;            // the gear that stands for the segment of a wire
   std::map<std::string, std::set<std::size_t>, std::less<>> policies_not_told_;  // hosts, by kind
   std::map<std::pair<std::string, std::string>, std::size_t> port_groups_;       // by host and name

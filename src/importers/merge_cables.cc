@@ -45,7 +45,11 @@ class Sets {
 void Merge::index_macs() {
   for (std::size_t m = 0; m < draft_.machines.size(); ++m) {
     for (std::size_t n = 0; n < at(m).nics.size(); ++n) {
-      if (at(m).nics[n].mac) by_mac_.emplace(*at(m).nics[n].mac, End{m, n});
+      const auto mac = at(m).nics[n].mac;
+      const End bond = whole({m, n});
+      // The bond has the address of one of its NICs in most modes.
+      const bool is_the_bonds = bond != End{m, n} && at(m).nics[bond.nic].mac == mac;
+      if (mac && !is_the_bonds) by_mac_.emplace(*mac, End{m, n});
     }
     for (const DraftSwitch& bridge : at(m).switches) {
       const End out = bridge.mac ? way_out(m, bridge) : End{};
@@ -89,7 +93,8 @@ std::optional<Merge::End> Merge::only_one_with(Mac mac) const {
 Merge::End Merge::wire_of(End station) const {
   const DraftMachine& machine = at(station.machine);
   if (machine.kind == MachineKind::kGuest) {
-    const DraftSwitch* on = switch_of(machine.host, machine.nics[station.nic].on);
+    const End plug = cable_ends(station).front();
+    const DraftSwitch* on = switch_of(machine.host, machine.nics[plug.nic].on);
     if (on == nullptr) return {};
     return on->uplinks.size() > 1 ? End{} : way_out(machine.host, *on);
   }
@@ -151,6 +156,7 @@ bool Merge::sends_tags(End wire) const {
 }
 
 void Merge::connect(End a, const Socket& to, std::string comment) {
+  if (bond_at(a) != nullptr) return connect_bond(a, to, comment);
   cabled_.emplace(a, to);
   sockets_.emplace(to, a);
   draft_.links.push_back(
@@ -195,12 +201,12 @@ void Merge::join_veths() {
   std::map<End, std::set<End>> hears;
   for (const auto& [mac, ports] : heard_at_ports()) {
     if (const auto owner = only_one_with(mac)) {
-      for (const End port : ports) hears[port].insert(wire_of(*owner));
+      for (const End port : ports) hears[port].insert(whole(wire_of(*owner)));
     }
   }
   const auto hears_only = [&](End port, End station) {
-    const auto heard = hears.find(port);
-    return heard != hears.end() && heard->second.size() == 1 && heard->second.contains(station);
+    const auto heard = hears.find(whole(port));
+    return heard != hears.end() && heard->second.size() == 1 && heard->second.contains(whole(station));
   };
   const auto fits = [&](End one, End other, bool by_table) {
     return one.machine != other.machine && (!by_table || hears_only(one, other) || hears_only(other, one));
@@ -294,7 +300,7 @@ void Merge::read_lldp() {
                          fmt::format("a cable of {}, which has no NIC '{}'", at(machine).name, port));
       }
     }
-    const auto is_used = [&](End e) { return cabled_.contains(e) || cabled_directly_.contains(e); };
+    const auto is_used = [&](End e) { return is_cabled(e); };
     if (ends.size() + sockets.size() != 2 || std::ranges::any_of(ends, is_used) ||
         std::ranges::any_of(sockets, [&](const Socket& s) { return sockets_.contains(s); }))
       continue;  // told by the other end, or more neighbours than one: a hub or a switch that relays LLDP
@@ -332,7 +338,7 @@ void Merge::read_tables() {
   }
   for (const auto& [socket, ends] : seen) {
     const End end = *ends.begin();
-    if (ends.size() != 1 || cabled_.contains(end) || cabled_directly_.contains(end)) continue;
+    if (ends.size() != 1 || is_cabled(end)) continue;
     connect(end, socket, "alone in the table there");
   }
   for (auto a = seen.begin(); a != seen.end(); ++a) {
@@ -341,8 +347,10 @@ void Merge::read_tables() {
       if (a->first.gear == b->first.gear || sockets_.contains(a->first) || sockets_.contains(b->first))
         continue;
       const auto leads_to = [&](const std::set<End>& ends, std::size_t gear) {
-        return std::ranges::any_of(ends,
-                                   [&](End e) { return cabled_.contains(e) && cabled_.at(e).gear == gear; });
+        return std::ranges::any_of(ends, [&](End wire) {
+          return std::ranges::any_of(
+              cable_ends(wire), [&](End e) { return cabled_.contains(e) && cabled_.at(e).gear == gear; });
+        });
       };
       std::vector<End> both;
       std::ranges::set_intersection(a->second, b->second, std::back_inserter(both));
@@ -389,27 +397,23 @@ void Merge::join_lans() {
   std::vector<End> wires;
   for (std::size_t m = 0; m < draft_.machines.size(); ++m) {
     if (at(m).kind == MachineKind::kGuest) continue;
-    const MachineFacts* facts = facts_of(m);
     for (std::size_t n = 0; n < at(m).nics.size(); ++n) {
       const DraftNic& nic = at(m).nics[n];
-      if (wire_of({m, n}) != End{m, n}) continue;
+      if (wire_of({m, n}) != End{m, n} || bond_of({m, n}) != nullptr) continue;
       const bool is_uplink = std::ranges::any_of(at(m).switches, [&](const DraftSwitch& s) {
         return std::ranges::find(s.uplinks, nic.name) != s.uplinks.end();
       });
       const bool has_vlans = std::ranges::any_of(
           at(m).nics, [&](const DraftNic& v) { return v.name.starts_with(nic.name + "."); });
-      bool is_down = false;
-      if (facts != nullptr) {
-        const auto found = std::ranges::find_if(
-            facts->nics, [&](const NicFacts& f) { return clean_name(f.name, "nic") == nic.name; });
-        is_down = found != facts->nics.end() && !found->up;
-      }
-      const bool is_cabled = cabled_.contains({m, n}) || cabled_directly_.contains({m, n});
-      if (is_cabled || (!is_down && (nic.ip || is_uplink || has_vlans))) wires.push_back({m, n});
+      const bool carries = nic.ip || is_uplink || has_vlans;
+      if (is_cabled({m, n}) || (!nic.is_down && carries)) wires.push_back({m, n});
     }
   }
   std::map<End, std::size_t> number;
-  for (std::size_t i = 0; i < wires.size(); ++i) number.emplace(wires[i], i);
+  for (std::size_t i = 0; i < wires.size(); ++i) {
+    number.emplace(wires[i], i);
+    for (const End end : cable_ends(wires[i])) number.emplace(end, i);
+  }
   const std::size_t first_gear = wires.size();
   Sets sets(first_gear + draft_.gear.size());
   const auto join = [&](End a, End b) {
@@ -465,16 +469,15 @@ void Merge::join_lans() {
   for (std::size_t g = 0; g < draft_.gear.size(); ++g) gear_of.try_emplace(sets.find(first_gear + g), g);
   std::map<std::size_t, std::vector<End>> open;
   for (const End wire : wires) {
-    if (!cabled_.contains(wire) && !cabled_directly_.contains(wire))
-      open[sets.find(number[wire])].push_back(wire);
+    for (const End end : open_ends(wire)) open[sets.find(number[wire])].push_back(end);
   }
   for (const auto& [set, ends] : open) {
     const bool is_known = gear_of.contains(set);
     if (!is_known) {
       std::vector<std::size_t> subnets;
-      for (const End end : ends) std::ranges::copy(subnets_of(end), std::back_inserter(subnets));
-      std::string name = fmt::format("lan-{}-{}", at(ends.front().machine).name,
-                                     at(ends.front().machine).nics[ends.front().nic].name);
+      for (const End end : ends) std::ranges::copy(subnets_of(whole(end)), std::back_inserter(subnets));
+      std::string name = "lan-" + end_name(whole(ends.front()));
+      std::ranges::replace(name, ':', '-');
       if (!subnets.empty()) {
         const std::size_t lowest = std::ranges::min(subnets);
         const Ipv4Prefix subnet{{static_cast<std::uint32_t>(lowest >> 6)}, static_cast<int>(lowest & 63)};
@@ -486,25 +489,23 @@ void Merge::join_lans() {
     unsigned port = 0;
     std::vector<std::string> names;
     for (const End end : ends) {
+      if (connect_apart(end)) continue;
       names.push_back(end_name(end));
       Socket socket{gear, {}};
       do socket.port = is_known ? fmt::format("assumed-{}", ++port) : fmt::format("{}", ++port);
       while (sockets_.contains(socket));
-      if (sends_tags(end)) {  // whatever is there, it was set up for them
-        DraftPort& all = draft_.gear[gear].ports.emplace_back();
-        all.name = socket.port;
-        all.vlans.tagged.emplace_back(std::uint16_t{1}, std::uint16_t{4094});
-      }
+      if (sends_tags(whole(end)))  // whatever is there, it was set up for them
+        port_of_gear(socket).vlans.tagged.emplace_back(std::uint16_t{1}, std::uint16_t{4094});
       connect(end, socket, "assumed");
     }
+    if (names.empty()) continue;
     assume(fmt::format("The far end of the cable of {} is not told: {} {}.", base::list_words(names),
                        draft_.gear[gear].name,
                        is_known ? "is assumed, as the same segment is there"
                                 : "stands for it, one switch with an ageing time of 300s"));
   }
-  for (const End wire : wires) {
-    if (const auto found = gear_of.find(sets.find(number[wire])); found != gear_of.end())
-      lan_of_[wire] = found->second;
+  for (const auto& [end, n] : number) {
+    if (const auto found = gear_of.find(sets.find(n)); found != gear_of.end()) lan_of_[end] = found->second;
   }
 }
 

@@ -222,6 +222,11 @@ std::string Merge::switch_above(std::size_t host, SwitchKind kind, const std::st
   if (const std::string name = clean_name(wanted, ""); !name.empty() && switch_of(host, name) != nullptr)
     return name;
   std::string nic = host_nic(host, wanted, why);
+  if (const DraftBond* bond = bond_of(end_of(host, nic))) {
+    assume(
+        fmt::format("Guests on {}:{}, which is in a bond, are put on {}.", at(host).name, nic, bond->name));
+    nic = bond->name;
+  }
   while (is_vlan_name(nic)) {
     const std::string whole = host_nic(host, nic.substr(0, nic.rfind('.')), why);
     assume(fmt::format("Guests on the VLAN {}:{} are put on {}, untagged.", at(host).name, nic, whole));

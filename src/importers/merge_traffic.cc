@@ -30,7 +30,7 @@ void Merge::give_addresses() {
       if (!own || !own->contains(neighbour.ip) || own->address == neighbour.ip) continue;
       const auto owner = only_one_with(neighbour.mac);
       if (!owner) continue;  // of two with one MAC nobody knows whose it is
-      const End end = *owner;
+      const End end = whole(*owner);
       DraftNic& nic = at(end.machine).nics[end.nic];
       const bool is_taken = has_address(end.machine, neighbour.ip) || goes_by(end.machine, neighbour.ip);
       const bool is_bridged = std::ranges::any_of(at(end.machine).switches, [&](const DraftSwitch& s) {

@@ -15,12 +15,14 @@
 namespace sekimori::importers {
 
 struct OvsInterface {
-  std::string name, type, peer, attached_mac, owner;
-  std::int64_t number = 0;  // of its OpenFlow port
+  std::string name, type, peer, attached_mac, owner, mac;
+  std::optional<bool> lacp_current;  // its LACP partner is heard
+  std::int64_t number = 0;           // of its OpenFlow port
 };
 struct OvsPort {
   std::string name;
-  std::vector<std::string> interfaces;  // uuids
+  std::vector<std::string> interfaces;  // uuids; several: a bond
+  std::string bond_mode, lacp, primary, active_mac;
   VlanFacts vlans;
   Place place;
 };
@@ -46,6 +48,15 @@ struct OvsTables {
   std::map<std::string, OvsInterface> interfaces;
   std::vector<OvsLine> fdb, flows;
 };
+
+// from_ovs_flows.cc
+struct OvsFlow {
+  FlowRuleFacts rule;  // ports as the flow has them
+  std::int64_t table = 0, priority = 32768;
+  bool is_readable = true;
+};
+OvsFlow read_ovs_flow(std::string_view line);
+std::optional<std::int64_t> ovs_number(std::string_view text);
 
 bool is_ovs_list(Data root);
 void read_ovs_list(Data root, std::uint32_t file, OvsTables& tables);

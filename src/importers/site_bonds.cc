@@ -15,15 +15,6 @@ using model::MachineId;
 using model::PortId;
 using model::StationId;
 
-namespace {
-
-bool hashes(BondMode mode) {
-  return mode == BondMode::kBalanceXor || mode == BondMode::kLacp || mode == BondMode::kBalanceTlb ||
-         mode == BondMode::kBalanceAlb;
-}
-
-}  // namespace
-
 void SiteReader::read_bonds(MachineId machine, NodeId bonds, const Instance& instance) {
   for (const Entry& entry : in_.entries(bonds, "bonds")) read_bond(machine, entry, instance);
 }
@@ -111,7 +102,7 @@ void SiteReader::read_bond_choice(BridgeId bridge, const Fields& fields) {
   if (const NodeId node = fields["hash-policy"]; node.valid()) {
     constexpr model::HashPolicy kPolicies[] = {model::HashPolicy::kLayer2, model::HashPolicy::kLayer23,
                                                model::HashPolicy::kLayer34};
-    if (!hashes(mode))
+    if (!model::hashes(mode))
       in_.wrong(node, fmt::format("a bond in mode {} chooses by no hash; only balance-xor, 802.3ad, "
                                   "balance-tlb and balance-alb have a `hash-policy`",
                                   to_text(mode)));

@@ -100,6 +100,7 @@ void add_port(const DraftPort& port, std::vector<std::string>& parts) {
   if (!port.flood) parts.emplace_back("flood: off");
   if (!port.learning) parts.emplace_back("learning: off");
   if (port.isolated) parts.emplace_back("isolated: on");
+  if (port.lag != 0) parts.push_back(fmt::format("lag: {}", port.lag));
   if (port.promiscuous) parts.emplace_back("promiscuous-mode: on");
   if (port.forged) parts.emplace_back("forged-transmits: on");
   if (port.spoofing) parts.emplace_back("mac-spoofing: on");
@@ -113,6 +114,11 @@ std::string_view mode_word(model::MacvlanMode mode) {
 std::string_view teaming_word(model::Teaming teaming) {
   constexpr std::string_view kWords[] = {"port-id", "mac-hash", "ip-hash", "failover"};
   return kWords[static_cast<std::size_t>(teaming)];
+}
+
+std::string_view hash_policy_word(model::HashPolicy policy) {
+  constexpr std::string_view kWords[] = {"layer2", "layer2+3", "layer3+4"};
+  return kWords[static_cast<std::size_t>(policy)];
 }
 
 std::string mac_text(Mac mac) { return fmt::format("\"{}\"", wire::to_text(mac)); }
@@ -160,7 +166,13 @@ class Writer {
     if (!machine.running) line(level + 1, "state: stopped");
     if (!machine.nics.empty()) {
       line(level + 1, "nics:");
-      for (const DraftNic& nic : machine.nics) write_nic(nic, level + 2);
+      for (const DraftNic& nic : machine.nics) {
+        if (!is_bond(machine, nic)) write_nic(nic, level + 2);
+      }
+    }
+    if (!machine.bonds.empty()) {
+      line(level + 1, "bonds:");
+      for (const DraftBond& bond : machine.bonds) write_bond(machine, bond, level + 2);
     }
     if (machine.gateway) line(level + 1, "gateway: " + wire::to_text(*machine.gateway));
     if (!machine.routes.empty()) {
@@ -191,6 +203,24 @@ class Writer {
     if (nic.ip) parts.push_back("ip: " + wire::to_text(*nic.ip));
     add_port(nic.port, parts);
     line(level, fmt::format("{}: {}", word(nic.name), joined(parts)), nic.comment);
+  }
+
+  static bool is_bond(const DraftMachine& machine, const DraftNic& nic) {
+    return std::ranges::find(machine.bonds, nic.name, &DraftBond::name) != machine.bonds.end();
+  }
+
+  void write_bond(const DraftMachine& machine, const DraftBond& bond, int level) {
+    std::vector<std::string> parts, nics;
+    for (const std::string& nic : bond.nics) nics.push_back(word(nic));
+    parts.push_back(fmt::format("mode: {}", to_text(bond.mode)));
+    parts.push_back(fmt::format("nics: [{}]", fmt::join(nics, ", ")));
+    if (!bond.primary.empty()) parts.push_back("primary: " + word(bond.primary));
+    if (bond.hash_policy != model::HashPolicy::kLayer2)
+      parts.push_back(fmt::format("hash-policy: {}", hash_policy_word(bond.hash_policy)));
+    const auto own = std::ranges::find(machine.nics, bond.name, &DraftNic::name);
+    if (own->mac) parts.push_back("mac: " + mac_text(*own->mac));
+    if (own->ip) parts.push_back("ip: " + wire::to_text(*own->ip));
+    line(level, fmt::format("{}: {}", word(bond.name), joined(parts)), own->comment);
   }
 
   void write_switch(const DraftSwitch& s, int level) {

@@ -19,4 +19,10 @@ constexpr bool has_active(BondMode mode) {
   return mode == kActiveBackup || mode == kBalanceTlb || mode == kBalanceAlb;
 }
 
+// One NIC of several is chosen by a hash: there is a `hash-policy`.
+constexpr bool hashes(BondMode mode) {
+  using enum BondMode;
+  return mode == kBalanceXor || mode == kLacp || mode == kBalanceTlb || mode == kBalanceAlb;
+}
+
 }  // namespace sekimori::model

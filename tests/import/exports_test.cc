@@ -20,6 +20,7 @@ namespace {
 
 using testing::Contains;
 using testing::HasSubstr;
+using testing::Not;
 
 struct Judged {
   std::string site;
@@ -66,6 +67,33 @@ TEST(Exports, AFlowThatBypassesLearningIsFound) {
   EXPECT_THAT(judge("tests/data/import/ovs-bypass").findings, Contains(HasSubstr("flood-bypass node/br0")));
 }
 
+TEST(Exports, BondsThatAreInOrderAreFoundToBe) {
+  for (const char* folder : {"tests/data/import/bonds", "tests/data/import/ovs-bonds"}) {
+    const Judged judged = judge(folder);
+    EXPECT_THAT(judged.findings,
+                Not(Contains(testing::AnyOf(HasSubstr("mac-duplicate"), HasSubstr("bond-mismatch"),
+                                            HasSubstr("flap-teaming"), HasSubstr("loop")))))
+        << folder;
+  }
+}
+
+// The same bond, but nobody answers its LACP: one of its NICs works.
+TEST(Exports, ABondWithoutAPartnerIsFound) {
+  const auto folder = std::filesystem::temp_directory_path() / ("sekimori-bond-" + std::to_string(getpid()));
+  std::filesystem::copy("tests/data/import/bonds", folder, std::filesystem::copy_options::recursive);
+  for (const char* name : {"link.json", "addr.json"}) {
+    std::ifstream in(folder / "hv1" / name);
+    std::string text{std::istreambuf_iterator<char>(in), {}};
+    const std::string partner = "\"partner_mac\":\"52:54:00:00:01:19\"";
+    ASSERT_NE(text.find(partner), std::string::npos);
+    text.replace(text.find(partner), partner.size(), "\"partner_mac\":\"00:00:00:00:00:00\"");
+    std::ofstream(folder / "hv1" / name) << text;
+  }
+  const Judged judged = judge(folder.string());
+  std::filesystem::remove_all(folder);
+  EXPECT_THAT(judged.findings, Contains(HasSubstr("bond-mismatch hv1/bond1"))) << judged.site;
+}
+
 // ---------------------------------------------------------------- the audit of MACs reads the same
 
 std::vector<std::string> audit(const std::vector<std::string>& sources) {
@@ -90,6 +118,10 @@ TEST(ExportsAudit, OneMacAtTwoManagersIsFoundAndTheyStayTwo) {
               Contains(testing::AllOf(HasSubstr("bc:24:11:00:00:64"), HasSubstr("tell whether they meet"),
                                       HasSubstr("proxmox/100:net0 (web)"),
                                       HasSubstr("HV1/0a0e1c00-0000-4000-8000-000000000001"))));
+}
+
+TEST(ExportsAudit, ABondHasTheAddressOfOneOfItsNics) {
+  EXPECT_THAT(audit({"tests/data/import/bonds"}), testing::IsEmpty());
 }
 
 TEST(ExportsAudit, CopiesShowByTheirUuid) {
