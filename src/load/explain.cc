@@ -97,6 +97,15 @@ class Explainer {
 
   std::string broken(const check::Component& component) const {
     if (!component.broken()) return "";
+    if (component.beyond) {
+      return fmt::format(
+          "Nothing is proved of frames for {}: in its segment a team of uplinks, an aggregation group, a "
+          "port that "
+          "sends back or a flow that outputs twice makes more than a tree of it. A run decides: \"sekimori "
+          "diagnose\" "
+          "plays one.",
+          name_);
+    }
     if (!component.ring) {
       return fmt::format(
           "Nothing can be claimed of frames for {}: in its segment a link changes VLANs on the way back, so "

@@ -16,6 +16,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 struct Told {
   model::Model model;
@@ -282,6 +283,20 @@ TEST(Explain, RingClaimsNothing) {
   EXPECT_TRUE(t.e.ways.empty());
   EXPECT_THAT(t.e.trouble, HasSubstr("in a loop at sw1 and sw2,")) << "sw3 is beside it";
   EXPECT_EQ(t.e.conclusion, t.e.trouble);
+}
+
+TEST(Explain, AnAggregationGroupIsNoLoop) {
+  const Told t = tell(site("hosts:\n"
+                           "  a:\n"
+                           "    nics: {eth0: {}, eth1: {}}\n"
+                           "    bonds: {bond0: {mode: 802.3ad, nics: [eth0, eth1], ip: 10.0.0.1/24}}\n"
+                           "  b: {nics: {eth0: 10.0.0.2/24}}\n"
+                           "switches: {sw1: {ports: {1: {lag: 1}, 2: {lag: 1}}}}\n"
+                           "links: [[a:eth0, sw1:1], [a:eth1, sw1:2], [b:eth0, sw1:3]]\n"
+                           "traffic: [{from: b, to: a, kind: tcp, rate: 1Mbit/s}]\n"),
+                      "a:bond0");
+  EXPECT_THAT(t.e.trouble, HasSubstr("Nothing is proved of frames for a:bond0"));
+  EXPECT_THAT(t.e.trouble, Not(HasSubstr("loop")));
 }
 
 TEST(Explain, AFrameThatNobodySends) {
