@@ -102,7 +102,8 @@ BondFacts ovs_bond(const OvsPort& port) {
       bond.not_modelled.emplace_back("bond_mode balance-slb (the MACs of both ends choose the NIC here)");
     if (!speaks_lacp)
       bond.not_modelled.push_back(
-          fmt::format("bond_mode {} without LACP (one NIC works here, as in active-backup)", port.bond_mode));
+          fmt::format("bond_mode {} without LACP ({}one NIC works here, as in active-backup)", port.bond_mode,
+                      port.bond_mode == "balance-tcp" ? "by which Open vSwitch sends nothing; " : ""));
   } else if (speaks_lacp) {
     bond.not_modelled.push_back(
         fmt::format("lacp {} in bond_mode active-backup (none is spoken here)", port.lacp));

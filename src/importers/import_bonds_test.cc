@@ -204,10 +204,13 @@ TEST(ImportBonds, AContainersBondIsPluggedInByItsNics) {
                fmt::format(fmt::runtime(far), peer) +
                    R"(,"master":"bond0","linkinfo":{"info_kind":"veth","info_slave_kind":"bond"})");
   };
+  const std::string bond =
+      bond_row(23, "bond0", R"("mode":"active-backup","active_slave":"eth0")", address("10.0.0.9"));
+  const std::string vlan =
+      row(24, "v10",
+          R"("link":"bond0","linkinfo":{"info_kind":"vlan","info_data":{"id":10}},)" + address("10.0.1.9"));
   const SourceText inside{"h/app/link.json",
-                          fmt::format("[{},{},{}]", nic(21, 11, "eth0"), nic(22, 12, "eth1"),
-                                      bond_row(23, "bond0", R"("mode":"active-backup","active_slave":"eth0")",
-                                               address("10.0.0.9")))};
+                          fmt::format("[{},{},{},{}]", nic(21, 11, "eth0"), nic(22, 12, "eth1"), bond, vlan)};
   const Import imported = import_rows(
       {row(3, "br0", R"("linkinfo":{"info_kind":"bridge"})"), port(11, 21), port(12, 22)}, {inside});
   const model::Model m = model_of(imported);
@@ -215,6 +218,7 @@ TEST(ImportBonds, AContainersBondIsPluggedInByItsNics) {
   EXPECT_THAT(nics_of(m, bridge(m, "bond0")), ElementsAre("eth0", "eth1"));
   EXPECT_EQ(m[far_end(m, "bond0", "eth1")->bridge].name, "br0") << imported.site;
   EXPECT_EQ(station(m, "app:bond0").ip, (wire::Ipv4Prefix{*wire::parse_ipv4("10.0.0.9"), 24}));
+  EXPECT_EQ(station(m, "app:bond0.10").ip, (wire::Ipv4Prefix{*wire::parse_ipv4("10.0.1.9"), 24}));
 }
 
 TEST(ImportBonds, AnActiveNicThatStaysIsFirstAndThereIsNoPrimary) {

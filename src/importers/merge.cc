@@ -101,6 +101,13 @@ bool Merge::is_vlan_name(std::string_view nic) {
   return name && name->vlan != 0 && !name->parent.empty();
 }
 
+// Whether the machine has the NIC of which the name says that this is a VLAN.
+bool Merge::has_nic_below(const MachineFacts& facts, std::string_view vlan) {
+  const std::string_view below = vlan.substr(0, vlan.rfind('.'));
+  return std::ranges::any_of(facts.nics,
+                             [&](const NicFacts& nic) { return clean_name(nic.name, "nic") == below; });
+}
+
 // A name as a site file allows it. What an export has in its place is replaced, so that it stays
 // recognisable.
 std::string Merge::clean_name(std::string_view wanted, std::string_view otherwise) {
@@ -216,10 +223,7 @@ void Merge::take_host(std::size_t index) {
     DraftNic draft;
     draft.name = clean_name(nic.name, "nic");
     // The VLAN of a NIC that is not there is a NIC by itself, and so is what is in a bond.
-    if (is_vlan_name(draft.name) &&
-        (bonded.contains(nic.name) || std::ranges::none_of(facts.nics, [&](const NicFacts& other) {
-           return clean_name(other.name, "nic") == draft.name.substr(0, draft.name.rfind('.'));
-         })))
+    if (is_vlan_name(draft.name) && (bonded.contains(nic.name) || !has_nic_below(facts, draft.name)))
       draft.name[draft.name.rfind('.')] = '-';
     if (!taken.insert(draft.name).second) {
       facts_.leave_out(nic.place, fmt::format("a second NIC {} of {}", draft.name, at(id).name));
@@ -437,16 +441,22 @@ void Merge::take_guest(std::size_t index) {
   for (const NicFacts& nic : facts.nics) {
     DraftNic draft;
     draft.name = clean_name(nic.name, "nic");
+    const bool is_vlan = is_vlan_name(draft.name) && has_nic_below(facts, draft.name) &&
+                         !is_vlan_name(std::string_view(draft.name).substr(0, draft.name.rfind('.')));
+    if (is_vlan_name(draft.name) && !is_vlan) draft.name[draft.name.rfind('.')] = '-';
     const std::string name = draft.name;
     for (unsigned number = 2; !taken.insert(draft.name).second; ++number)
       draft.name = fmt::format("{}-{}", name, number);
     draft.mac = nic.mac;
     if (!nic.ips.empty()) draft.ip = nic.ips.front();
-    draft.port.vlans = nic.vlans;
-    draft.tap = nic.tap;
     names.emplace(nic.name, draft.name);
-    // What is in a bond is plugged in, not the bond.
-    if (std::ranges::find(facts.bonds, nic.name, &BondFacts::name) == facts.bonds.end()) plug(id, nic, draft);
+    // What is below is plugged in: the NIC of a VLAN, and those of a bond.
+    const bool is_bond = std::ranges::find(facts.bonds, nic.name, &BondFacts::name) != facts.bonds.end();
+    if (!is_vlan && !is_bond) {
+      draft.port.vlans = nic.vlans;
+      draft.tap = nic.tap;
+      plug(id, nic, draft);
+    }
     at(id).nics.push_back(std::move(draft));
   }
   take_bonds(id, facts, names);

@@ -92,16 +92,14 @@ std::optional<Merge::End> Merge::only_one_with(Mac mac) const {
 
 Merge::End Merge::wire_of(End station) const {
   const DraftMachine& machine = at(station.machine);
-  if (machine.kind == MachineKind::kGuest) {
-    const End plug = cable_ends(station).front();
-    const DraftSwitch* on = switch_of(machine.host, machine.nics[plug.nic].on);
-    if (on == nullptr) return {};
-    return on->uplinks.size() > 1 ? End{} : way_out(machine.host, *on);
-  }
   // eth0.10 goes out of eth0.
   const std::string& name = machine.nics[station.nic].name;
   const End parent = end_of(station.machine, std::string_view(name).substr(0, name.rfind('.')));
-  return parent.valid() ? parent : station;
+  const End nic = parent.valid() ? parent : station;
+  if (machine.kind != MachineKind::kGuest) return nic;
+  const DraftSwitch* on = switch_of(machine.host, machine.nics[cable_ends(nic).front().nic].on);
+  if (on == nullptr) return {};
+  return on->uplinks.size() > 1 ? End{} : way_out(machine.host, *on);
 }
 
 // The first of its uplinks, or that of the switch between it and the NIC.
