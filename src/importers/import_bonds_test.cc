@@ -279,6 +279,18 @@ TEST(ImportBonds, CirclesAndBondsInBondsLoad) {
   }
 }
 
+TEST(ImportBonds, NamesAndAddressesThatClashLoad) {
+  const std::vector<std::string> rows = {
+      bond_row(1, "bond0", R"("mode":"802.3ad")", address("10.0.0.1")),
+      nic_row(2, "bond0.5", "bond0"),
+      row(3, "bond0.7", R"("linkinfo":{"info_kind":"bridge"},)" + address("10.1.0.1")),
+      bond_row(4, "bond1", R"("mode":"802.3ad")", address("10.0.0.1")),
+      nic_row(5, "eth1", "bond1"),
+  };
+  const std::string inside = fmt::format("[{}]", fmt::join(rows, ","));
+  EXPECT_FALSE(model_of(import_rows(rows, {{"h/ct/link.json", inside}})).machines.empty());
+}
+
 // ---------------------------------------------------------------- there and back
 
 // A machine with bonds, as the kernel would have it, told as iproute2 tells it: the site that comes out has

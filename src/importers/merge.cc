@@ -183,6 +183,16 @@ void Merge::turn_veths_into_cables() {
   }
 }
 
+// The names of a machine's bonds, and of what is in them.
+std::set<std::string_view> Merge::bonds_and_nics(const MachineFacts& facts) {
+  std::set<std::string_view> names;
+  for (const BondFacts& bond : facts.bonds) {
+    names.insert(bond.name);
+    names.insert(bond.nics.begin(), bond.nics.end());
+  }
+  return names;
+}
+
 void Merge::take_hosts() {
   std::set<std::string_view> told_by_iproute2;
   for (const MachineFacts& machine : facts_.machines) {
@@ -209,11 +219,7 @@ void Merge::take_host(std::size_t index) {
   std::set<std::string> taken;
   std::set<Ipv4> addresses;
   std::map<std::string_view, std::string> names;
-  std::set<std::string_view> bonded;  // bonds and what is in them
-  for (const BondFacts& bond : facts.bonds) {
-    bonded.insert(bond.name);
-    bonded.insert(bond.nics.begin(), bond.nics.end());
-  }
+  const std::set<std::string_view> bonded = bonds_and_nics(facts);
   for (const NicFacts& nic : facts.nics) {
     const bool is_split = std::ranges::any_of(facts.switches, [&](const SwitchFacts& s) {
       return !nic.to.empty() &&
@@ -322,6 +328,12 @@ void Merge::take_switch(std::size_t machine, const SwitchFacts& facts, const Mac
                                                   at(machine).name, bridge.name, wire::to_text(ip)));
       }
     }
+  }
+  const std::string_view name = bridge.name;
+  if (bridge.ip && is_vlan_name(name) && end_of(machine, name.substr(0, name.rfind('.'))).valid()) {
+    facts_.leave_out(facts.place,
+                     fmt::format("the address of {}, a switch that is called as a VLAN of a NIC", name));
+    bridge.ip.reset();
   }
   for (const PortFacts& port : facts.ports) {
     if (port.to == PortFacts::To::kNic) take_uplink(machine, bridge, port, owner);
@@ -437,18 +449,21 @@ void Merge::take_guest(std::size_t index) {
   const std::size_t id = add_machine(std::move(guest), index);
   at(host).guests.push_back(id);
   std::set<std::string> taken;
+  std::set<Ipv4> addresses;
   std::map<std::string_view, std::string> names;
+  const std::set<std::string_view> bonded = bonds_and_nics(facts);
   for (const NicFacts& nic : facts.nics) {
     DraftNic draft;
     draft.name = clean_name(nic.name, "nic");
-    const bool is_vlan = is_vlan_name(draft.name) && has_nic_below(facts, draft.name) &&
+    const bool is_vlan = is_vlan_name(draft.name) && !bonded.contains(nic.name) &&
+                         has_nic_below(facts, draft.name) &&
                          !is_vlan_name(std::string_view(draft.name).substr(0, draft.name.rfind('.')));
     if (is_vlan_name(draft.name) && !is_vlan) draft.name[draft.name.rfind('.')] = '-';
     const std::string name = draft.name;
     for (unsigned number = 2; !taken.insert(draft.name).second; ++number)
       draft.name = fmt::format("{}-{}", name, number);
     draft.mac = nic.mac;
-    if (!nic.ips.empty()) draft.ip = nic.ips.front();
+    if (!nic.ips.empty() && addresses.insert(nic.ips.front().address).second) draft.ip = nic.ips.front();
     names.emplace(nic.name, draft.name);
     // What is below is plugged in: the NIC of a VLAN, and those of a bond.
     const bool is_bond = std::ranges::find(facts.bonds, nic.name, &BondFacts::name) != facts.bonds.end();

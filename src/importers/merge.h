@@ -145,6 +145,7 @@ class Merge {
   std::optional<End> only_one_with(Mac mac) const;
   std::string unique_name(std::string_view wanted);
   static bool is_vlan_name(std::string_view nic);  // "eth0.10"
+  static std::set<std::string_view> bonds_and_nics(const MachineFacts& facts);
   static bool has_nic_below(const MachineFacts& facts, std::string_view vlan);
   static std::string clean_name(std::string_view wanted, std::string_view otherwise);
   void assume(std::string text);
