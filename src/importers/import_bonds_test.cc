@@ -286,6 +286,9 @@ TEST(ImportBonds, NamesAndAddressesThatClashLoad) {
       row(3, "bond0.7", R"("linkinfo":{"info_kind":"bridge"},)" + address("10.1.0.1")),
       bond_row(4, "bond1", R"("mode":"802.3ad")", address("10.0.0.1")),
       nic_row(5, "eth1", "bond1"),
+      row(6, "eth1.7", address("10.2.0.1")),
+      row(7, "tap1", R"("link":"bond1","linkinfo":{"info_kind":"macvtap"})"),
+      row(8, "tap1.7", address("10.3.0.1")),
   };
   const std::string inside = fmt::format("[{}]", fmt::join(rows, ","));
   EXPECT_FALSE(model_of(import_rows(rows, {{"h/ct/link.json", inside}})).machines.empty());

@@ -101,11 +101,17 @@ bool Merge::is_vlan_name(std::string_view nic) {
   return name && name->vlan != 0 && !name->parent.empty();
 }
 
-// Whether the machine has the NIC of which the name says that this is a VLAN.
+// Whether the machine has the NIC of which the name says that this is a VLAN. One in a bond has none, and a
+// host's macvtap is no NIC of its.
 bool Merge::has_nic_below(const MachineFacts& facts, std::string_view vlan) {
   const std::string_view below = vlan.substr(0, vlan.rfind('.'));
-  return std::ranges::any_of(facts.nics,
-                             [&](const NicFacts& nic) { return clean_name(nic.name, "nic") == below; });
+  return std::ranges::any_of(facts.nics, [&](const NicFacts& nic) {
+    const bool is_in_bond = std::ranges::any_of(facts.bonds, [&](const BondFacts& bond) {
+      return std::ranges::find(bond.nics, nic.name) != bond.nics.end();
+    });
+    const bool is_a_guests = facts.kind == MachineKind::kHost && nic.plug == Plug::kMacvlan;
+    return !is_in_bond && !is_a_guests && clean_name(nic.name, "nic") == below;
+  });
 }
 
 // A name as a site file allows it. What an export has in its place is replaced, so that it stays
