@@ -48,7 +48,7 @@ class Merge {
     friend auto operator<=>(const Socket&, const Socket&) = default;
   };
 
-  // merge.cc: machines, guests, virtual switches
+  // merge.cc: hosts, virtual switches
   void turn_veths_into_cables();
   void index_networks();
   void take_hosts();
@@ -58,6 +58,8 @@ class Merge {
   void take_uplink(std::size_t machine, DraftSwitch& bridge, const PortFacts& port,
                    const MachineFacts& owner);
   void split_vlans(std::size_t machine, std::string_view bridge, const NicFacts& nic);
+
+  // merge_guests.cc
   void take_guests();
   void take_guest(std::size_t index);
   bool is_told_twice(const MachineFacts& guest, std::size_t host);
