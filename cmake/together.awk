@@ -57,8 +57,11 @@ function read_file(file, for_mentions,   line, hidden, parts) {
 function define(file, name, line) {
   if (name == "" || name == "void" || (file, name) in meaning) return
   own[file] = own[file] " " name
-  meaning[file, name] = line ~ /^using .*;$/ ? line : file
-  if (line ~ /^using [A-Za-z0-9_:]+;/) is_elsewhere[file, name] = 1
+  meaning[file, name] = file
+  if (line ~ /^using [A-Za-z0-9_:]+;/) {
+    meaning[file, name] = line
+    is_elsewhere[file, name] = 1
+  }
   # Of a variable that has a function's name nobody takes notice.
   if (line !~ /^(struct|class|enum|using|#define)/ && name !~ /^k[A-Z]/ && index(line, name "(")) {
     if (!(name in own_kind)) own_kind[name] = "function"
