@@ -76,7 +76,8 @@ class Overloads {
 
  private:
   double capacity_of(std::size_t lane) const {
-    return static_cast<double>(m_.links[lane / 2].rate.bits_per_second);
+    const LinkId link(lane / 2);
+    return static_cast<double>(m_[link].rate.bits_per_second);
   }
 
   Finding* flood_that_fills(std::size_t lane) const {
