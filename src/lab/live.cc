@@ -465,6 +465,7 @@ class Live {
     if (word == "begin" && shared_) shared_->settle(now());
     for (LiveQuerier& querier : queriers_) {
       if (word == "begin") querier.begin(now());
+      if (word == "flush") querier.pause(now());
     }
     if (word == "look") {
       for (std::size_t n = 0; n < cables_.size() + bonds_.size(); ++n) look_at(n);

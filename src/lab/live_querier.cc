@@ -23,6 +23,8 @@ void LiveQuerier::begin(base::Time now) {
   due_ = now + base::milliseconds(1) + offset_;
 }
 
+void LiveQuerier::pause(base::Time now) { due_ = now + switching::kStartupQuery; }
+
 void LiveQuerier::on_time(base::Time now) {
   // Twice in the beginning, a quarter as long apart (RFC 3376 section 8.6).
   due_ += asked_++ == 0 ? switching::kStartupQuery : switching::kQueryInterval;

@@ -19,6 +19,8 @@ class LiveQuerier {
 
   // As at the start of a run.
   void begin(base::Time now);
+  // Says nothing for a while, so that hosts can join before the run begins.
+  void pause(base::Time now);
   void on_time(base::Time now);
   base::Time next_due() const { return due_; }
 

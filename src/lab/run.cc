@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <initializer_list>
 #include <thread>
 
 #include "lab/build_ip.h"
@@ -32,9 +33,10 @@ using Clock = std::chrono::steady_clock;
 // After the last packet, for what is still under way in queues and delay lines.
 constexpr std::chrono::milliseconds kSettles{150};
 
-// A kernel that hears an old query before it has reported a new group does not report it (net/ipv4/igmp.c,
-// igmp_heard_query), and not at all when another member's report is flooded to it, as it is by a Linux bridge
-// that does not believe its querier yet.
+// A kernel that hears its first old query before it has reported a new group does not report it until it
+// answers, up to 10 s later (net/ipv4/igmp.c, igmp_heard_query); so nobody asks between the joins and this.
+// Nor does it when another member's report is flooded to it, as it is by a Linux bridge that does not believe
+// its querier yet.
 constexpr std::chrono::milliseconds kReportsLeave{500};
 
 std::int64_t as_declared(const model::Bridge& bridge, model::BridgeOption option) {
@@ -73,7 +75,7 @@ class Run {
     if (!before) return std::unexpected(before.error());
     traffic_ = &*traffic;
     if (!site_.shared.empty() || model::uses_groups(site_)) ask_live("begin");
-    if (auto asked = begin_to_ask(); !asked) return std::unexpected(asked.error());
+    if (auto asked = set_queriers({false, true}); !asked) return std::unexpected(asked.error());
     if (auto played = play(*traffic); !played) return std::unexpected(played.error());
     std::this_thread::sleep_for(kSettles);
     traffic->drain();
@@ -108,8 +110,9 @@ class Run {
 
   Result<sys::Links> links_of(SpaceIndex space) const { return sys::Links::open(spaces_[space]); }
 
-  // As at the start of the site's time: nobody knows anybody.
+  // As at the start of the site's time: nobody knows anybody, and nobody asks who is in a group.
   Result<void> empty_tables() {
+    if (auto silent = set_queriers({false}); !silent) return silent;
     for (SpaceIndex s = 0; s < spaces_.size(); ++s) {
       auto links = links_of(s);
       if (!links) return std::unexpected(links.error());
@@ -145,13 +148,13 @@ class Run {
     return restore(planned.space, planned.device, links);
   }
 
-  // Queriers of the kernel begin with the site's time; they are believed 10 s later.
-  Result<void> begin_to_ask() {
+  // One after the other. Queriers of the kernel begin with the site's time; they are believed 10 s later.
+  Result<void> set_queriers(std::initializer_list<bool> states) {
     for (const PlannedBridge& bridge : plan_.bridges) {
       if (!bridge.of_the_kernel() || !site_[bridge.bridge].querier) continue;
       auto links = links_of(bridge.space);
       if (!links) return std::unexpected(links.error());
-      for (const bool on : {false, true}) {
+      for (const bool on : states) {
         if (auto set = links->set_querier(bridge.device, on); !set) return set;
       }
     }
