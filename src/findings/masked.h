@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "findings/finding.h"
 #include "model/model.h"
 
 namespace sekimori::findings {
@@ -42,6 +43,14 @@ inline std::string masking_text(const model::Model& m, const model::SharedAddres
       "but from others like {}, so that no switch learns it and all of them get what is for the cluster "
       "(intentional source masking). So does everybody else in the segment, for ever.",
       cluster.name, names_of_members(m, cluster), wire::to_text(cluster.mac), wire::to_text(first.source));
+}
+
+// The finding is about that cluster; its headline is the caller's.
+inline void tell_masked(const model::Model& m, const model::SharedAddress& cluster, Finding& f) {
+  f.stations = nics_of(cluster);
+  f.where = cluster.name;
+  f.line = cluster.line;
+  f.cause = masking_text(m, cluster);
 }
 
 }  // namespace sekimori::findings

@@ -1,9 +1,9 @@
 // Bonds as iproute2 tells them (`ip -d -j link`): of the bond `linkinfo.info_data`, of each NIC in it
 // `master` and `linkinfo.info_slave_data`.
 //
-//   info_data        mode, primary, primary_reselect, active_slave, xmit_hash_policy, fail_over_mac, miimon,
-//   updelay,
-//                    downdelay, arp_interval, num_peer_notif, all_slaves_active, min_links, ad_select;
+//   info_data        mode, primary, primary_reselect, active_slave, xmit_hash_policy, fail_over_mac,
+//                    miimon, updelay, downdelay, arp_interval, num_peer_notif, all_slaves_active,
+//                    min_links, ad_select;
 //                    ad_info {aggregator, num_ports, partner_mac}: there in mode 802.3ad
 //   info_slave_data  state, mii_status, perm_hwaddr; ad_aggregator_id: in mode 802.3ad
 //

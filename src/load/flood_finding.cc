@@ -218,12 +218,9 @@ class Teller {
 
   void masked(Finding& f, const Story& s) const {
     const model::SharedAddress& cluster = m_[findings::cluster_with(m_, m_[s.worst.destination].mac)];
-    f.stations = findings::nics_of(cluster);
-    f.where = cluster.name;
-    f.line = cluster.line;
+    findings::tell_masked(m_, cluster, f);
     f.headline = fmt::format("{} {} frames for the cluster {}: {}", s.bridges, s.several ? "flood" : "floods",
                              cluster.name, mbit_text(s.worst.bytes));
-    f.cause = findings::masking_text(m_, cluster);
   }
 
   static std::string share(const Presence& p) {

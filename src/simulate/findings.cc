@@ -261,12 +261,9 @@ class Explainer {
 
   void masked(Finding& f, const Story& s) const {
     const model::SharedAddress& cluster = m_[findings::cluster_with(m_, s.worst.destination)];
-    f.stations = findings::nics_of(cluster);
-    f.where = cluster.name;
-    f.line = cluster.line;
+    findings::tell_masked(m_, cluster, f);
     f.headline = fmt::format("{} flood frames for the cluster {}: {} on the worst link", s.bridges,
                              cluster.name, base::mbit_text(s.mbit));
-    f.cause = findings::masking_text(m_, cluster);
   }
 
   std::string ageing_of(model::BridgeId bridge) const { return base::to_text(m_[bridge].ageing); }
